@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * The two clocks. Wall time is an input of every decision: read once per request, passed down.
+ */
+#ifndef NBX_BASE_CLOCK_H
+#define NBX_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since 1970, UTC. */
+int64_t nbx_clock_wall_ms(void);
+
+/* Nanoseconds of a clock that never jumps; for durations and deadlines only. */
+int64_t nbx_clock_mono_ns(void);
+
+#endif

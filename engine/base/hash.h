@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * Hashes. The door for xxhash and libsodium.
+ *
+ * XXH3 is stable since xxhash 0.8, so these values may be stored and sent.
+ */
+#ifndef NBX_BASE_HASH_H
+#define NBX_BASE_HASH_H
+
+#include "engine/base/str.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* XXH3_64bits, seed 0. group = nbx_hash64(customer id) & 255. */
+uint64_t nbx_hash64(const void *p, size_t n);
+/* XXH3_128bits in canonical (big-endian) form. out: (16) bytes. */
+void nbx_hash128(const void *p, size_t n, uint8_t *out);
+/* The low 32 bits of XXH3_64bits: the checksum at the end of every stored value. */
+uint32_t nbx_hash32(const void *p, size_t n);
+/* SHA-256. out: (32) bytes. */
+void nbx_sha256(const void *p, size_t n, uint8_t *out);
+
+static inline uint64_t nbx_hash64_str(struct nbx_str s)
+{
+    return nbx_hash64(s.p, s.len);
+}
+
+#endif

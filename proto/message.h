@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * The bodies of requests, as C structs. PROTOCOL.md is normative; this follows it.
+ *
+ * Why:     a handler sees checked, typed fields, never msgpack.
+ * Owns:    nothing: everything points into the arena or the message it was decoded with.
+ * Threads: any.
+ * Errors:  nbx_message_* refuse with a fault that names the field; unknown keys are refused by
+ *          name. See message.c for the tables (field, type, bounds, default).
+ */
+#ifndef NBX_PROTO_MESSAGE_H
+#define NBX_PROTO_MESSAGE_H
+
+#include "engine/base/arena.h"
+#include "engine/base/err.h"
+#include "engine/base/str.h"
+#include "engine/base/value.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NBX_MAX_N               1000
+#define NBX_DEFAULT_N           20
+#define NBX_MAX_RANK_ITEMS      1000
+#define NBX_MAX_EXCLUDE         10000
+#define NBX_MAX_EVENTS          1000  /* in one observe */
+#define NBX_MAX_ITEMS           10000 /* in one item.put, item.patch, item.get or item.delete */
+#define NBX_MAX_ATTRIBUTES      64
+#define NBX_MAX_TEXT_BYTES      2048 /* title, url, image, attribute strings */
+#define NBX_MAX_CATEGORIES      64
+#define NBX_MAX_CHANNELS        64
+#define NBX_MAX_STORES          10000
+#define NBX_MAX_DIMS            4096
+#define NBX_MAX_FILTER_NODES    256
+#define NBX_MAX_FILTER_VALUES   1000
+#define NBX_MAX_TIME_MS         INT64_C(253402300799999) /* the year 9999 */
+#define NBX_TIME_UNSET          INT64_MIN
+#define NBX_MONEY_UNSET         INT64_MIN
+
+enum nbx_record { NBX_RECORD_NONE, NBX_RECORD_DECISION, NBX_RECORD_SHOWN };
+enum nbx_ack { NBX_ACK_UNSET, NBX_ACK_MEMORY, NBX_ACK_DURABLE };
+enum nbx_scope { NBX_SCOPE_ITEM, NBX_SCOPE_BRAND, NBX_SCOPE_CATEGORY };
+
+struct nbx_strs {
+    struct nbx_str *p; /* (n) */
+    uint32_t n;
+};
+
+/* A query or item vector: fp32, from a msgpack bin of little-endian floats or a list of numbers. */
+struct nbx_vector {
+    const float *p; /* (n), 64-byte aligned; NULL where none was sent */
+    uint32_t n;
+    struct nbx_str space; /* empty: the model's first space */
+};
+
+/* One event. Absent strings are empty, absent money NBX_MONEY_UNSET, absent times NBX_TIME_UNSET. */
+struct nbx_event {
+    struct nbx_str id;       /* empty: the server gives one */
+    struct nbx_str customer; /* only where the key frame is empty; else empty */
+    struct nbx_str type;
+    struct nbx_str item;
+    int64_t time_ms;
+    struct nbx_str channel, placement, store, session, order;
+    double quantity; /* default 1 */
+    int64_t value;   /* minor units */
+    struct nbx_str currency;
+    double rating; /* NaN where absent */
+    enum nbx_scope scope;
+    struct nbx_str actor;
+    struct nbx_str decision;            /* 32 hex digits or empty */
+    const struct nbx_value *attributes; /* map of scalars and lists of strings, or NULL */
+};
+
+/* One event of a list that was refused, or one item of an item.put. */
+struct nbx_entry_error {
+    uint32_t index;
+    struct nbx_fault fault;
+};
+
+/* Entries that passed and those that did not, each with its place in what was sent. */
+struct nbx_events {
+    struct nbx_event *p; /* (n) good ones, in order */
+    uint32_t *index;     /* (n) place in the list that was sent */
+    uint32_t n;
+    struct nbx_entry_error *errors; /* (n_errors) */
+    uint32_t n_errors;
+};
+
+struct nbx_observe_req {
+    struct nbx_value id; /* echoed; nil where absent */
+    struct nbx_events events;
+    enum nbx_ack ack;
+    bool atomic;
+};
+
+/* recommend, and rank where `items` is not empty. */
+struct nbx_recommend_req {
+    struct nbx_value id;
+    uint32_t n;
+    struct nbx_str placement, channel, store;
+    const struct nbx_value *context; /* map or NULL */
+    const struct nbx_value *filter;  /* compiled by engine/catalog/filter, or NULL */
+    struct nbx_strs exclude;
+    bool exclude_seen;
+    bool distinct_group;
+    struct nbx_events observe;
+    enum nbx_ack ack; /* of `observe`; unset means memory */
+    struct nbx_vector vector;
+    struct nbx_strs fields;
+    bool explain;
+    enum nbx_record record;
+    bool personal;
+    uint32_t timeout_ms; /* 0: no limit of the client's own */
+    int64_t now_ms;      /* NBX_TIME_UNSET: the server's clock */
+    struct nbx_strs items; /* rank only */
+};
+
+struct nbx_similar_req {
+    struct nbx_value id;
+    struct nbx_str item;
+    struct nbx_vector vector; /* one of item and vector */
+    uint32_t n;
+    const struct nbx_value *filter;
+    struct nbx_strs fields;
+    int64_t now_ms;
+};
+
+struct nbx_customer_put_req {
+    struct nbx_value id;
+    const struct nbx_value *attributes; /* map or NULL; a null member removes */
+    struct nbx_str timezone, locale;    /* empty: unchanged */
+    const struct nbx_value *consent;    /* map of bools or NULL */
+    const struct nbx_value *identities; /* map of strings or NULL */
+    const struct nbx_strs *channels;    /* NULL: unchanged */
+    struct nbx_vector vector;
+};
+
+/* customer.get, customer.forget, decision.get, hello, stats */
+struct nbx_simple_req {
+    struct nbx_value id;
+};
+
+/* item.get, item.delete */
+struct nbx_item_ids_req {
+    struct nbx_value id;
+    struct nbx_strs ids;
+};
+
+/* item.put and item.patch: each entry stays a value map, its keys and types checked; the catalogue
+ * turns it into a record. `patch` allows null members (removal). */
+struct nbx_items_req {
+    struct nbx_value id;
+    const struct nbx_value **items; /* (n) checked maps, each with a valid "id" */
+    uint32_t *index;                /* (n) place in the list that was sent */
+    uint32_t n;
+    struct nbx_entry_error *errors; /* (n_errors) */
+    uint32_t n_errors;
+};
+
+/* Each decodes a body (a msgpack map of at most len bytes) into *out. Whatever *out points at
+ * lives as long as `arena` and `body`. NBX_EBAD with the field, NBX_ELIMIT where the arena is out.
+ * out->id is filled even on failure where the body's `id` could be read (nil otherwise). */
+struct nbx_body {
+    const void *p;
+    size_t len;
+};
+enum nbx_err nbx_message_recommend(struct nbx_recommend_req *out, struct nbx_body body, bool rank,
+                                   struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_similar(struct nbx_similar_req *out, struct nbx_body body,
+                                 struct nbx_arena *arena, struct nbx_fault *fault);
+/* keyed: the key frame names the customer, so events may not. */
+enum nbx_err nbx_message_observe(struct nbx_observe_req *out, struct nbx_body body, bool keyed,
+                                 struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct nbx_body body,
+                                      struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_items(struct nbx_items_req *out, struct nbx_body body, bool patch,
+                               struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_item_ids(struct nbx_item_ids_req *out, struct nbx_body body,
+                                  struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,
+                                struct nbx_arena *arena, struct nbx_fault *fault);
+
+#endif
