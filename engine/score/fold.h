@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * Fold-in: a customer's vector from what the customer did, the items' factors held fixed.
+ *
+ * Why:     a new event must change the next answer; this is the exact least-squares solution that
+ *          training would give the same history. Rendle, Krichene, Zhang, Koren 2022 (Revisiting
+ *          iALS), eq. 3-5: minimise  sum_S w (x.y - 1)^2 + alpha0 sum_all (x.y)^2 + reg |x|^2, so
+ *              (alpha0 G + sum_S w y yT + reg I) x = sum_S w y,      G = YT Y,
+ *              reg = lambda (n_S + alpha0 n_items)^nu.
+ *          Where n_S < dim the same x comes from an n_S x n_S system by Woodbury with the factored
+ *          A = alpha0 G + reg I. (reg depends on n_S, so A is kept as the eigendecomposition of G.)
+ * Owns:    struct nbx_fold owns what depends on the items alone.
+ * Threads: immutable after nbx_fold_new; scratch comes from the caller's arena.
+ * Errors:  NBX_ELIMIT where memory is out, NBX_EBAD where the system cannot be solved.
+ */
+#ifndef NBX_SCORE_FOLD_H
+#define NBX_SCORE_FOLD_H
+
+#include "engine/base/arena.h"
+#include "engine/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct nbx_fold_options {
+    float alpha0; /* weight of what was not observed */
+    float lambda; /* regularisation */
+    float nu;     /* how much it grows with the history's length */
+};
+
+struct nbx_fold;
+
+/* gram (dim, dim): YT Y of the n_items item factors, full or lower triangle. Copied. */
+enum nbx_err nbx_fold_new(struct nbx_fold **out, const float *gram, size_t dim, size_t n_items,
+                          struct nbx_fold_options options);
+void nbx_fold_destroy(struct nbx_fold **fold);
+
+/* One customer's history: factors and weights of the items acted on. */
+struct nbx_history {
+    const float *const *factors; /* (n) pointers to (dim) floats */
+    const float *weights;        /* (n), > 0 */
+    size_t n;
+};
+
+/* x (dim, padded with zeros to nbx_padded(dim)) from the history; n = 0 gives zeros. The same
+ * history in the same order gives the same bits on one machine. */
+enum nbx_err nbx_fold_customer(const struct nbx_fold *fold, const struct nbx_history *history,
+                               struct nbx_arena *arena, float *x);
+
+/* How much each history item gave to the score of item y (dim): the score is linear in the right
+ * hand side, so shares[i] = w_i (y_iT A^-1 y) and they sum to x.y. shares: (n). */
+enum nbx_err nbx_fold_explain(const struct nbx_fold *fold, const struct nbx_history *history,
+                              const float *y, struct nbx_arena *arena, float *shares);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * What the families hold, as C structs with their encoders and decoders.
+ *
+ * Why:     one place knows the bytes; each kind has a version of its own (the frame's version
+ *          byte) and every older version stays readable.
+ * Owns:    nothing: decoded strings and arrays live in the arena given.
+ * Threads: any.
+ * Errors:  decoders answer NBX_ECORRUPT where the bytes make no sense and NBX_EVERSION where the
+ *          version is newer; encoders set buf->failed where memory is out.
+ */
+#ifndef NBX_STORE_RECORD_H
+#define NBX_STORE_RECORD_H
+
+#include "engine/base/arena.h"
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+#include "engine/base/value.h"
+#include "engine/store/key.h"
+#include "engine/store/store.h"
+
+#include <stdint.h>
+
+/* identities -> number; meta counters */
+void nbx_record_u64_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
+                        uint64_t v);
+enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family family,
+                                struct nbx_str key, struct nbx_arena *arena, uint64_t *out);
+
+/* customers: who it is. Maps are NULL where empty. */
+#define NBX_CUSTOMER_RECORD 1
+struct nbx_customer_record {
+    struct nbx_str id;
+    int64_t created_ms;
+    const struct nbx_value *attributes; /* map of scalars and lists of strings */
+    const struct nbx_value *consent;    /* map purpose -> bool */
+    const struct nbx_value *identities; /* map type -> value */
+    struct nbx_str timezone, locale;
+    const struct nbx_value *channels; /* list of strings */
+    uint64_t n_events;
+    int64_t last_event_ms;
+};
+void nbx_customer_record_encode(struct nbx_buf *out, const struct nbx_customer_record *r);
+enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena);
+
+/* seen: for each (item, event type, sign) the last time and how often. Sorted by (item, type,
+ * sign), delta-coded; order of arrival does not matter. */
+#define NBX_SEEN_RECORD    1
+#define NBX_SEEN_MAX       65536
+struct nbx_seen_entry {
+    uint32_t item_no;
+    uint16_t type_no;
+    bool negative; /* a dismissal, a return, a bad rating */
+    uint32_t count;
+    int64_t last_ms;
+};
+struct nbx_seen_record {
+    struct nbx_seen_entry *entries; /* (n) */
+    uint32_t n;
+    uint64_t revision; /* of the whole set: a cached vector names the revision it was made from */
+};
+void nbx_seen_record_encode(struct nbx_buf *out, const struct nbx_seen_record *r);
+enum nbx_err nbx_seen_record_decode(struct nbx_seen_record *out, const struct nbx_stored *stored,
+                                    struct nbx_arena *arena);
+
+/* vectors: given from outside, or folded in and then only a cache. */
+#define NBX_VECTOR_RECORD 1
+struct nbx_vector_record {
+    bool given;
+    struct nbx_str model_version; /* folded: the bundle's version; empty where given */
+    uint64_t seen_revision;       /* folded */
+    int64_t made_ms;              /* `now` of the fold: half-lives move on */
+    const float *p;               /* (n) */
+    uint32_t n;
+};
+void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_record *r);
+/* p is 64-byte aligned and padded with zeros to a multiple of 16 floats. */
+enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
+                                      const struct nbx_stored *stored, struct nbx_arena *arena);
+
+/* events: one per event, the customer's own commands. The time is in the key. */
+#define NBX_EVENT_RECORD 1
+#define NBX_ITEM_NONE    0 /* item numbers begin at 1 */
+struct nbx_event_record {
+    struct nbx_str id;
+    uint64_t seq; /* of the customer's group */
+    int64_t arrived_ms;
+    uint16_t type_no;
+    uint32_t item_no;
+    uint16_t channel_no; /* 0: none */
+    struct nbx_str placement, store, session, order, currency, actor, decision;
+    double quantity, rating; /* rating NaN: none */
+    int64_t value;           /* NBX_MONEY_UNSET: none */
+    uint8_t scope;
+    const struct nbx_value *attributes; /* map or NULL */
+};
+void nbx_event_record_encode(struct nbx_buf *out, const struct nbx_event_record *r);
+enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct nbx_stored *stored,
+                                     struct nbx_arena *arena);
+
+/* decisions */
+#define NBX_DECISION_RECORD 1
+struct nbx_decision_item {
+    uint32_t item_no;
+    float score;
+    uint8_t source; /* enum nbx_source of engine/decide */
+};
+struct nbx_decision_record {
+    int64_t time_ms, now_ms; /* when it was answered; the clock it was answered with */
+    struct nbx_str op;       /* "recommend" or "rank" */
+    struct nbx_str placement, channel, store;
+    struct nbx_str model_name, model_version;
+    uint64_t group_seq, catalogue_seq;
+    bool personal, shown;
+    const struct nbx_decision_item *items; /* (n), in the order shown */
+    uint32_t n;
+};
+void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_record *r);
+enum nbx_err nbx_decision_record_decode(struct nbx_decision_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena);
+
+/* items: what item.put said, merged with what item.patch changed. */
+#define NBX_ITEM_RECORD 1
+struct nbx_item_record {
+    struct nbx_str id;
+    int64_t created_ms, updated_ms;
+    const struct nbx_value *fields; /* map of an item.put entry without "id"; vectors as bin */
+};
+void nbx_item_record_encode(struct nbx_buf *out, const struct nbx_item_record *r);
+enum nbx_err nbx_item_record_decode(struct nbx_item_record *out, const struct nbx_stored *stored,
+                                    struct nbx_arena *arena);
+
+/* Names that stand in records as numbers (event types, channels): meta keys "<kind>/<name>". The
+ * number of a name, given the next free one (from 1) and stored at its first use. At start-up only:
+ * one thread. */
+enum nbx_err nbx_names_intern(struct nbx_store *store, const char *kind, struct nbx_str name,
+                              uint16_t *out);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * The store: families of records in RocksDB. The only file set that knows RocksDB.
+ *
+ * Why:     every value is framed (version, payload, checksum) here, so no reader forgets.
+ * Owns:    the database, its caches and its lock on the folder.
+ * Threads: one store for all threads; a batch and a cursor belong to one thread each.
+ * Errors:  NBX_ENOTFOUND: no such key. NBX_ECORRUPT: a value fails its checksum. NBX_EVERSION: the
+ *          folder was written by a newer nbx. NBX_ECONFLICT: another process holds the folder.
+ *          NBX_EBUSY: writes are stalled. NBX_ESTORAGE: everything else, the disk being full too.
+ *          RocksDB's own text is logged where it happens.
+ */
+#ifndef NBX_STORE_STORE_H
+#define NBX_STORE_STORE_H
+
+#include "engine/base/arena.h"
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Families, in the order of their creation; never renumbered, only appended. See key.h. */
+enum nbx_family {
+    NBX_FAMILY_META,
+    NBX_FAMILY_IDENTITIES,
+    NBX_FAMILY_CUSTOMERS,
+    NBX_FAMILY_VECTORS,
+    NBX_FAMILY_SEEN,
+    NBX_FAMILY_EVENTS,
+    NBX_FAMILY_EVENT_IDS,
+    NBX_FAMILY_DECISIONS,
+    NBX_FAMILY_ITEM_IDS,
+    NBX_FAMILY_ITEMS,
+    NBX_FAMILY_TRENDS,
+    NBX_N_FAMILIES
+};
+
+#define NBX_STORE_FORMAT 1 /* of the whole folder; see KEYS.md for how it changes */
+
+struct nbx_store;
+
+struct nbx_store_options {
+    const char *dir;               /* made where missing */
+    size_t cache_bytes;            /* block cache, index and filter blocks included */
+    size_t write_buffer_bytes;     /* all memtables together */
+    int64_t event_retention_ms;    /* events and event ids */
+    int64_t decision_retention_ms; /* decisions */
+};
+
+enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
+                            struct nbx_fault *fault);
+void nbx_store_close(struct nbx_store **store);
+
+/* One stored value: the version its writer gave and the payload, checksum verified. */
+struct nbx_stored {
+    uint8_t version;
+    struct nbx_str payload; /* lives in the arena */
+};
+
+/* Point read; the payload is copied into `arena`. */
+enum nbx_err nbx_store_get(const struct nbx_store *store, enum nbx_family family,
+                           struct nbx_str key, struct nbx_arena *arena, struct nbx_stored *out);
+/* True if the key exists; cheap where it does not (bloom filter). *err is 0 or the read's error. */
+bool nbx_store_has(const struct nbx_store *store, enum nbx_family family, struct nbx_str key,
+                   enum nbx_err *err);
+
+/* Changes that become visible and durable together. */
+struct nbx_batch;
+struct nbx_batch *nbx_batch_new(void);
+void nbx_batch_destroy(struct nbx_batch **batch);
+void nbx_batch_clear(struct nbx_batch *batch);
+void nbx_batch_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
+                   uint8_t version, struct nbx_str payload);
+void nbx_batch_delete(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key);
+/* Deletes all keys in [from, to). */
+void nbx_batch_delete_range(struct nbx_batch *batch, enum nbx_family family, struct nbx_str from,
+                            struct nbx_str to);
+/* NBX_FAMILY_TRENDS only: adds to the int64 stored under key (a merge, no read). */
+void nbx_batch_add(struct nbx_batch *batch, struct nbx_str key, int64_t delta);
+size_t nbx_batch_count(const struct nbx_batch *batch);
+
+/* Writes the batch to the log and the memtables: visible to every reader at once, survives kill -9,
+ * survives a power cut only after nbx_store_sync. */
+enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch);
+/* Everything written before this call is on the disk when it returns. An error is final: the
+ * caller ends the process, since a failed fsync may have dropped what it did not write. */
+enum nbx_err nbx_store_sync(struct nbx_store *store);
+
+/* Keys of a family in [from, to), `to` empty: to the end; reverse: greatest first. */
+struct nbx_cursor;
+enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *store,
+                             enum nbx_family family, struct nbx_str from, struct nbx_str to,
+                             bool reverse);
+void nbx_cursor_close(struct nbx_cursor **cursor);
+/* The next entry; key and payload are borrowed until the next call. NBX_ENOTFOUND at the end. */
+enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
+                             struct nbx_stored *value);
+/* The int64 of a NBX_FAMILY_TRENDS value. */
+int64_t nbx_stored_count(const struct nbx_stored *value);
+
+/* For stats and the watchdog. */
+struct nbx_store_stats {
+    uint64_t cache_bytes, memtable_bytes, table_reader_bytes, disk_bytes;
+    bool write_stopped;
+};
+void nbx_store_get_stats(const struct nbx_store *store, struct nbx_store_stats *out);
+
+#endif
