@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/json/json.h"
 
+#include "engine/base/utf8.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,37 +15,32 @@ static enum nbx_err check_depth(const char *text, size_t len, struct nbx_fault *
     size_t depth = 0, line = 1, column = 0;
     bool in_string = false;
     for (size_t i = 0; i < len; i++) {
-        column += ((unsigned char)text[i] & 0xC0) != 0x80;
+        char c = text[i];
+        column += ((unsigned char)c & 0xC0) != 0x80;
         if (in_string) {
-            if (text[i] == '\\' && i + 1 < len) {
-                i++;
-                column++;
-            }
-            in_string = text[i] != '"' || text[i - 1] == '\\';
+            bool escape = c == '\\' && i + 1 < len;
+            i += escape;
+            column += escape;
+            in_string = c != '"';
             continue;
         }
-        switch (text[i]) {
-        case '\n':
+        if (c == '\n') {
             line++;
             column = 0;
-            break;
-        case '"': in_string = true; break;
-        case '[':
-        case '{': depth++; break;
-        case ']':
-        case '}': depth -= depth > 0; break;
-        default: break;
         }
-        /* A scalar in the innermost container counts as one level more; it may be empty. */
-        if (depth > NBX_VALUE_MAX_DEPTH)
+        bool starts_value = c && !strchr(" \t\r\n,:]}", c);
+        if (starts_value && depth >= NBX_VALUE_MAX_DEPTH)
             return nbx_fault_set(fault, NBX_EBAD, NULL,
                                  "line %zu column %zu: nested deeper than %d levels", line, column,
                                  NBX_VALUE_MAX_DEPTH);
+        depth += c == '[' || c == '{';
+        depth -= depth > 0 && (c == ']' || c == '}');
+        in_string = c == '"';
     }
     return NBX_OK;
 }
 
-static enum nbx_err convert(struct nbx_value *out, json_t *j, struct nbx_arena *arena, int depth,
+static enum nbx_err convert(struct nbx_value *out, json_t *j, struct nbx_arena *arena,
                             struct nbx_fault *fault);
 
 static enum nbx_err out_of_memory(struct nbx_fault *fault)
@@ -60,9 +57,9 @@ static enum nbx_err convert_text(struct nbx_str *out, const char *p, size_t len,
     return out->p ? NBX_OK : out_of_memory(fault);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): depth is bounded by NBX_VALUE_MAX_DEPTH. */
+/* NOLINTNEXTLINE(misc-no-recursion): check_depth has bounded it. */
 static enum nbx_err convert_list(struct nbx_value *out, json_t *j, struct nbx_arena *arena,
-                                 int depth, struct nbx_fault *fault)
+                                 struct nbx_fault *fault)
 {
     size_t n = json_array_size(j);
     struct nbx_value *list = nbx_arena_calloc(arena, n, sizeof *list);
@@ -71,13 +68,13 @@ static enum nbx_err convert_list(struct nbx_value *out, json_t *j, struct nbx_ar
     *out = (struct nbx_value){.type = NBX_LIST, .n = (uint32_t)n, .list = list};
     enum nbx_err err = NBX_OK;
     for (size_t i = 0; i < n && !err; i++)
-        err = convert(&list[i], json_array_get(j, i), arena, depth + 1, fault);
+        err = convert(&list[i], json_array_get(j, i), arena, fault);
     return err;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): depth is bounded by NBX_VALUE_MAX_DEPTH. */
+/* NOLINTNEXTLINE(misc-no-recursion): check_depth has bounded it. */
 static enum nbx_err convert_map(struct nbx_value *out, json_t *j, struct nbx_arena *arena,
-                                int depth, struct nbx_fault *fault)
+                                struct nbx_fault *fault)
 {
     size_t n = json_object_size(j);
     struct nbx_member *members = nbx_arena_calloc(arena, n, sizeof *members);
@@ -90,18 +87,15 @@ static enum nbx_err convert_map(struct nbx_value *out, json_t *j, struct nbx_are
         const char *key = json_object_iter_key(it); /* jansson refuses NUL in keys */
         err = convert_text(&m->key, key, strlen(key), arena, fault);
         if (!err)
-            err = convert(&m->value, json_object_iter_value(it), arena, depth + 1, fault);
+            err = convert(&m->value, json_object_iter_value(it), arena, fault);
     }
     return err;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): depth is bounded by NBX_VALUE_MAX_DEPTH. */
-static enum nbx_err convert(struct nbx_value *out, json_t *j, struct nbx_arena *arena, int depth,
+/* NOLINTNEXTLINE(misc-no-recursion): check_depth has bounded it. */
+static enum nbx_err convert(struct nbx_value *out, json_t *j, struct nbx_arena *arena,
                             struct nbx_fault *fault)
 {
-    if (depth > NBX_VALUE_MAX_DEPTH)
-        return nbx_fault_set(fault, NBX_EBAD, NULL, "nested deeper than %d levels",
-                             NBX_VALUE_MAX_DEPTH);
     switch (json_typeof(j)) {
     case JSON_TRUE:
     case JSON_FALSE: *out = nbx_value_bool(json_is_true(j)); return NBX_OK;
@@ -110,12 +104,21 @@ static enum nbx_err convert(struct nbx_value *out, json_t *j, struct nbx_arena *
     case JSON_STRING:
         out->type = NBX_STRING;
         return convert_text(&out->s, json_string_value(j), json_string_length(j), arena, fault);
-    case JSON_ARRAY: return convert_list(out, j, arena, depth, fault);
-    case JSON_OBJECT: return convert_map(out, j, arena, depth, fault);
+    case JSON_ARRAY: return convert_list(out, j, arena, fault);
+    case JSON_OBJECT: return convert_map(out, j, arena, fault);
     case JSON_NULL: break;
     }
     *out = nbx_value_nil();
     return NBX_OK;
+}
+
+static enum nbx_err syntax_error(const json_error_t *error, struct nbx_fault *fault)
+{
+    /* jansson quotes the text around the error and may cut it inside a character */
+    bool printable = nbx_utf8_valid(nbx_str_c(error->text));
+    return nbx_fault_set(fault, NBX_EBAD, NULL, "line %d column %d: %s",
+                         error->line > 0 ? error->line : 1, error->column > 0 ? error->column : 1,
+                         printable ? error->text : "not JSON");
 }
 
 enum nbx_err nbx_json_decode(struct nbx_value *out, const char *text, size_t len,
@@ -128,10 +131,8 @@ enum nbx_err nbx_json_decode(struct nbx_value *out, const char *text, size_t len
     json_error_t error;
     json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!j)
-        return nbx_fault_set(fault, NBX_EBAD, NULL, "line %d column %d: %s",
-                             error.line > 0 ? error.line : 1, error.column > 0 ? error.column : 1,
-                             error.text);
-    err = convert(out, j, arena, 1, fault);
+        return syntax_error(&error, fault);
+    err = convert(out, j, arena, fault);
     json_decref(j);
     return err;
 }

@@ -28,12 +28,12 @@ enum nbx_err nbx_json_decode(struct nbx_value *out, const char *text, size_t len
 /* How deep a tree may be written; twice what may be read, since replies wrap what was read. */
 #define NBX_JSON_MAX_ENCODE_DEPTH (2 * NBX_VALUE_MAX_DEPTH)
 
-/* Appends v to out, without spaces. Floats are the shortest text that reads back as the same
- * double, always with a point or an exponent. NBX_EBAD, out then as it was, where v holds NaN,
- * Inf, NBX_BIN or is too deep; NBX_ELIMIT where memory is out. */
+/* Appends v to out, without spaces. Floats take as few of 15, 16, 17 digits as read back as
+ * the same double, always with a point or an exponent. NBX_EBAD, out then as it was, where v holds
+ * NaN, Inf, NBX_BIN or is too deep; NBX_ELIMIT where memory is out. */
 enum nbx_err nbx_json_encode(struct nbx_buf *out, const struct nbx_value *v) NBX_MUST_CHECK;
 /* The same with two spaces per level and a line per member, for people. No newline at the end. */
-enum nbx_err nbx_json_encode_indented(struct nbx_buf *out, const struct nbx_value *v)
-    NBX_MUST_CHECK;
+enum nbx_err nbx_json_encode_indented(struct nbx_buf *out,
+                                      const struct nbx_value *v) NBX_MUST_CHECK;
 
 #endif
