@@ -43,20 +43,21 @@ void nbx_customer_record_encode(struct nbx_buf *out, const struct nbx_customer_r
 enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
-/* seen: for each (item, event type, sign) the last time and how often. Sorted by (item, type,
- * sign), delta-coded; order of arrival does not matter. */
+/* seen: for each (item, event type, sign, scope) the last time and how often. Sorted by those four,
+ * delta-coded; order of arrival does not matter. */
 #define NBX_SEEN_RECORD    1
 #define NBX_SEEN_MAX       65536
 struct nbx_seen_entry {
     uint32_t item_no;
     uint16_t type_no;
     bool negative; /* a dismissal, a return, a bad rating */
+    uint8_t scope; /* enum nbx_scope of proto/message.h: item, its brand or its categories */
     uint32_t count;
     int64_t last_ms;
 };
 struct nbx_seen_record {
-    struct nbx_seen_entry *entries; /* (n) */
-    uint32_t n;
+    struct nbx_seen_entry *entries; /* (n) of (cap); a decoded set has cap = n */
+    uint32_t n, cap;
     uint64_t revision; /* of the whole set: a cached vector names the revision it was made from */
 };
 void nbx_seen_record_encode(struct nbx_buf *out, const struct nbx_seen_record *r);
