@@ -414,8 +414,10 @@ enum nbx_err nbx_csv_open(struct nbx_csv **out, const char *path, struct nbx_csv
 {
     *out = NULL;
     struct nbx_csv *csv = calloc(1, sizeof *csv);
-    if (!csv)
+    if (!csv || !(csv->chunk = calloc(1, CHUNK_BYTES))) {
+        free(csv);
         return nbx_fault_set(fault, NBX_ELIMIT, path, "out of memory");
+    }
     csv->fd = -1;
     csv->next = (struct nbx_csv_place){1, 1};
     csv->options = options;
@@ -426,9 +428,7 @@ enum nbx_err nbx_csv_open(struct nbx_csv **out, const char *path, struct nbx_csv
     if (!csv->options.max_row_bytes)
         csv->options.max_row_bytes = NBX_CSV_MAX_ROW_BYTES;
     set_name(csv, path);
-    csv->chunk = malloc(CHUNK_BYTES);
-    enum nbx_err err = csv->chunk ? open_file(csv, path, fault)
-                                  : nbx_fault_set(fault, NBX_ELIMIT, path, "out of memory");
+    enum nbx_err err = open_file(csv, path, fault);
     if (!err)
         err = read_header(csv, fault);
     if (err)
