@@ -5,7 +5,7 @@
  * Owns:    nothing: everything points into the arena or the message it was decoded with.
  * Threads: any.
  * Errors:  nbx_message_* refuse with a fault that names the field; unknown keys are refused by
- *          name. See message.c for the tables (field, type, bounds, default).
+ *          name. See message*.c for the tables (field, type, bounds, default).
  */
 #ifndef NBX_PROTO_MESSAGE_H
 #define NBX_PROTO_MESSAGE_H
@@ -18,23 +18,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NBX_MAX_N               1000
-#define NBX_DEFAULT_N           20
-#define NBX_MAX_RANK_ITEMS      1000
-#define NBX_MAX_EXCLUDE         10000
-#define NBX_MAX_EVENTS          1000  /* in one observe */
-#define NBX_MAX_ITEMS           10000 /* in one item.put, item.patch, item.get or item.delete */
-#define NBX_MAX_ATTRIBUTES      64
-#define NBX_MAX_TEXT_BYTES      2048 /* title, url, image, attribute strings */
-#define NBX_MAX_CATEGORIES      64
-#define NBX_MAX_CHANNELS        64
-#define NBX_MAX_STORES          10000
-#define NBX_MAX_DIMS            4096
-#define NBX_MAX_FILTER_NODES    256
-#define NBX_MAX_FILTER_VALUES   1000
-#define NBX_MAX_TIME_MS         INT64_C(253402300799999) /* the year 9999 */
-#define NBX_TIME_UNSET          INT64_MIN
-#define NBX_MONEY_UNSET         INT64_MIN
+#define NBX_MAX_N             1000
+#define NBX_DEFAULT_N         20
+#define NBX_MAX_RANK_ITEMS    1000
+#define NBX_MAX_EXCLUDE       10000
+#define NBX_MAX_EVENTS        1000  /* in one observe */
+#define NBX_MAX_ITEMS         10000 /* in one item.put, item.patch, item.get or item.delete */
+#define NBX_MAX_ATTRIBUTES    64
+#define NBX_MAX_FIELDS        128  /* in `fields` */
+#define NBX_MAX_NAME_BYTES    64   /* attribute, channel, placement, event type, purpose */
+#define NBX_MAX_TEXT_BYTES    2048 /* title, url, image, attribute strings */
+#define NBX_MAX_CATEGORIES    64
+#define NBX_MAX_CHANNELS      64
+#define NBX_MAX_STORES        10000
+#define NBX_MAX_STOCK         INT32_MAX /* of one item in one store */
+#define NBX_MAX_QUANTITY      1000000000
+#define NBX_MAX_RATING        1000 /* and its negative */
+#define NBX_MAX_TIMEOUT_MS    60000
+#define NBX_MAX_DIMS          4096
+#define NBX_MAX_FILTER_NODES  256
+#define NBX_MAX_FILTER_VALUES 1000
+#define NBX_MAX_TIME_MS       INT64_C(253402300799999) /* the year 9999 */
+#define NBX_TIME_UNSET        INT64_MIN
+#define NBX_MONEY_UNSET       INT64_MIN
 
 enum nbx_record { NBX_RECORD_NONE, NBX_RECORD_DECISION, NBX_RECORD_SHOWN };
 enum nbx_ack { NBX_ACK_UNSET, NBX_ACK_MEMORY, NBX_ACK_DURABLE };
@@ -52,7 +58,8 @@ struct nbx_vector {
     struct nbx_str space; /* empty: the model's first space */
 };
 
-/* One event. Absent strings are empty, absent money NBX_MONEY_UNSET, absent times NBX_TIME_UNSET. */
+/* One event. Absent strings are empty, absent money NBX_MONEY_UNSET, absent times NBX_TIME_UNSET.
+ */
 struct nbx_event {
     struct nbx_str id;       /* empty: the server gives one */
     struct nbx_str customer; /* only where the key frame is empty; else empty */
@@ -109,8 +116,8 @@ struct nbx_recommend_req {
     bool explain;
     enum nbx_record record;
     bool personal;
-    uint32_t timeout_ms; /* 0: no limit of the client's own */
-    int64_t now_ms;      /* NBX_TIME_UNSET: the server's clock */
+    uint32_t timeout_ms;   /* 0: no limit of the client's own */
+    int64_t now_ms;        /* NBX_TIME_UNSET: the server's clock */
     struct nbx_strs items; /* rank only */
 };
 
@@ -176,6 +183,13 @@ enum nbx_err nbx_message_items(struct nbx_items_req *out, struct nbx_body body, 
                                struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_item_ids(struct nbx_item_ids_req *out, struct nbx_body body,
                                   struct nbx_arena *arena, struct nbx_fault *fault);
+/* True for the names item.put takes beside `attributes`; no attribute may have one. */
+bool nbx_item_field_is_built_in(struct nbx_str name);
+
+/* A vector of an item's entry ("vector"; its "space" is a key beside it): finite floats, copied
+ * into the arena. out->space is left as it is. */
+enum nbx_err nbx_vector_read(struct nbx_vector *out, const struct nbx_value *v,
+                             struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 

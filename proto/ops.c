@@ -4,20 +4,20 @@
 #include <stddef.h>
 
 const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
-    {NBX_OP_HELLO, "hello", NBX_ROLE_READER, NBX_ROAD_ANY, false},
-    {NBX_OP_RECOMMEND, "recommend", NBX_ROLE_READER, NBX_ROAD_CUSTOMER, false},
-    {NBX_OP_RANK, "rank", NBX_ROLE_READER, NBX_ROAD_CUSTOMER, false},
-    {NBX_OP_SIMILAR, "similar", NBX_ROLE_READER, NBX_ROAD_ANY, false},
-    {NBX_OP_OBSERVE, "observe", NBX_ROLE_WRITER, NBX_ROAD_OBSERVE, false},
-    {NBX_OP_CUSTOMER_GET, "customer.get", NBX_ROLE_READER, NBX_ROAD_CUSTOMER, true},
-    {NBX_OP_CUSTOMER_PUT, "customer.put", NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
-    {NBX_OP_CUSTOMER_FORGET, "customer.forget", NBX_ROLE_ADMIN, NBX_ROAD_CUSTOMER, true},
-    {NBX_OP_DECISION_GET, "decision.get", NBX_ROLE_READER, NBX_ROAD_DECISION, true},
-    {NBX_OP_ITEM_PUT, "item.put", NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
-    {NBX_OP_ITEM_PATCH, "item.patch", NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
-    {NBX_OP_ITEM_GET, "item.get", NBX_ROLE_READER, NBX_ROAD_ANY, false},
-    {NBX_OP_ITEM_DELETE, "item.delete", NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
-    {NBX_OP_STATS, "stats", NBX_ROLE_READER, NBX_ROAD_ANY, false},
+    {"hello", NBX_OP_HELLO, NBX_ROLE_READER, NBX_ROAD_ANY, false},
+    {"recommend", NBX_OP_RECOMMEND, NBX_ROLE_READER, NBX_ROAD_CUSTOMER, false},
+    {"rank", NBX_OP_RANK, NBX_ROLE_READER, NBX_ROAD_CUSTOMER, false},
+    {"similar", NBX_OP_SIMILAR, NBX_ROLE_READER, NBX_ROAD_ANY, false},
+    {"observe", NBX_OP_OBSERVE, NBX_ROLE_WRITER, NBX_ROAD_OBSERVE, false},
+    {"customer.get", NBX_OP_CUSTOMER_GET, NBX_ROLE_READER, NBX_ROAD_CUSTOMER, true},
+    {"customer.put", NBX_OP_CUSTOMER_PUT, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
+    {"customer.forget", NBX_OP_CUSTOMER_FORGET, NBX_ROLE_ADMIN, NBX_ROAD_CUSTOMER, true},
+    {"decision.get", NBX_OP_DECISION_GET, NBX_ROLE_READER, NBX_ROAD_DECISION, true},
+    {"item.put", NBX_OP_ITEM_PUT, NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
+    {"item.patch", NBX_OP_ITEM_PATCH, NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
+    {"item.get", NBX_OP_ITEM_GET, NBX_ROLE_READER, NBX_ROAD_ANY, false},
+    {"item.delete", NBX_OP_ITEM_DELETE, NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
+    {"stats", NBX_OP_STATS, NBX_ROLE_READER, NBX_ROAD_ANY, false},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

@@ -48,8 +48,8 @@ enum nbx_road {
 };
 
 struct nbx_op_info {
-    enum nbx_op op;
     const char *name; /* as on the wire */
+    enum nbx_op op;
     enum nbx_role role;
     enum nbx_road road;
     bool key_required; /* an empty key is refused */

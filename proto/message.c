@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ * The small bodies: customer.put, and those that carry nothing but an id. The larger ones lie in
+ * message_recommend.c, message_event.c and message_item.c. */
+#include "proto/field.h"
+
+/* customer.put */
+
+#define PUT(name, member) NBX_FIELD(name, struct nbx_customer_put_req, member)
+
+static const struct nbx_field customer_fields[] = {
+    {PUT("attributes", attributes), nbx_field_attribute_changes, .max = NBX_MAX_ATTRIBUTES},
+    {PUT("timezone", timezone), nbx_field_text, .min = 1, .max = NBX_MAX_NAME_BYTES},
+    {PUT("locale", locale), nbx_field_name},
+    {PUT("consent", consent), nbx_field_bools, .max = NBX_MAX_ATTRIBUTES},
+    {PUT("identities", identities), nbx_field_id_map, .max = NBX_MAX_ATTRIBUTES},
+    {PUT("channels", channels), nbx_field_new_ids, .max = NBX_MAX_CHANNELS},
+    {PUT("vector", vector), nbx_field_floats},
+    {PUT("space", vector.space), nbx_field_name},
+    {PUT("id", id), nbx_field_echo},
+};
+static const struct nbx_field_table customer_table = {customer_fields, NBX_COUNT(customer_fields)};
+
+enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct nbx_body body,
+                                      struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_customer_put_req){0};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    enum nbx_err err = nbx_field_body(out, &out->id, body, &customer_table, &d);
+    return err ? err : nbx_field_check_space(&out->vector, &d);
+}
+
+/* customer.get, customer.forget, decision.get, hello, stats */
+
+static const struct nbx_field simple_fields[] = {
+    {NBX_FIELD("id", struct nbx_simple_req, id), nbx_field_echo},
+};
+static const struct nbx_field_table simple_table = {simple_fields, NBX_COUNT(simple_fields)};
+
+enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,
+                                struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_simple_req){0};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    return nbx_field_body(out, &out->id, body, &simple_table, &d);
+}
