@@ -180,7 +180,10 @@ enum nbx_err nbx_wire_decode(struct nbx_value *out, const void *p, size_t len,
     NBX_ASSERT(zone.chunk_list.head == NULL);
     if (got != MSGPACK_UNPACK_SUCCESS)
         return nbx_fault_set(fault, NBX_EBAD, NULL, "not msgpack");
-    return convert(out, &root, &(struct reading){arena, fault});
+    err = convert(out, &root, &(struct reading){arena, fault});
+    if (err)
+        *out = nbx_value_nil();
+    return err;
 }
 
 /* writing */
