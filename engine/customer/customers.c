@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/customer/customers.h"
+
+#include "engine/customer/customers_internal.h"
+
+#include <stdlib.h>
+
+#define SCRATCH_BYTES 65536
+#define META_SEQ      "seq"
+#define META_SERIAL   "serial"
+
+static enum nbx_err load_counter(const struct nbx_store *store, const char *name, uint8_t group,
+                                 struct nbx_arena *arena, uint64_t *out)
+{
+    struct nbx_key key = nbx_key_meta_group(name, group);
+    enum nbx_err err =
+        nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, out);
+    nbx_arena_reset(arena);
+    if (err != NBX_ENOTFOUND)
+        return err;
+    *out = 0;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *store,
+                               struct nbx_ids *ids, struct nbx_trends *trends)
+{
+    enum nbx_err err = NBX_ELIMIT;
+    struct nbx_customers *c = calloc(1, sizeof *c);
+    struct nbx_arena *arena = nbx_arena_new(SCRATCH_BYTES);
+    *out = NULL;
+    if (!c || !arena)
+        goto out;
+    c->store = store;
+    c->ids = ids;
+    c->trends = trends;
+    for (int g = 0; g < NBX_N_GROUPS; g++) {
+        if ((err = load_counter(store, META_SEQ, (uint8_t)g, arena, &c->groups[g].seq)) ||
+            (err = load_counter(store, META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)))
+            goto out;
+    }
+    *out = c;
+    c = NULL;
+out:
+    nbx_arena_destroy(&arena);
+    nbx_customers_destroy(&c);
+    return err;
+}
+
+void nbx_customers_destroy(struct nbx_customers **customers)
+{
+    if (!customers)
+        return;
+    free(*customers);
+    *customers = NULL;
+}
+
+uint64_t nbx_customers_seq(const struct nbx_customers *c, uint8_t group)
+{
+    return c->groups[group].seq;
+}
+
+enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,
+                                   struct nbx_group before)
+{
+    struct nbx_customers *c = scope->customers;
+    struct nbx_group *now = &c->groups[group];
+    struct nbx_key seq = nbx_key_meta_group(META_SEQ, group);
+    struct nbx_key serial = nbx_key_meta_group(META_SERIAL, group);
+    nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&seq), now->seq);
+    if (now->serial != before.serial)
+        nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&serial), now->serial);
+    enum nbx_err err = nbx_store_write(c->store, scope->batch);
+    nbx_batch_clear(scope->batch);
+    if (err)
+        *now = before;
+    return err;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * Customers: their numbers, records and what happens to them.
+ *
+ * Why:     every change of a customer goes through here, with its sequence number in the same
+ *          batch as the state it makes.
+ * Owns:    the sequence numbers and serials of the 256 groups. Nothing per customer stays in
+ *          memory: a profile lives in the request's arena.
+ * Threads: a group's customers are touched by the one worker that owns the group.
+ * Errors:  the store's; per event as stated.
+ */
+#ifndef NBX_CUSTOMER_CUSTOMERS_H
+#define NBX_CUSTOMER_CUSTOMERS_H
+
+#include "engine/base/arena.h"
+#include "engine/base/err.h"
+#include "engine/catalog/ids.h"
+#include "engine/catalog/trends.h"
+#include "engine/customer/vocabulary.h"
+#include "engine/store/record.h"
+#include "proto/message.h"
+
+#include <stdint.h>
+
+struct nbx_customers;
+
+/* store, ids and trends outlive it. Reads the groups' counters. */
+enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *store,
+                               struct nbx_ids *ids, struct nbx_trends *trends);
+void nbx_customers_destroy(struct nbx_customers **customers);
+/* Of the last command applied to the group. */
+uint64_t nbx_customers_seq(const struct nbx_customers *customers, uint8_t group);
+
+/* What one request works with. */
+struct nbx_customer_scope {
+    struct nbx_customers *customers;
+    const struct nbx_vocabulary *vocabulary;
+    struct nbx_arena *arena;
+    struct nbx_batch *batch; /* empty at entry; written and cleared before return */
+    int64_t now_ms;
+};
+
+/* A customer as stored. A stranger has known = false, number = (group, serial 0), empty records. */
+struct nbx_profile {
+    bool known;
+    uint64_t number;
+    struct nbx_customer_record head;
+    struct nbx_seen_record seen;
+};
+/* id empty: nobody in particular, the stranger of group 0. */
+enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
+                              struct nbx_str id);
+
+/* What became of a list of events. */
+struct nbx_observed {
+    uint32_t applied, duplicates;
+    uint64_t seq;        /* of the group after them */
+    struct nbx_str *ids; /* (n_sent) the id of each event, empty where it was refused */
+    uint32_t n_sent;
+    struct nbx_entry_error *errors; /* (n_errors), by index */
+    uint32_t n_errors;
+};
+
+/* Applies the good events to the profile and the store in one batch; creates the customer where it
+ * is a stranger. Per event: unknown type or channel, foreign currency, time more than 5 minutes
+ * ahead, malformed decision: an error of that entry. An id seen before counts as a duplicate and
+ * changes nothing. `atomic`: one error and nothing is applied (NBX_EBAD, *fault names the first).
+ * Where the write fails, profile and counters are as before. */
+enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
+                         struct nbx_profile *profile, struct nbx_str customer_id,
+                         const struct nbx_events *events, bool atomic, struct nbx_fault *fault);
+/* Events of nobody: kept and counted in trends, by the group of each event's id. All of `events`
+ * must be of `group`. */
+enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
+                                   uint8_t group, const struct nbx_events *events);
+
+/* Merges by key into the record; creates the customer where needed. Unknown channels are refused. */
+enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx_str id,
+                              const struct nbx_customer_put_req *req, uint64_t *seq,
+                              struct nbx_fault *fault);
+/* Deletes everything under the customer's number, and the id. *forgotten false: nobody known. */
+enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct nbx_str id,
+                                 bool *forgotten, uint64_t *seq);
+
+/* A customer's vector of one given space; n = 0 where none was put. */
+enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, uint64_t number,
+                                       struct nbx_str space, struct nbx_vector *out);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * Between the files of this folder: the groups' counters and how a change is committed.
+ */
+#ifndef NBX_CUSTOMER_CUSTOMERS_INTERNAL_H
+#define NBX_CUSTOMER_CUSTOMERS_INTERNAL_H
+
+#include "engine/customer/customers.h"
+
+struct nbx_customers {
+    struct nbx_store *store;
+    struct nbx_ids *ids;
+    struct nbx_trends *trends;
+    struct nbx_group {
+        uint64_t seq;    /* of the last command */
+        uint64_t serial; /* of the newest customer */
+    } groups[NBX_N_GROUPS];
+};
+
+/* Gives the stranger a number and adds the identity to the batch. */
+void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                         struct nbx_str id);
+/* Adds the changed head to the batch. */
+void nbx_profile__put_head(const struct nbx_profile *profile,
+                           const struct nbx_customer_scope *scope);
+/* Adds the group's counters to the batch and writes it. On failure the counters go back to
+ * `before`. The batch is empty afterwards. */
+enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,
+                                   struct nbx_group before);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/customer/customers.h"
+
+#include "engine/base/check.h"
+#include "engine/base/hash.h"
+#include "engine/base/log.h"
+#include "engine/base/random.h"
+#include "engine/customer/customers_internal.h"
+#include "engine/customer/seen.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define MAX_AHEAD_MS (5 * 60 * 1000)
+#define ID_HEX       32
+
+/* An event that passed every check, ready to be applied. */
+struct prepared {
+    const struct nbx_event_type *type;
+    struct nbx_event_record record;
+    int64_t time_ms;
+    uint8_t id_hash[16];
+    uint32_t index; /* in the list that was sent */
+    bool given_id;  /* by us: cannot have been seen before */
+};
+
+struct prepared_list {
+    struct prepared *p; /* (n) */
+    uint32_t n;
+};
+
+static enum nbx_err check_names(struct prepared *out, const struct nbx_event *e,
+                                const struct nbx_customer_scope *scope, struct nbx_fault *fault)
+{
+    const struct nbx_vocabulary *words = scope->vocabulary;
+    out->type = nbx_vocabulary_type(words, e->type);
+    if (!out->type)
+        return nbx_fault_set(fault, NBX_EBAD, "type", "unknown event type '%.*s', known: %s",
+                             NBX_STR_ARG(e->type), nbx_vocabulary_list_types(words));
+    out->record.channel_no = nbx_vocabulary_channel(words, e->channel);
+    if (e->channel.len && !out->record.channel_no)
+        return nbx_fault_set(fault, NBX_EBAD, "channel", "unknown channel '%.*s', known: %s",
+                             NBX_STR_ARG(e->channel), nbx_vocabulary_list_channels(words));
+    struct nbx_str currency = nbx_vocabulary_currency(words);
+    if (e->currency.len && !nbx_str_eq(e->currency, currency))
+        return nbx_fault_set(fault, NBX_EBAD, "currency",
+                             "'%.*s' is not the configured currency %.*s",
+                             NBX_STR_ARG(e->currency), NBX_STR_ARG(currency));
+    return NBX_OK;
+}
+
+static enum nbx_err check_time(struct prepared *out, const struct nbx_event *e, int64_t now_ms,
+                               struct nbx_fault *fault)
+{
+    out->time_ms = e->time_ms == NBX_TIME_UNSET ? now_ms : e->time_ms;
+    if (out->time_ms - now_ms > MAX_AHEAD_MS)
+        return nbx_fault_set(fault, NBX_EBAD, "time",
+                             "%lld is more than 5 minutes ahead of the server's clock, %lld",
+                             (long long)out->time_ms, (long long)now_ms);
+    return NBX_OK;
+}
+
+/* An id for an event sent without: its time, then 80 random bits, as 32 hex digits. */
+static struct nbx_str make_id(int64_t time_ms, struct nbx_arena *arena)
+{
+    char *hex = nbx_arena_alloc(arena, ID_HEX + 1);
+    uint64_t r[2];
+    nbx_random_system(r, sizeof r);
+    if (!hex)
+        return (struct nbx_str){NULL, 0};
+    snprintf(hex, ID_HEX + 1, "%012llx%04llx%016llx",
+             (unsigned long long)time_ms & 0xFFFFFFFFFFFFu, (unsigned long long)r[0] & 0xFFFFu,
+             (unsigned long long)r[1]);
+    return (struct nbx_str){hex, ID_HEX};
+}
+
+static enum nbx_err take_item(struct prepared *out, const struct nbx_event *e,
+                              const struct nbx_customer_scope *scope, struct nbx_fault *fault)
+{
+    out->record.item_no = NBX_ITEM_NONE;
+    if (e->item.len == 0)
+        return NBX_OK;
+    enum nbx_err err = nbx_ids_intern(scope->customers->ids, e->item, &out->record.item_no);
+    return err ? nbx_fault_set(fault, err, "item", "no room to remember a new item") : NBX_OK;
+}
+
+static enum nbx_err prepare(struct prepared *out, const struct nbx_event *e,
+                            const struct nbx_customer_scope *scope, struct nbx_fault *fault)
+{
+    enum nbx_err err;
+    if ((err = check_names(out, e, scope, fault)) ||
+        (err = check_time(out, e, scope->now_ms, fault)) ||
+        (err = take_item(out, e, scope, fault)))
+        return err;
+    out->given_id = e->id.len == 0;
+    struct nbx_str id = out->given_id ? make_id(out->time_ms, scope->arena) : e->id;
+    if (!id.p)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "too many events at once");
+    nbx_hash128(id.p, id.len, out->id_hash);
+    struct nbx_event_record *r = &out->record;
+    r->id = id;
+    r->arrived_ms = scope->now_ms;
+    r->type_no = out->type->no;
+    r->placement = e->placement;
+    r->store = e->store;
+    r->session = e->session;
+    r->order = e->order;
+    r->currency = e->currency;
+    r->actor = e->actor;
+    r->decision = e->decision;
+    r->quantity = e->quantity;
+    r->rating = e->rating;
+    r->value = e->value;
+    r->scope = (uint8_t)e->scope;
+    r->attributes = e->attributes;
+    return NBX_OK;
+}
+
+/* *seen: the id is stored already, or stands earlier in this list. */
+static enum nbx_err is_duplicate(const struct prepared_list *list, const struct prepared *e,
+                                 uint64_t number, const struct nbx_store *store, bool *seen)
+{
+    *seen = false;
+    if (e->given_id)
+        return NBX_OK;
+    for (uint32_t i = 0; i < list->n; i++) {
+        if (memcmp(list->p[i].id_hash, e->id_hash, sizeof e->id_hash) == 0) {
+            *seen = true;
+            return NBX_OK;
+        }
+    }
+    enum nbx_err err = NBX_OK;
+    struct nbx_key key = nbx_key_event_id(number, e->id_hash);
+    *seen = nbx_store_has(store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
+    return err;
+}
+
+static enum nbx_err start_reply(struct nbx_observed *out, const struct nbx_events *events,
+                                struct nbx_arena *arena)
+{
+    *out = (struct nbx_observed){.n_sent = events->n + events->n_errors};
+    out->ids = nbx_arena_calloc(arena, out->n_sent, sizeof *out->ids);
+    out->errors = nbx_arena_calloc(arena, out->n_sent, sizeof *out->errors);
+    return out->ids && out->errors ? NBX_OK : NBX_ELIMIT;
+}
+
+/* Checks every event; good new ones go to *list, the rest into the reply. */
+static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed *out,
+                                const struct nbx_customer_scope *scope, uint64_t number,
+                                const struct nbx_events *events)
+{
+    list->p = nbx_arena_calloc(scope->arena, events->n, sizeof *list->p);
+    if (!list->p || start_reply(out, events, scope->arena))
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < events->n_errors; i++)
+        out->errors[out->n_errors++] = events->errors[i];
+    for (uint32_t i = 0; i < events->n; i++) {
+        struct prepared *e = &list->p[list->n];
+        struct nbx_entry_error *error = &out->errors[out->n_errors];
+        *e = (struct prepared){.index = events->index[i]};
+        if (prepare(e, &events->p[i], scope, &error->fault)) {
+            nbx_fault_prefix(&error->fault, "events[%u]", e->index);
+            error->index = e->index;
+            out->n_errors++;
+            continue;
+        }
+        bool seen;
+        enum nbx_err err = is_duplicate(list, e, number, scope->customers->store, &seen);
+        if (err)
+            return err;
+        out->ids[e->index] = e->record.id;
+        out->duplicates += seen;
+        list->n += !seen;
+    }
+    return NBX_OK;
+}
+
+static bool is_negative(const struct prepared *e)
+{
+    return e->type->class == NBX_CLASS_NEGATIVE ||
+           (!isnan(e->record.rating) && e->record.rating < e->type->negative_below);
+}
+
+static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
+                      const struct prepared *e, struct nbx_buf *buf)
+{
+    struct nbx_key key = nbx_key_event(number, e->time_ms, e->id_hash);
+    struct nbx_key id_key = nbx_key_event_id(number, e->id_hash);
+    nbx_buf_clear(buf);
+    nbx_event_record_encode(buf, &e->record);
+    NBX_ASSERT(!buf->failed);
+    nbx_batch_put(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key), NBX_EVENT_RECORD,
+                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
+    nbx_record_u64_put(scope->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&id_key),
+                       (uint64_t)e->time_ms);
+}
+
+/* Positive events with an item count for trends; sign -1 takes them back. */
+static void count_trends(const struct nbx_customer_scope *scope, const struct prepared_list *list,
+                         double sign)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct prepared *e = &list->p[i];
+        if (!e->record.item_no || e->type->class != NBX_CLASS_POSITIVE || is_negative(e))
+            continue;
+        struct nbx_trend_event trend = {.channel_no = e->record.channel_no,
+                                        .item_no = e->record.item_no,
+                                        .weight = sign * e->type->weight,
+                                        .time_ms = e->time_ms};
+        if (nbx_trends_add(scope->customers->trends, &trend, scope->batch))
+            nbx_log_warnx("trends=behind reason=memory_limit");
+    }
+}
+
+/* Events into the batch, numbered; the profile's seen set is left to fold_seen. */
+static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
+                       struct prepared_list *list)
+{
+    struct nbx_buf buf = {0};
+    struct nbx_group *group = &scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
+    for (uint32_t i = 0; i < list->n; i++) {
+        list->p[i].record.seq = ++group->seq;
+        put_event(scope, number, &list->p[i], &buf);
+    }
+    nbx_buf_fini(&buf);
+    count_trends(scope, list, 1);
+}
+
+/* Gives the set an array of its own with room for n more. */
+static enum nbx_err own_seen(struct nbx_seen_record *seen, uint32_t n, struct nbx_arena *arena)
+{
+    struct nbx_seen_entry *entries =
+        nbx_arena_calloc(arena, (size_t)seen->n + n, sizeof *entries);
+    if (!entries)
+        return NBX_ELIMIT;
+    if (seen->n)
+        memcpy(entries, seen->entries, seen->n * sizeof *entries);
+    seen->entries = entries;
+    seen->cap = seen->n + n;
+    return NBX_OK;
+}
+
+static enum nbx_err fold_seen(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                              const struct prepared_list *list)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct prepared *e = &list->p[i];
+        profile->head.n_events++;
+        if (e->time_ms > profile->head.last_event_ms)
+            profile->head.last_event_ms = e->time_ms;
+        if (!e->record.item_no || e->type->class == NBX_CLASS_NEUTRAL)
+            continue;
+        struct nbx_seen_entry entry = {.item_no = e->record.item_no,
+                                       .type_no = e->type->no,
+                                       .negative = is_negative(e),
+                                       .scope = e->record.scope,
+                                       .count = 1,
+                                       .last_ms = e->time_ms};
+        enum nbx_err err = nbx_seen_add(&profile->seen, &entry, scope->arena);
+        if (err)
+            return err;
+    }
+    return NBX_OK;
+}
+
+static void put_seen(const struct nbx_profile *profile, const struct nbx_customer_scope *scope)
+{
+    struct nbx_buf buf = {0};
+    struct nbx_key key = nbx_key_customer(profile->number);
+    nbx_seen_record_encode(&buf, &profile->seen);
+    NBX_ASSERT(!buf.failed);
+    nbx_batch_put(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key), NBX_SEEN_RECORD,
+                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
+    nbx_buf_fini(&buf);
+}
+
+/* Commits what put_events and its callers gathered; takes the trends back where that fails. */
+static enum nbx_err commit(const struct nbx_customer_scope *scope, uint8_t group,
+                           struct nbx_group before, const struct prepared_list *list)
+{
+    enum nbx_err err = nbx_customers__commit(scope, group, before);
+    if (err) {
+        count_trends(scope, list, -1);
+        nbx_batch_clear(scope->batch);
+    }
+    return err;
+}
+
+/* The profile changes in a copy, so that a failed write leaves it as it was. */
+static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                          struct nbx_str customer_id, struct prepared_list *list)
+{
+    uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
+    struct nbx_group before = scope->customers->groups[group];
+    struct nbx_profile changed = *profile;
+    enum nbx_err err;
+    if ((err = own_seen(&changed.seen, list->n, scope->arena)) ||
+        (err = fold_seen(&changed, scope, list)))
+        return err;
+    if (!changed.known)
+        nbx_profile__create(&changed, scope, customer_id);
+    put_events(scope, changed.number, list);
+    nbx_profile__put_head(&changed, scope);
+    put_seen(&changed, scope);
+    err = commit(scope, group, before, list);
+    if (!err)
+        *profile = changed;
+    return err;
+}
+
+enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
+                         struct nbx_profile *profile, struct nbx_str customer_id,
+                         const struct nbx_events *events, bool atomic, struct nbx_fault *fault)
+{
+    struct prepared_list list = {0};
+    uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
+    enum nbx_err err = prepare_all(&list, out, scope, profile->number, events);
+    if (err)
+        return nbx_fault_set(fault, err, "events", "cannot be taken");
+    if (atomic && out->n_errors) {
+        *fault = out->errors[0].fault;
+        return fault->code;
+    }
+    if (list.n && (err = apply(profile, scope, customer_id, &list)))
+        return nbx_fault_set(fault, err, "events", "cannot be written");
+    out->applied = list.n;
+    out->seq = scope->customers->groups[group].seq;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
+                                   uint8_t group, const struct nbx_events *events)
+{
+    struct prepared_list list = {0};
+    struct nbx_group before = scope->customers->groups[group];
+    uint64_t number = NBX_CUSTOMER(group, 0);
+    enum nbx_err err = prepare_all(&list, out, scope, number, events);
+    if (!err && list.n) {
+        put_events(scope, number, &list);
+        err = commit(scope, group, before, &list);
+    }
+    out->applied = err ? 0 : list.n;
+    out->seq = scope->customers->groups[group].seq;
+    return err;
+}

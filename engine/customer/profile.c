@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/customer/customers.h"
+
+#include "engine/base/check.h"
+#include "engine/customer/customers_internal.h"
+
+static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    struct nbx_key key = nbx_key_customer(p->number);
+    struct nbx_stored stored;
+    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_CUSTOMERS,
+                                     nbx_key_str(&key), scope->arena, &stored);
+    return err ? err : nbx_customer_record_decode(&p->head, &stored, scope->arena);
+}
+
+/* A customer made by customer.put has no seen set yet. */
+static enum nbx_err load_seen(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    struct nbx_key key = nbx_key_customer(p->number);
+    struct nbx_stored stored;
+    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_SEEN, nbx_key_str(&key),
+                                     scope->arena, &stored);
+    if (err == NBX_ENOTFOUND)
+        return NBX_OK;
+    return err ? err : nbx_seen_record_decode(&p->seen, &stored, scope->arena);
+}
+
+enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
+                              struct nbx_str id)
+{
+    *out = (struct nbx_profile){0};
+    if (id.len == 0)
+        return NBX_OK;
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
+    enum nbx_err err = nbx_record_u64_get(scope->customers->store, NBX_FAMILY_IDENTITIES,
+                                          nbx_key_str(&key), scope->arena, &out->number);
+    if (err == NBX_ENOTFOUND) {
+        out->number = NBX_CUSTOMER(nbx_group_of(id), 0);
+        return NBX_OK;
+    }
+    out->known = err == NBX_OK;
+    if (!err)
+        err = load_head(out, scope);
+    return err ? err : load_seen(out, scope);
+}
+
+void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope,
+                         struct nbx_str id)
+{
+    uint8_t group = nbx_group_of(id);
+    p->known = true;
+    p->number = NBX_CUSTOMER(group, ++scope->customers->groups[group].serial);
+    p->head.id = id;
+    p->head.created_ms = scope->now_ms;
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
+    nbx_record_u64_put(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), p->number);
+}
+
+void nbx_profile__put_head(const struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    struct nbx_buf buf = {0};
+    struct nbx_key key = nbx_key_customer(p->number);
+    nbx_customer_record_encode(&buf, &p->head);
+    NBX_ASSERT(!buf.failed);
+    nbx_batch_put(scope->batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), NBX_CUSTOMER_RECORD,
+                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
+    nbx_buf_fini(&buf);
+}
+
+enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, uint64_t number,
+                                       struct nbx_str space, struct nbx_vector *out)
+{
+    *out = (struct nbx_vector){.space = space};
+    struct nbx_key key = nbx_key_vector(number, space);
+    struct nbx_stored stored;
+    struct nbx_vector_record record;
+    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_VECTORS,
+                                     nbx_key_str(&key), scope->arena, &stored);
+    if (err == NBX_ENOTFOUND)
+        return NBX_OK;
+    if (err || (err = nbx_vector_record_decode(&record, &stored, scope->arena)))
+        return err;
+    if (record.given) {
+        out->p = record.p;
+        out->n = record.n;
+    }
+    return NBX_OK;
+}
+
+enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct nbx_str id,
+                                 bool *forgotten, uint64_t *seq)
+{
+    uint8_t group = nbx_group_of(id);
+    struct nbx_group before = scope->customers->groups[group];
+    struct nbx_key identity = nbx_key_identity(NBX_STR(""), id);
+    uint64_t number = 0;
+    enum nbx_err err = nbx_record_u64_get(scope->customers->store, NBX_FAMILY_IDENTITIES,
+                                          nbx_key_str(&identity), scope->arena, &number);
+    *forgotten = err == NBX_OK;
+    *seq = before.seq;
+    if (err)
+        return err == NBX_ENOTFOUND ? NBX_OK : err;
+    static const enum nbx_family personal[] = {NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,
+                                               NBX_FAMILY_SEEN,      NBX_FAMILY_EVENTS,
+                                               NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS};
+    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
+    for (size_t i = 0; i < sizeof personal / sizeof *personal; i++)
+        nbx_batch_delete_range(scope->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));
+    nbx_batch_delete(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&identity));
+    *seq = ++scope->customers->groups[group].seq;
+    return nbx_customers__commit(scope, group, before);
+}

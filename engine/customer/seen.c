@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/customer/seen.h"
+
+/* Order of the set: item, type, sign, scope. */
+static int compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b)
+{
+    if (a->item_no != b->item_no)
+        return a->item_no < b->item_no ? -1 : 1;
+    if (a->type_no != b->type_no)
+        return a->type_no < b->type_no ? -1 : 1;
+    if (a->negative != b->negative)
+        return a->negative ? 1 : -1;
+    return (a->scope > b->scope) - (a->scope < b->scope);
+}
+
+/* The first place whose entry is not less than e. */
+static uint32_t lower_bound(const struct nbx_seen_record *seen, const struct nbx_seen_entry *e)
+{
+    uint32_t from = 0, to = seen->n;
+    while (from < to) {
+        uint32_t mid = from + (to - from) / 2;
+        if (compare(&seen->entries[mid], e) < 0)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
+}
+
+static void drop_oldest(struct nbx_seen_record *seen)
+{
+    uint32_t oldest = 0;
+    for (uint32_t i = 1; i < seen->n; i++)
+        if (seen->entries[i].last_ms < seen->entries[oldest].last_ms)
+            oldest = i;
+    memmove(&seen->entries[oldest], &seen->entries[oldest + 1],
+            (seen->n - oldest - 1) * sizeof *seen->entries);
+    seen->n--;
+}
+
+static enum nbx_err make_room(struct nbx_seen_record *seen, struct nbx_arena *arena)
+{
+    if (seen->n < seen->cap)
+        return NBX_OK;
+    uint32_t cap = seen->cap < 8 ? 8 : seen->cap * 2;
+    struct nbx_seen_entry *entries = nbx_arena_calloc(arena, cap, sizeof *entries);
+    if (!entries)
+        return NBX_ELIMIT;
+    if (seen->n)
+        memcpy(entries, seen->entries, seen->n * sizeof *entries);
+    seen->entries = entries;
+    seen->cap = cap;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
+                          struct nbx_arena *arena)
+{
+    uint32_t at = lower_bound(seen, entry);
+    if (at < seen->n && compare(&seen->entries[at], entry) == 0) {
+        struct nbx_seen_entry *e = &seen->entries[at];
+        e->count += entry->count;
+        if (entry->last_ms > e->last_ms)
+            e->last_ms = entry->last_ms;
+        seen->revision++;
+        return NBX_OK;
+    }
+    if (seen->n >= NBX_SEEN_MAX) {
+        drop_oldest(seen);
+        at = lower_bound(seen, entry);
+    }
+    enum nbx_err err = make_room(seen, arena);
+    if (err)
+        return err;
+    memmove(&seen->entries[at + 1], &seen->entries[at], (seen->n - at) * sizeof *seen->entries);
+    seen->entries[at] = *entry;
+    seen->n++;
+    seen->revision++;
+    return NBX_OK;
+}
+
+bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,
+                   int64_t now_ms, uint32_t *at, struct nbx_seen_item *out)
+{
+    if (*at >= seen->n)
+        return false;
+    int64_t liked_ms = INT64_MIN, disliked_ms = INT64_MIN;
+    *out = (struct nbx_seen_item){.item_no = seen->entries[*at].item_no};
+    for (; *at < seen->n && seen->entries[*at].item_no == out->item_no; (*at)++) {
+        const struct nbx_seen_entry *e = &seen->entries[*at];
+        const struct nbx_event_type *type = nbx_vocabulary_type_no(vocabulary, e->type_no);
+        if (e->negative) {
+            disliked_ms = e->last_ms > disliked_ms ? e->last_ms : disliked_ms;
+            out->scope = e->scope > out->scope ? e->scope : out->scope;
+            continue;
+        }
+        liked_ms = e->last_ms > liked_ms ? e->last_ms : liked_ms;
+        if (type)
+            out->weight += nbx_event_weight(type, e->last_ms, now_ms);
+    }
+    out->disliked = disliked_ms != INT64_MIN && disliked_ms >= liked_ms;
+    return true;
+}

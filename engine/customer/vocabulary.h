@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * The names a request may use: event types with their meaning, channels, the currency.
+ *
+ * Why:     records carry numbers for names; the numbers are given once and kept in the store.
+ * Owns:    copies of all names.
+ * Threads: built by one thread; immutable afterwards.
+ * Errors:  nbx_vocabulary_new passes on the store's; look-ups answer NULL or 0.
+ */
+#ifndef NBX_CUSTOMER_VOCABULARY_H
+#define NBX_CUSTOMER_VOCABULARY_H
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+#include "engine/base/str.h"
+#include "engine/store/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum nbx_event_class { NBX_CLASS_POSITIVE, NBX_CLASS_NEGATIVE, NBX_CLASS_NEUTRAL };
+
+struct nbx_event_type {
+    struct nbx_str name;
+    uint16_t no; /* as in records; given by the store */
+    enum nbx_event_class class;
+    double weight;         /* of a positive event in fold-in and trends */
+    int64_t half_life_ms;  /* of that weight in fold-in; 0: it does not fade */
+    double negative_below; /* a `rating` under this makes the event negative; NaN: never */
+};
+
+struct nbx_vocabulary_options {
+    const struct nbx_event_type *types; /* (n_types); `no` is ignored */
+    size_t n_types;
+    const struct nbx_str *channels; /* (n_channels) */
+    size_t n_channels;
+    struct nbx_str currency;
+};
+
+struct nbx_vocabulary;
+
+enum nbx_err nbx_vocabulary_new(struct nbx_vocabulary **out, struct nbx_store *store,
+                                const struct nbx_vocabulary_options *options);
+void nbx_vocabulary_destroy(struct nbx_vocabulary **vocabulary);
+
+/* NULL where there is none. A number of a type no longer configured has none either. */
+const struct nbx_event_type *nbx_vocabulary_type(const struct nbx_vocabulary *v,
+                                                 struct nbx_str name);
+const struct nbx_event_type *nbx_vocabulary_type_no(const struct nbx_vocabulary *v, uint16_t no);
+/* The channel's number, 0 where unknown. */
+uint16_t nbx_vocabulary_channel(const struct nbx_vocabulary *v, struct nbx_str name);
+/* The channel's name, empty for 0 and for channels no longer configured. */
+struct nbx_str nbx_vocabulary_channel_name(const struct nbx_vocabulary *v, uint16_t no);
+/* The greatest channel number. */
+uint16_t nbx_vocabulary_max_channel(const struct nbx_vocabulary *v);
+struct nbx_str nbx_vocabulary_currency(const struct nbx_vocabulary *v);
+/* "view, click, ...", for messages; NUL-terminated, owned by the vocabulary. */
+const char *nbx_vocabulary_list_types(const struct nbx_vocabulary *v);
+const char *nbx_vocabulary_list_channels(const struct nbx_vocabulary *v);
+
+/* The weight of a positive event of that type, last seen at last_ms, at the clock now_ms. Faded in
+ * steps of an hour, so that vectors made within one hour are the same to the bit. */
+double nbx_event_weight(const struct nbx_event_type *type, int64_t last_ms, int64_t now_ms);
+
+#endif
