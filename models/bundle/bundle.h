@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ * A bundle: one safetensors file that carries a model. models/FORMAT.md is normative.
+ *
+ * Why:     data scientists write it in five lines; the daemon and the trainer read it here.
+ * Owns:    an open bundle owns a read-only mapping of its file; tensors and ids point into it.
+ * Threads: immutable after opening.
+ * Errors:  NBX_EBAD with a fault that names the tensor or key: truncated, overlapping, wrong
+ *          dtype or shape, NaN or Inf, duplicate ids, unknown family. NBX_EVERSION: a newer format.
+ *          NBX_ENOTFOUND: no such file. NBX_ESTORAGE: cannot be read or written.
+ */
+#ifndef NBX_MODELS_BUNDLE_BUNDLE_H
+#define NBX_MODELS_BUNDLE_BUNDLE_H
+
+#include "engine/base/err.h"
+#include "engine/base/str.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NBX_BUNDLE_MAX_SPACES 8
+#define NBX_BUNDLE_SUFFIX     ".safetensors"
+
+enum nbx_metric { NBX_METRIC_DOT, NBX_METRIC_COSINE };
+/* Where a space's customer vectors come from. */
+enum nbx_customer_source { NBX_CUSTOMER_FOLDED, NBX_CUSTOMER_GIVEN };
+
+struct nbx_space {
+    struct nbx_str name;
+    size_t dims;
+    enum nbx_metric metric;
+    enum nbx_customer_source customer;
+    const float *item_factors; /* (n_items, dims) */
+    /* folded only: */
+    float alpha0, lambda, nu;
+};
+
+/* How a customer's score is put together; `factors` is one space. */
+struct nbx_bundle_info {
+    struct nbx_str name, version, family; /* version: unique, sorts by time: 20260131T235959-1a2b */
+    int64_t created_ms;
+    size_t n_items;
+    const struct nbx_str *item_ids; /* (n_items), unique, valid ids */
+    struct nbx_space spaces[NBX_BUNDLE_MAX_SPACES];
+    size_t n_spaces;
+    const char *metadata_json; /* all metadata as it stands in the file, NUL-terminated */
+};
+
+struct nbx_bundle;
+
+enum nbx_err nbx_bundle_open(struct nbx_bundle **out, const char *path, struct nbx_fault *fault);
+void nbx_bundle_close(struct nbx_bundle **bundle);
+const struct nbx_bundle_info *nbx_bundle_get(const struct nbx_bundle *bundle);
+
+/* Writes info as a new file at path: to a temporary name beside it, synced, renamed.
+ * extra_json: an object whose members are added to the metadata (settings, metrics, data window);
+ * may be NULL. The same input gives the same bytes. */
+enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *info,
+                              const char *extra_json, struct nbx_fault *fault);
+
+/* The newest bundle of a folder: the one with the greatest (created_ms, version) among the files
+ * that end in NBX_BUNDLE_SUFFIX and open without fault; others are logged and passed over. Fills
+ * path (path_bytes). NBX_ENOTFOUND where there is none. */
+enum nbx_err nbx_bundle_newest(const char *folder, char *path, size_t path_bytes);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of models/bundle share: the words of the format, and opening by halves.
+ */
+#ifndef NBX_MODELS_BUNDLE_INTERNAL_H
+#define NBX_MODELS_BUNDLE_INTERNAL_H
+
+#include "models/bundle/bundle.h"
+#include "models/bundle/safetensors.h"
+
+#define NBX_BUNDLE_FORMAT      1 /* what this program writes, and the newest it reads */
+#define NBX_BUNDLE_IDS_OFFSETS "item_ids.offsets"
+#define NBX_BUNDLE_IDS_BYTES   "item_ids.bytes"
+#define NBX_BUNDLE_FACTORS     "space.%.*s.item_factors" /* the space's name */
+#define NBX_BUNDLE_WORD_BYTES  64                        /* longest name, version, space name */
+#define NBX_BUNDLE_MAX_DIMS    4096
+#define NBX_BUNDLE_MAX_ITEMS   0x7fffffff
+
+/* Indexed by enum nbx_metric and enum nbx_customer_source. */
+extern const char *const nbx_bundle__metrics[2];
+extern const char *const nbx_bundle__sources[2];
+/* Families this program can serve, NULL-terminated. */
+extern const char *const nbx_bundle__families[];
+/* Metadata keys the format defines, in the order they are written, NULL-terminated. */
+extern const char *const nbx_bundle__keys[];
+
+enum nbx_bundle__part {
+    NBX_BUNDLE__HEAD, /* name, version, family, created_ms, spaces without tensors */
+    NBX_BUNDLE__ALL,
+};
+
+enum nbx_err nbx_bundle__open(struct nbx_bundle **out, const char *path, enum nbx_bundle__part part,
+                              struct nbx_fault *fault);
+
+/* metadata.c: fills info's name, version, family, created_ms, spaces (not item_factors). */
+enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
+                                       const struct nbx_value *metadata, struct nbx_arena *arena,
+                                       struct nbx_fault *fault);
+/* tensors.c: fills n_items and every space's item_factors, and ids (malloc, the caller frees). */
+enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_str **ids,
+                                      const struct nbx_safetensors *file, struct nbx_fault *fault);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "models/bundle/internal.h"
+
+#include "engine/base/map.h"
+#include "engine/base/utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TENSOR_NAME_BYTES (NBX_BUNDLE_WORD_BYTES + 32)
+
+static const struct nbx_tensor *find(const struct nbx_safetensors *file, const char *name,
+                                     struct nbx_fault *fault)
+{
+    const struct nbx_tensor *t = nbx_safetensors_find(file, nbx_str_c(name));
+    if (!t)
+        (void)nbx_fault_set(fault, NBX_EBAD, name, "is missing");
+    return t;
+}
+
+static uint64_t offset_at(const struct nbx_tensor *offsets, size_t i)
+{
+    return offsets->dtype == NBX_DTYPE_U64 ? ((const uint64_t *)offsets->data)[i]
+                                           : ((const uint32_t *)offsets->data)[i];
+}
+
+static enum nbx_err check_id_tensors(const struct nbx_tensor *offsets,
+                                     const struct nbx_tensor *bytes, struct nbx_fault *fault)
+{
+    if ((offsets->dtype != NBX_DTYPE_U32 && offsets->dtype != NBX_DTYPE_U64) ||
+        offsets->n_dims != 1)
+        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
+                             "must be U32 or U64 of one dimension, is %s of %u",
+                             nbx_dtype_name(offsets->dtype), offsets->n_dims);
+    if (bytes->dtype != NBX_DTYPE_U8 || bytes->n_dims != 1)
+        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_BYTES,
+                             "must be U8 of one dimension, is %s of %u",
+                             nbx_dtype_name(bytes->dtype), bytes->n_dims);
+    if (offsets->shape[0] < 2 || offsets->shape[0] - 1 > NBX_BUNDLE_MAX_ITEMS)
+        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
+                             "must be for 1 to %d items, has %llu numbers", NBX_BUNDLE_MAX_ITEMS,
+                             (unsigned long long)offsets->shape[0]);
+    uint64_t first = offset_at(offsets, 0), last = offset_at(offsets, offsets->shape[0] - 1);
+    if (first != 0 || last != bytes->bytes)
+        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
+                             "must go from 0 to %llu, the bytes of ids",
+                             (unsigned long long)bytes->bytes);
+    return NBX_OK;
+}
+
+/* ids: (n_items). */
+static enum nbx_err fill_ids(struct nbx_str *ids, size_t n_items, const struct nbx_tensor *offsets,
+                             const struct nbx_tensor *bytes, struct nbx_fault *fault)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < n_items; i++) {
+        uint64_t end = offset_at(offsets, i + 1);
+        if (end <= at || end - at > NBX_ID_MAX_BYTES || end > bytes->bytes)
+            return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
+                                 "item %zu: an id is 1 to %d bytes, offsets go from %llu to %llu",
+                                 i, NBX_ID_MAX_BYTES, (unsigned long long)at,
+                                 (unsigned long long)end);
+        ids[i] = (struct nbx_str){(const char *)bytes->data + at, (uint32_t)(end - at)};
+        if (!nbx_id_valid(ids[i]))
+            return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_BYTES,
+                                 "item %zu: an id is UTF-8 without NUL", i);
+        at = end;
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err check_unique(const struct nbx_str *ids, size_t n_items, struct nbx_fault *fault)
+{
+    struct nbx_map *seen = nbx_map_new();
+    enum nbx_err err = seen ? NBX_OK : NBX_ELIMIT;
+    for (size_t i = 0; i < n_items && !err; i++) {
+        uint32_t first = nbx_map_get(seen, ids[i]);
+        if (first != NBX_MAP_NONE)
+            err = nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_BYTES,
+                                "items %u and %zu have the same id %.*s", first, i,
+                                NBX_STR_ARG(ids[i]));
+        else
+            err = nbx_map_put(seen, ids[i], (uint32_t)i);
+    }
+    if (err == NBX_ELIMIT)
+        (void)nbx_fault_set(fault, err, NULL, "out of memory");
+    nbx_map_destroy(&seen);
+    return err;
+}
+
+static enum nbx_err read_ids(struct nbx_bundle_info *info, struct nbx_str **out,
+                             const struct nbx_safetensors *file, struct nbx_fault *fault)
+{
+    const struct nbx_tensor *offsets = find(file, NBX_BUNDLE_IDS_OFFSETS, fault);
+    if (!offsets)
+        return NBX_EBAD;
+    const struct nbx_tensor *bytes = find(file, NBX_BUNDLE_IDS_BYTES, fault);
+    if (!bytes)
+        return NBX_EBAD;
+    enum nbx_err err = check_id_tensors(offsets, bytes, fault);
+    if (err)
+        return err;
+    info->n_items = (size_t)offsets->shape[0] - 1;
+    struct nbx_str *ids = calloc(info->n_items, sizeof *ids);
+    if (!ids)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    *out = ids;
+    info->item_ids = ids;
+    err = fill_ids(ids, info->n_items, offsets, bytes, fault);
+    return err ? err : check_unique(ids, info->n_items, fault);
+}
+
+/* The first of n floats that is NaN or Inf, or n. In blocks, so that the common case is a plain
+ * maximum over the bits without sign, which the compiler turns into vector code. */
+static size_t first_not_finite(const float *x, size_t n)
+{
+    enum { BLOCK = 256 };
+    const uint32_t infinite = 0x7f800000;
+    size_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK) {
+        uint32_t bits[BLOCK], most = 0;
+        memcpy(bits, x + i, sizeof bits);
+        for (size_t j = 0; j < BLOCK; j++) {
+            uint32_t magnitude = bits[j] & 0x7fffffff;
+            most = magnitude > most ? magnitude : most;
+        }
+        if (most >= infinite)
+            break;
+    }
+    for (; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        if ((bits & 0x7fffffff) >= infinite)
+            break;
+    }
+    return i;
+}
+
+static enum nbx_err read_factors(struct nbx_space *space, size_t n_items,
+                                 const struct nbx_safetensors *file, struct nbx_fault *fault)
+{
+    char name[TENSOR_NAME_BYTES];
+    snprintf(name, sizeof name, NBX_BUNDLE_FACTORS, NBX_STR_ARG(space->name));
+    const struct nbx_tensor *t = find(file, name, fault);
+    if (!t)
+        return NBX_EBAD;
+    if (t->dtype != NBX_DTYPE_F32 || t->n_dims != 2)
+        return nbx_fault_set(fault, NBX_EBAD, name, "must be F32 of two dimensions, is %s of %u",
+                             nbx_dtype_name(t->dtype), t->n_dims);
+    if (t->shape[0] != n_items || t->shape[1] != space->dims)
+        return nbx_fault_set(
+            fault, NBX_EBAD, name, "must be [%zu, %zu] (items, dims of the space), is [%llu, %llu]",
+            n_items, space->dims, (unsigned long long)t->shape[0], (unsigned long long)t->shape[1]);
+    space->item_factors = t->data;
+    size_t n = n_items * space->dims, bad = first_not_finite(space->item_factors, n);
+    if (bad < n)
+        return nbx_fault_set(fault, NBX_EBAD, name, "item %zu, dimension %zu is NaN or infinite",
+                             bad / space->dims, bad % space->dims);
+    return NBX_OK;
+}
+
+static bool is_ours(struct nbx_str name, const struct nbx_bundle_info *info)
+{
+    if (nbx_str_is(name, NBX_BUNDLE_IDS_OFFSETS) || nbx_str_is(name, NBX_BUNDLE_IDS_BYTES))
+        return true;
+    for (size_t i = 0; i < info->n_spaces; i++) {
+        char factors[TENSOR_NAME_BYTES];
+        snprintf(factors, sizeof factors, NBX_BUNDLE_FACTORS, NBX_STR_ARG(info->spaces[i].name));
+        if (nbx_str_is(name, factors))
+            return true;
+    }
+    return false;
+}
+
+static enum nbx_err check_no_others(const struct nbx_bundle_info *info,
+                                    const struct nbx_safetensors *file, struct nbx_fault *fault)
+{
+    for (uint32_t i = 0; i < file->n_tensors; i++) {
+        struct nbx_str name = file->tensors[i].name;
+        if (is_ours(name, info))
+            continue;
+        char field[NBX_FAULT_FIELD_BYTES];
+        snprintf(field, sizeof field, "%.*s", NBX_STR_ARG(name));
+        return nbx_fault_set(fault, NBX_EBAD, field, "belongs to no space of this bundle");
+    }
+    return NBX_OK;
+}
+
+enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_str **ids,
+                                      const struct nbx_safetensors *file, struct nbx_fault *fault)
+{
+    enum nbx_err err = check_no_others(info, file, fault);
+    if (!err)
+        err = read_ids(info, ids, file, fault);
+    for (size_t i = 0; i < info->n_spaces && !err; i++)
+        err = read_factors(&info->spaces[i], info->n_items, file, fault);
+    return err;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/json/json.h"
+#include "models/bundle/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SCRATCH_BYTES ((size_t)64 << 20)
+#define OWN_KEYS      6
+#define MAX_TENSORS   (2 + NBX_BUNDLE_MAX_SPACES)
+
+struct content {
+    struct nbx_arena *arena;
+    const struct nbx_bundle_info *info;
+    struct nbx_value metadata;
+    struct nbx_tensor tensors[MAX_TENSORS]; /* (n_tensors), in file order */
+    size_t n_tensors;
+    struct nbx_buf offsets, id_bytes;
+};
+
+static struct nbx_value text_value(struct nbx_arena *arena, struct nbx_str s)
+{
+    return nbx_value_string(nbx_arena_str(arena, s));
+}
+
+/* The decimal a person would write for f: 0.003, not 0.003000000026077032. */
+static struct nbx_value short_float(float f)
+{
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)f);
+        if (strtof(text, NULL) == f)
+            break;
+    }
+    return nbx_value_float(strtod(text, NULL));
+}
+
+static enum nbx_err json_text(struct nbx_value *out, const struct nbx_value *v,
+                              struct nbx_arena *arena)
+{
+    struct nbx_buf text = {0};
+    enum nbx_err err = nbx_json_encode(&text, v);
+    if (!err)
+        *out = text_value(arena, (struct nbx_str){(char *)text.p, (uint32_t)text.len});
+    nbx_buf_fini(&text);
+    return err;
+}
+
+static enum nbx_err spaces_text(struct nbx_value *out, const struct content *c)
+{
+    struct nbx_value spaces[NBX_BUNDLE_MAX_SPACES];
+    struct nbx_member members[NBX_BUNDLE_MAX_SPACES][7];
+    for (size_t i = 0; i < c->info->n_spaces; i++) {
+        const struct nbx_space *s = &c->info->spaces[i];
+        const char *metric = nbx_bundle__metrics[s->metric == NBX_METRIC_COSINE];
+        const char *customer = nbx_bundle__sources[s->customer == NBX_CUSTOMER_GIVEN];
+        bool folded = s->customer == NBX_CUSTOMER_FOLDED;
+        struct nbx_member m[7] = {
+            {NBX_STR("name"), nbx_value_string(s->name)},
+            {NBX_STR("dims"), nbx_value_int((int64_t)s->dims)},
+            {NBX_STR("metric"), nbx_value_string(nbx_str_c(metric))},
+            {NBX_STR("customer"), nbx_value_string(nbx_str_c(customer))},
+            {NBX_STR("alpha0"), short_float(s->alpha0)},
+            {NBX_STR("lambda"), short_float(s->lambda)},
+            {NBX_STR("nu"), short_float(s->nu)},
+        };
+        memcpy(members[i], m, sizeof m);
+        spaces[i] = (struct nbx_value){.type = NBX_MAP, .n = folded ? 7 : 4, .members = members[i]};
+    }
+    struct nbx_value list = {.type = NBX_LIST, .n = (uint32_t)c->info->n_spaces, .list = spaces};
+    return json_text(out, &list, c->arena);
+}
+
+static bool is_own_key(struct nbx_str key)
+{
+    for (const char *const *k = nbx_bundle__keys; *k; k++)
+        if (nbx_str_is(key, *k))
+            return true;
+    return false;
+}
+
+/* Strings go in as they are, anything else as its JSON text: safetensors knows only strings. */
+static enum nbx_err add_extra(struct content *c, const struct nbx_value *extra,
+                              struct nbx_fault *fault)
+{
+    for (uint32_t i = 0; i < extra->n; i++) {
+        const struct nbx_member *m = &extra->members[i];
+        if (is_own_key(m->key))
+            return nbx_fault_set(fault, NBX_EBAD, "extra_json", "%.*s belongs to the format",
+                                 NBX_STR_ARG(m->key));
+        struct nbx_member *to = &c->metadata.members[c->metadata.n++];
+        *to = *m;
+        if (m->value.type != NBX_STRING && json_text(&to->value, &m->value, c->arena))
+            return nbx_fault_set(fault, NBX_EBAD, "extra_json", "%.*s cannot be written",
+                                 NBX_STR_ARG(m->key));
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err own_members(struct content *c, struct nbx_fault *fault)
+{
+    const struct nbx_bundle_info *info = c->info;
+    char format[16], created[24];
+    struct nbx_value spaces;
+    snprintf(format, sizeof format, "%d", NBX_BUNDLE_FORMAT);
+    snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
+    if (spaces_text(&spaces, c))
+        return nbx_fault_set(fault, NBX_EBAD, "spaces", "hold what JSON cannot say");
+    struct nbx_value values[OWN_KEYS] = {
+        text_value(c->arena, nbx_str_c(format)),  nbx_value_string(info->name),
+        nbx_value_string(info->version),          nbx_value_string(info->family),
+        text_value(c->arena, nbx_str_c(created)), spaces};
+    for (int i = 0; i < OWN_KEYS; i++)
+        c->metadata.members[c->metadata.n++] =
+            (struct nbx_member){nbx_str_c(nbx_bundle__keys[i]), values[i]};
+    return NBX_OK;
+}
+
+static enum nbx_err make_metadata(struct content *c, const char *extra_json,
+                                  struct nbx_fault *fault)
+{
+    struct nbx_value extra = {.type = NBX_MAP};
+    enum nbx_err err = NBX_OK;
+    if (extra_json)
+        err = nbx_json_decode(&extra, extra_json, strlen(extra_json), c->arena, fault);
+    if (!err && extra.type != NBX_MAP)
+        err = nbx_fault_set(fault, NBX_EBAD, NULL, "must be an object");
+    if (err) {
+        nbx_fault_prefix(fault, "extra_json");
+        return err;
+    }
+    c->metadata.type = NBX_MAP;
+    c->metadata.members = nbx_arena_calloc(c->arena, OWN_KEYS + extra.n, sizeof(struct nbx_member));
+    if (!c->metadata.members)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    err = own_members(c, fault);
+    return err ? err : add_extra(c, &extra, fault);
+}
+
+static void make_ids(struct content *c)
+{
+    const struct nbx_bundle_info *info = c->info;
+    uint64_t total = 0;
+    for (size_t i = 0; i < info->n_items; i++)
+        total += info->item_ids[i].len;
+    bool wide = total > UINT32_MAX;
+    for (size_t i = 0; i <= info->n_items; i++) {
+        if (wide)
+            nbx_buf_put_u64le(&c->offsets, c->id_bytes.len);
+        else
+            nbx_buf_put_u32le(&c->offsets, (uint32_t)c->id_bytes.len);
+        if (i < info->n_items)
+            nbx_buf_put(&c->id_bytes, info->item_ids[i].p, info->item_ids[i].len);
+    }
+    c->tensors[c->n_tensors++] = (struct nbx_tensor){.name = NBX_STR(NBX_BUNDLE_IDS_OFFSETS),
+                                                     .dtype = wide ? NBX_DTYPE_U64 : NBX_DTYPE_U32,
+                                                     .n_dims = 1,
+                                                     .shape = {info->n_items + 1},
+                                                     .bytes = c->offsets.len,
+                                                     .data = c->offsets.p};
+}
+
+/* Larger elements first, so that each tensor is aligned without gaps. */
+static enum nbx_err make_tensors(struct content *c, struct nbx_fault *fault)
+{
+    const struct nbx_bundle_info *info = c->info;
+    bool failed = false;
+    make_ids(c);
+    for (size_t i = 0; i < info->n_spaces; i++) {
+        const struct nbx_space *s = &info->spaces[i];
+        char name[NBX_BUNDLE_WORD_BYTES + 32];
+        snprintf(name, sizeof name, NBX_BUNDLE_FACTORS, NBX_STR_ARG(s->name));
+        struct nbx_tensor *t = &c->tensors[c->n_tensors++];
+        *t = (struct nbx_tensor){.name = nbx_arena_str(c->arena, nbx_str_c(name)),
+                                 .dtype = NBX_DTYPE_F32,
+                                 .n_dims = 2,
+                                 .shape = {info->n_items, s->dims},
+                                 .bytes = info->n_items * s->dims * sizeof(float),
+                                 .data = s->item_factors};
+        failed = failed || !t->name.p;
+    }
+    c->tensors[c->n_tensors++] = (struct nbx_tensor){.name = NBX_STR(NBX_BUNDLE_IDS_BYTES),
+                                                     .dtype = NBX_DTYPE_U8,
+                                                     .n_dims = 1,
+                                                     .shape = {c->id_bytes.len},
+                                                     .bytes = c->id_bytes.len,
+                                                     .data = c->id_bytes.p};
+    if (failed || c->offsets.failed || c->id_bytes.failed)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    return NBX_OK;
+}
+
+static bool write_all(int fd, const void *p, size_t n)
+{
+    const char *at = p;
+    while (n) {
+        ssize_t written = write(fd, at, n < (1u << 30) ? n : 1u << 30);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        at += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
+static enum nbx_err write_content(int fd, const struct content *c, struct nbx_fault *fault)
+{
+    struct nbx_buf header = {0};
+    enum nbx_err err = nbx_safetensors_header(&header, &c->metadata, c->tensors, c->n_tensors);
+    if (err) {
+        err = nbx_fault_set(fault, err, "header", "cannot be written or is too large");
+        goto out;
+    }
+    bool ok = write_all(fd, header.p, header.len);
+    for (size_t i = 0; ok && i < c->n_tensors; i++)
+        ok = write_all(fd, c->tensors[i].data, c->tensors[i].bytes);
+    if (!ok || fsync(fd) != 0)
+        err = nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot write: %s", strerror(errno));
+out:
+    nbx_buf_fini(&header);
+    return err;
+}
+
+/* A rename is only durable once its folder is synced. */
+static bool sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return ok;
+}
+
+/* What we write must be readable: the reader's checks are the only ones. */
+static enum nbx_err verify(const char *path, struct nbx_fault *fault)
+{
+    struct nbx_bundle *b = NULL;
+    enum nbx_err err = nbx_bundle_open(&b, path, fault);
+    nbx_bundle_close(&b);
+    return err;
+}
+
+static enum nbx_err write_file(const char *path, const struct content *c, struct nbx_fault *fault)
+{
+    char *temporary = NULL;
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    enum nbx_err err = NBX_OK;
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        err = nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot create: %s", strerror(errno));
+        free(temporary);
+        return err;
+    }
+    err = write_content(fd, c, fault);
+    if (fchmod(fd, 0644) != 0 && !err)
+        err = nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot set mode: %s", strerror(errno));
+    close(fd);
+    if (!err)
+        err = verify(temporary, fault);
+    if (!err && (rename(temporary, path) != 0 || !sync_folder_of(path)))
+        err = nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot rename: %s", strerror(errno));
+    if (err)
+        unlink(temporary);
+    free(temporary);
+    return err;
+}
+
+enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *info,
+                              const char *extra_json, struct nbx_fault *fault)
+{
+    if (info->n_spaces > NBX_BUNDLE_MAX_SPACES)
+        return nbx_fault_set(fault, NBX_EBAD, "spaces", "at most %d", NBX_BUNDLE_MAX_SPACES);
+    struct content c = {.arena = nbx_arena_new(SCRATCH_BYTES), .info = info};
+    if (!c.arena)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    enum nbx_err err = make_metadata(&c, extra_json, fault);
+    if (!err)
+        err = make_tensors(&c, fault);
+    if (!err)
+        err = write_file(path, &c, fault);
+    nbx_buf_fini(&c.offsets);
+    nbx_buf_fini(&c.id_bytes);
+    nbx_arena_destroy(&c.arena);
+    return err;
+}
