@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * Who took to what: an events file as a sparse matrix of customers by items.
+ *
+ * Why:     every family of models learns from the same pairs, made once and in one order: rows and
+ *          columns are ids in byte order, so the result does not depend on the order of lines.
+ * Owns:    ids and matrices.
+ * Threads: immutable once read.
+ * Errors:  those of the CSV reader, and by file:line:column: NBX_EBAD for a missing column
+ *          (customer, item), an id that is not valid, an unknown type (the known ones are named),
+ *          a time that is not milliseconds since 1970. NBX_ELIMIT: memory is out, or more than
+ *          2^32 - 2 events.
+ *
+ * Events of one customer on one item count in order of time, lines of equal or no time in the
+ * order of the file; the last that is not neutral decides: after a positive one the pair is there,
+ * after a negative one it is not. Its weight is the largest since the last negative one.
+ * Customers and items left without any pair are left out.
+ */
+#ifndef NBX_MODELS_DATASET_DATASET_H
+#define NBX_MODELS_DATASET_DATASET_H
+
+#include "engine/base/err.h"
+#include "engine/base/str.h"
+#include "models/dataset/csr.h"
+#include "models/dataset/types.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NBX_DATASET_NO_TIME INT64_MIN
+#define NBX_DATASET_NO_ROW  SIZE_MAX
+
+struct nbx_dataset_options {
+    const struct nbx_types *types; /* NULL: nbx_types_default */
+    bool weighted;                 /* keep weights; else every pair weighs 1 */
+    int progress_fd; /* where a progress line goes, if that is a terminal; -1: nowhere */
+};
+
+struct nbx_dataset_counts {
+    uint64_t rows;      /* of the file */
+    uint64_t anonymous; /* passed over: no customer */
+    uint64_t no_item;   /* passed over: no item */
+    uint64_t neutral;   /* passed over: their type says nothing */
+    uint64_t negative;  /* took a pair back, if it was there */
+};
+
+struct nbx_dataset {
+    size_t n_customers, n_items;
+    const struct nbx_str *customer_ids; /* (n_customers) in byte order */
+    const struct nbx_str *item_ids;     /* (n_items) in byte order */
+    struct nbx_csr by_customer;         /* (n_customers, n_items) */
+    struct nbx_csr by_item;             /* (n_items, n_customers), the same pairs */
+    struct nbx_dataset_counts counts;
+    int64_t first_ms, last_ms; /* the data window, NBX_DATASET_NO_TIME where no row has a time */
+};
+
+/* Columns by name: customer and item; type (absent or empty: positive) and time (absent or empty:
+ * none) are optional; others are ignored. */
+enum nbx_err nbx_dataset_read(struct nbx_dataset **out, const char *path,
+                              const struct nbx_dataset_options *options,
+                              struct nbx_fault *fault) NBX_MUST_CHECK;
+void nbx_dataset_destroy(struct nbx_dataset **dataset);
+
+/* The row of an id among ids (n) in byte order, or NBX_DATASET_NO_ROW. */
+size_t nbx_dataset_find(const struct nbx_str *ids, size_t n, struct nbx_str id);
+
+/* The most memory nbx_dataset_read can need for the file, counted from its lines; 0 where the
+ * file cannot be read (reading it will say why). */
+uint64_t nbx_dataset_bound_bytes(const char *path);
+
+#endif
