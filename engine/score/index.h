@@ -32,6 +32,7 @@ struct nbx_query {
     const float *vector;      /* (nbx_padded(dim)), 64-byte aligned */
     const uint32_t *item_row; /* (rows of the index) catalogue row, or UINT32_MAX: not there */
     const uint64_t *eligible; /* bits over catalogue rows; NULL: all that are there */
+    const float *weight;      /* (rows of the index) factor on each row's score; NULL: 1 */
     size_t k;
     nbx_tie_fn tie; /* over catalogue rows */
     const void *tie_ctx;
