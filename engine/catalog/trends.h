@@ -54,7 +54,8 @@ struct nbx_ranking {
     size_t n;
 };
 struct nbx_rankings {
-    struct nbx_ranking *trend;  /* (n_channels + 1), by channel number; only items with a count */
+    struct nbx_ranking *trend;  /* (n_channels + 1), by channel number, 0: over all channels; only
+                                   items with a count */
     struct nbx_ranking popular; /* all-time totals; only items with a count */
     struct nbx_ranking newest;  /* every item, by created_ms falling */
     uint16_t n_channels;

@@ -13,8 +13,7 @@ static enum nbx_err load_counter(const struct nbx_store *store, const char *name
                                  struct nbx_arena *arena, uint64_t *out)
 {
     struct nbx_key key = nbx_key_meta_group(name, group);
-    enum nbx_err err =
-        nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, out);
+    enum nbx_err err = nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, out);
     nbx_arena_reset(arena);
     if (err != NBX_ENOTFOUND)
         return err;
@@ -75,4 +74,9 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8
     if (err)
         *now = before;
     return err;
+}
+
+struct nbx_store *nbx_customers_store(const struct nbx_customers *c)
+{
+    return c->store;
 }

@@ -27,6 +27,8 @@ struct nbx_customers;
 enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *store,
                                struct nbx_ids *ids, struct nbx_trends *trends);
 void nbx_customers_destroy(struct nbx_customers **customers);
+/* The store they live in. */
+struct nbx_store *nbx_customers_store(const struct nbx_customers *customers);
 /* Of the last command applied to the group. */
 uint64_t nbx_customers_seq(const struct nbx_customers *customers, uint8_t group);
 
@@ -73,7 +75,8 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
 enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                                    uint8_t group, const struct nbx_events *events);
 
-/* Merges by key into the record; creates the customer where needed. Unknown channels are refused. */
+/* Merges by key into the record; creates the customer where needed. Unknown channels are refused.
+ */
 enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx_str id,
                               const struct nbx_customer_put_req *req, uint64_t *seq,
                               struct nbx_fault *fault);

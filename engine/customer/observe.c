@@ -44,8 +44,8 @@ static enum nbx_err check_names(struct prepared *out, const struct nbx_event *e,
     struct nbx_str currency = nbx_vocabulary_currency(words);
     if (e->currency.len && !nbx_str_eq(e->currency, currency))
         return nbx_fault_set(fault, NBX_EBAD, "currency",
-                             "'%.*s' is not the configured currency %.*s",
-                             NBX_STR_ARG(e->currency), NBX_STR_ARG(currency));
+                             "'%.*s' is not the configured currency %.*s", NBX_STR_ARG(e->currency),
+                             NBX_STR_ARG(currency));
     return NBX_OK;
 }
 
@@ -68,9 +68,8 @@ static struct nbx_str make_id(int64_t time_ms, struct nbx_arena *arena)
     nbx_random_system(r, sizeof r);
     if (!hex)
         return (struct nbx_str){NULL, 0};
-    snprintf(hex, ID_HEX + 1, "%012llx%04llx%016llx",
-             (unsigned long long)time_ms & 0xFFFFFFFFFFFFu, (unsigned long long)r[0] & 0xFFFFu,
-             (unsigned long long)r[1]);
+    snprintf(hex, ID_HEX + 1, "%012llx%04llx%016llx", (unsigned long long)time_ms & 0xFFFFFFFFFFFFu,
+             (unsigned long long)r[0] & 0xFFFFu, (unsigned long long)r[1]);
     return (struct nbx_str){hex, ID_HEX};
 }
 
@@ -89,8 +88,7 @@ static enum nbx_err prepare(struct prepared *out, const struct nbx_event *e,
 {
     enum nbx_err err;
     if ((err = check_names(out, e, scope, fault)) ||
-        (err = check_time(out, e, scope->now_ms, fault)) ||
-        (err = take_item(out, e, scope, fault)))
+        (err = check_time(out, e, scope->now_ms, fault)) || (err = take_item(out, e, scope, fault)))
         return err;
     out->given_id = e->id.len == 0;
     struct nbx_str id = out->given_id ? make_id(out->time_ms, scope->arena) : e->id;
@@ -229,8 +227,7 @@ static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
 /* Gives the set an array of its own with room for n more. */
 static enum nbx_err own_seen(struct nbx_seen_record *seen, uint32_t n, struct nbx_arena *arena)
 {
-    struct nbx_seen_entry *entries =
-        nbx_arena_calloc(arena, (size_t)seen->n + n, sizeof *entries);
+    struct nbx_seen_entry *entries = nbx_arena_calloc(arena, (size_t)seen->n + n, sizeof *entries);
     if (!entries)
         return NBX_ELIMIT;
     if (seen->n)

@@ -74,8 +74,8 @@ enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, u
     struct nbx_key key = nbx_key_vector(number, space);
     struct nbx_stored stored;
     struct nbx_vector_record record;
-    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_VECTORS,
-                                     nbx_key_str(&key), scope->arena, &stored);
+    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_VECTORS, nbx_key_str(&key),
+                                     scope->arena, &stored);
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
     if (err || (err = nbx_vector_record_decode(&record, &stored, scope->arena)))

@@ -174,3 +174,13 @@ double nbx_event_weight(const struct nbx_event_type *type, int64_t last_ms, int6
         return type->weight;
     return type->weight * exp2(-(double)age_ms / (double)type->half_life_ms);
 }
+
+bool nbx_vocabulary_same_weights(const struct nbx_vocabulary *v, int64_t a_ms, int64_t b_ms)
+{
+    if (a_ms / HOUR_MS == b_ms / HOUR_MS)
+        return true;
+    for (size_t i = 0; i < v->n_types; i++)
+        if (v->types[i].class == NBX_CLASS_POSITIVE && v->types[i].half_life_ms)
+            return false;
+    return true;
+}

@@ -57,6 +57,9 @@ struct nbx_str nbx_vocabulary_currency(const struct nbx_vocabulary *v);
 const char *nbx_vocabulary_list_types(const struct nbx_vocabulary *v);
 const char *nbx_vocabulary_list_channels(const struct nbx_vocabulary *v);
 
+/* True if weights at both clocks are the same: they lie in one hour, or nothing fades. */
+bool nbx_vocabulary_same_weights(const struct nbx_vocabulary *v, int64_t a_ms, int64_t b_ms);
+
 /* The weight of a positive event of that type, last seen at last_ms, at the clock now_ms. Faded in
  * steps of an hour, so that vectors made within one hour are the same to the bit. */
 double nbx_event_weight(const struct nbx_event_type *type, int64_t last_ms, int64_t now_ms);

@@ -93,7 +93,7 @@ static float *inverse_norms(const struct nbx_index *index)
 /* vectors (n, dim) scaled to length 1, a new array; zero vectors stay. */
 static float *unit_rows(const float *vectors, size_t n, size_t dim)
 {
-    float *out = malloc((n * dim ? n * dim : 1) * sizeof *out);
+    float *out = malloc((n * dim + 1) * sizeof *out);
     for (size_t r = 0; out && r < n; r++) {
         double sum = 0;
         for (size_t d = 0; d < dim; d++)
@@ -141,8 +141,7 @@ static enum nbx_err index_spaces(struct base *b)
         b->inverse_norm[s] = inverse_norms(b->index[s]);
         if (!b->inverse_norm[s])
             return NBX_ELIMIT;
-        if (space->customer == NBX_CUSTOMER_FOLDED &&
-            (err = make_fold(b, s, space, info->n_items)))
+        if (space->customer == NBX_CUSTOMER_FOLDED && (err = make_fold(b, s, space, info->n_items)))
             return err;
     }
     return NBX_OK;
@@ -228,8 +227,8 @@ void nbx_model_release(struct nbx_model **model)
 }
 
 /* Gathers the own vectors that belong to a space into rows (n, dims). */
-static enum nbx_err gather(struct own *own, float **rows, const struct nbx_space *space,
-                           bool first, const struct nbx_catalog *catalog)
+static enum nbx_err gather(struct own *own, float **rows, const struct nbx_space *space, bool first,
+                           const struct nbx_catalog *catalog)
 {
     size_t room = nbx_catalog_with_vectors(catalog, NULL, 0);
     uint32_t *numbers = calloc(room ? room : 1, sizeof *numbers);
@@ -356,6 +355,14 @@ const float *nbx_model_item(const struct nbx_model *m, size_t space, uint32_t it
     if (item_no >= b->n_numbers || b->row_of_item[item_no] == NO_ROW)
         return NULL;
     return nbx_index_vector(b->index[space], b->row_of_item[item_no]);
+}
+
+bool nbx_model_has_own(const struct nbx_model *m)
+{
+    for (size_t s = 0; s < nbx_model_n_spaces(m); s++)
+        if (m->own[s].n)
+            return true;
+    return false;
 }
 
 void nbx_model_list_spaces(const struct nbx_model *m, struct nbx_buf *out)

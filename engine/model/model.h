@@ -54,6 +54,9 @@ const struct nbx_model_space *nbx_model_space_at(const struct nbx_model *m, size
 const struct nbx_model_space *nbx_model_space(const struct nbx_model *m, struct nbx_str name);
 /* The item's padded vector (nbx_padded(dims)) in space i, or NULL. Borrowed. */
 const float *nbx_model_item(const struct nbx_model *m, size_t space, uint32_t item_no);
+/* True while some item has a vector of its own: what is computed from factors may then change
+ * without a new version of the model. */
+bool nbx_model_has_own(const struct nbx_model *m);
 /* "ials (64)" ... for messages. */
 void nbx_model_list_spaces(const struct nbx_model *m, struct nbx_buf *out);
 

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/decide/decide.h"
+
+#include "engine/decide/explain.h"
+#include "engine/decide/gate.h"
+#include "engine/decide/retrieve.h"
+#include "engine/decide/taste.h"
+#include "engine/score/dot.h"
+
+#include <math.h>
+
+/* rank: the numbers of the items named; ids nobody knows go to out->unknown. */
+static enum nbx_err number_items(struct nbx_decision *out, const struct nbx_decide *d,
+                                 const struct nbx_strs *ids, uint32_t **numbers, size_t *n)
+{
+    *numbers = nbx_arena_calloc(d->scope->arena, ids->n, sizeof **numbers);
+    out->unknown = nbx_arena_calloc(d->scope->arena, ids->n, sizeof *out->unknown);
+    *n = 0;
+    if (!*numbers || !out->unknown)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < ids->n; i++) {
+        uint32_t no = nbx_ids_find(d->ids, ids->p[i]);
+        if (no && nbx_catalog_has(d->world->catalog, no))
+            (*numbers)[(*n)++] = no;
+        else
+            out->unknown[out->n_unknown++] = ids->p[i];
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err check_fields(const struct nbx_decide *d, const struct nbx_strs *fields,
+                                 struct nbx_fault *fault)
+{
+    for (uint32_t i = 0; i < fields->n; i++) {
+        if (nbx_catalog_knows_field(d->world->catalog, fields->p[i]))
+            continue;
+        struct nbx_buf known = {0};
+        nbx_catalog_list_fields(d->world->catalog, &known);
+        nbx_fault_set(fault, NBX_EBAD, "fields", "unknown field '%.*s', known: %.*s",
+                      NBX_STR_ARG(fields->p[i]), (int)known.len, (const char *)known.p);
+        nbx_buf_fini(&known);
+        return NBX_EBAD;
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err taste_for(struct nbx_taste *taste, const struct nbx_decide *d,
+                              const struct nbx_recommend_req *req,
+                              const struct nbx_profile *profile, struct nbx_fault *fault)
+{
+    *taste = (struct nbx_taste){0};
+    if (req->vector.n)
+        return nbx_taste_of_query(taste, d, &req->vector, fault);
+    return req->personal ? nbx_taste_of_customer(taste, d, profile, fault) : NBX_OK;
+}
+
+/* A vector folded just now is worth keeping, unless it is not the model's alone. */
+static void offer_to_cache(struct nbx_decision *out, const struct nbx_decide *d,
+                           const struct nbx_taste *taste)
+{
+    bool folded = taste->space && taste->reason == NBX_REASON_BECAUSE_OF_ITEMS;
+    if (!folded || taste->cached || nbx_model_has_own(d->world->model))
+        return;
+    out->fresh_vector = taste->vector;
+    out->fresh_space = taste->space->name;
+    out->fresh_dims = (uint32_t)taste->space->dims;
+}
+
+static enum nbx_err fill(struct nbx_decision *out, const struct nbx_decide *d,
+                         const struct nbx_recommend_req *req, struct nbx_gate *gate,
+                         const struct nbx_taste *taste)
+{
+    struct nbx_list list;
+    uint32_t *numbers = NULL;
+    size_t n_numbers = 0;
+    enum nbx_err err;
+    if (req->items.n && ((err = number_items(out, d, &req->items, &numbers, &n_numbers)) ||
+                         (err = nbx_gate_keep_only(gate, numbers, n_numbers, d->scope->arena))))
+        return err;
+    if ((err = nbx_list_init(&list, d, gate, req->n, req->distinct_group)))
+        return err;
+    if (taste->space && req->items.n)
+        err = nbx_list_fill_from(&list, taste, numbers, n_numbers);
+    else if (taste->space)
+        err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_PERSONAL, false);
+    if (err)
+        return err;
+    nbx_list_fill_fallbacks(&list, nbx_vocabulary_channel(d->world->vocabulary, req->channel));
+    out->choices = list.choices;
+    out->n = list.n;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_decide *d,
+                                  const struct nbx_recommend_req *req,
+                                  const struct nbx_profile *profile, struct nbx_fault *fault)
+{
+    *out = (struct nbx_decision){0};
+    struct nbx_gate_request asked = {
+        .offer = {.channel = req->channel, .store = req->store, .now_ms = d->scope->now_ms},
+        .filter = req->filter,
+        .exclude = req->exclude,
+        .profile = req->personal ? profile : NULL,
+        .exclude_seen = req->exclude_seen};
+    struct nbx_gate gate;
+    struct nbx_taste taste;
+    enum nbx_err err;
+    if ((err = check_fields(d, &req->fields, fault)) ||
+        (err = nbx_gate_open(&gate, d, &asked, fault)) ||
+        (err = taste_for(&taste, d, req, profile, fault)))
+        return err;
+    if ((err = fill(out, d, req, &gate, &taste)) ||
+        (req->explain && (err = nbx_explain(out, d, &taste, profile))))
+        return nbx_fault_set(fault, err, NULL, "no memory for this request");
+    offer_to_cache(out, d, &taste);
+    return NBX_OK;
+}
+
+/* The item's own vector, of length 1, as the taste; nothing where it has none. */
+static enum nbx_err taste_of_item(struct nbx_taste *taste, const struct nbx_decide *d,
+                                  uint32_t item_no, struct nbx_fault *fault)
+{
+    const struct nbx_model *model = d->world->model;
+    *taste = (struct nbx_taste){0};
+    for (size_t s = 0; model && s < nbx_model_n_spaces(model); s++) {
+        const struct nbx_model_space *space = nbx_model_space_at(model, s);
+        const float *y = nbx_model_item(model, s, item_no);
+        if (!y)
+            continue;
+        struct nbx_vector v = {.p = y, .n = (uint32_t)space->dims, .space = space->name};
+        enum nbx_err err = nbx_taste_of_query(taste, d, &v, fault);
+        taste->reason = NBX_REASON_SIMILAR_TO;
+        return err;
+    }
+    return NBX_OK;
+}
+
+/* The taste's vector at length 1, so that the list's scores are cosines. */
+static enum nbx_err make_unit(struct nbx_taste *taste, struct nbx_arena *arena)
+{
+    size_t padded = nbx_padded(taste->space->dims);
+    float norm = sqrtf(nbx_dot(taste->vector, taste->vector, padded));
+    float *unit = nbx_arena_floats(arena, padded);
+    if (!unit)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < padded; i++)
+        unit[i] = norm > 0 ? taste->vector[i] / norm : 0;
+    taste->vector = unit;
+    return NBX_OK;
+}
+
+static enum nbx_err fill_similar(struct nbx_decision *out, const struct nbx_decide *d, uint32_t n,
+                                 struct nbx_gate *gate, struct nbx_taste *taste)
+{
+    struct nbx_list list;
+    enum nbx_err err = nbx_list_init(&list, d, gate, n, false);
+    if (!err && taste->space) {
+        err = make_unit(taste, d->scope->arena);
+        if (!err)
+            err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_SIMILAR, true);
+    }
+    if (err)
+        return err;
+    nbx_list_fill_fallbacks(&list, 0);
+    out->choices = list.choices;
+    out->n = list.n;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_decide_similar(struct nbx_decision *out, const struct nbx_decide *d,
+                                const struct nbx_similar_req *req, struct nbx_fault *fault)
+{
+    *out = (struct nbx_decision){0};
+    struct nbx_gate_request asked = {.offer = {.now_ms = d->scope->now_ms}, .filter = req->filter};
+    struct nbx_gate gate;
+    struct nbx_taste taste;
+    enum nbx_err err;
+    if ((err = check_fields(d, &req->fields, fault)) ||
+        (err = nbx_gate_open(&gate, d, &asked, fault)))
+        return err;
+    if (req->item.len) {
+        uint32_t no = nbx_ids_find(d->ids, req->item);
+        if (!no || !nbx_catalog_has(d->world->catalog, no))
+            return nbx_fault_set(fault, NBX_ENOTFOUND, "item", "no item '%.*s'",
+                                 NBX_STR_ARG(req->item));
+        nbx_gate_close(&gate, no);
+        err = taste_of_item(&taste, d, no, fault);
+    } else {
+        err = nbx_taste_of_query(&taste, d, &req->vector, fault);
+    }
+    if (err)
+        return err;
+    err = fill_similar(out, d, req->n, &gate, &taste);
+    return err ? nbx_fault_set(fault, err, NULL, "no memory for this request") : NBX_OK;
+}

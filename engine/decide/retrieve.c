@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/decide/retrieve.h"
+
+#include "engine/score/dot.h"
+#include "engine/score/topk.h"
+
+enum nbx_err nbx_list_init(struct nbx_list *list, const struct nbx_decide *d, struct nbx_gate *gate,
+                           uint32_t room, bool distinct)
+{
+    *list = (struct nbx_list){.d = d, .gate = gate, .room = room, .distinct = distinct};
+    list->choices = nbx_arena_calloc(d->scope->arena, room, sizeof *list->choices);
+    if (distinct) {
+        list->n_groups = 4;
+        while (list->n_groups < room * 2)
+            list->n_groups *= 2;
+        list->groups = nbx_arena_calloc(d->scope->arena, list->n_groups, sizeof *list->groups);
+    }
+    return list->choices && (list->groups || !distinct) ? NBX_OK : NBX_ELIMIT;
+}
+
+/* True if the item's group is new; remembers it. Items without a group are groups of their own. */
+static bool admit_group(struct nbx_list *list, uint32_t item_no)
+{
+    uint32_t group = list->distinct ? nbx_catalog_group(list->d->world->catalog, item_no) : 0;
+    if (group == 0)
+        return true;
+    uint32_t at = group * UINT32_C(2654435769) & (list->n_groups - 1);
+    while (list->groups[at] && list->groups[at] != group)
+        at = (at + 1) & (list->n_groups - 1);
+    bool fresh = list->groups[at] == 0;
+    list->groups[at] = group;
+    return fresh;
+}
+
+/* Closes the item's bit; adds it unless its group stands in the list. */
+static void take(struct nbx_list *list, struct nbx_hit hit, enum nbx_source source,
+                 enum nbx_reason reason)
+{
+    nbx_gate_close(list->gate, hit.row);
+    if (admit_group(list, hit.row))
+        list->choices[list->n++] = (struct nbx_choice){
+            .item_no = hit.row, .score = hit.score, .source = source, .reason = reason};
+}
+
+/* The best k of both indexes of a space. */
+static enum nbx_err search(const struct nbx_list *list, const struct nbx_taste *taste,
+                           bool by_angle, struct nbx_topk *top)
+{
+    const struct nbx_model_space *space = taste->space;
+    struct nbx_arena *arena = list->d->scope->arena;
+    const struct {
+        const struct nbx_index *index;
+        const uint32_t *item_row;
+        const float *weight;
+    } parts[] = {{space->index, space->item_row, space->inverse_norm},
+                 {space->own_index, space->own_item_row, space->own_inverse_norm}};
+    struct nbx_hit *hits = nbx_arena_calloc(arena, top->k, sizeof *hits);
+    if (!hits)
+        return NBX_ELIMIT;
+    for (int p = 0; p < 2; p++) {
+        if (!parts[p].index)
+            continue;
+        struct nbx_query query = {.vector = taste->vector,
+                                  .item_row = parts[p].item_row,
+                                  .eligible = list->gate->bits,
+                                  .weight = by_angle ? parts[p].weight : NULL,
+                                  .k = top->k,
+                                  .tie = nbx_catalog_tie,
+                                  .tie_ctx = list->d->world->catalog};
+        size_t n;
+        enum nbx_err err = nbx_index_search(parts[p].index, &query, arena, hits, &n);
+        if (err)
+            return err;
+        for (size_t i = 0; i < n; i++)
+            nbx_topk_offer(top, hits[i].score, hits[i].row);
+    }
+    return NBX_OK;
+}
+
+/* Where one item per group is wanted, variants take places in the top-k, so it is drawn again from
+ * what is left until the list is full or nothing scores. */
+enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_taste *taste,
+                                    enum nbx_source source, bool by_angle)
+{
+    size_t n;
+    do {
+        size_t k = list->room - list->n;
+        struct nbx_hit *heap = nbx_arena_calloc(list->d->scope->arena, k, sizeof *heap);
+        if (!heap)
+            return NBX_ELIMIT;
+        struct nbx_topk top;
+        nbx_topk_init(&top, heap, k, nbx_catalog_tie, list->d->world->catalog);
+        enum nbx_err err = search(list, taste, by_angle, &top);
+        if (err)
+            return err;
+        n = nbx_topk_finish(&top);
+        for (size_t i = 0; i < n; i++)
+            take(list, heap[i], source, taste->reason);
+    } while (n > 0 && list->n < list->room);
+    return NBX_OK;
+}
+
+enum nbx_err nbx_list_fill_from(struct nbx_list *list, const struct nbx_taste *taste,
+                                const uint32_t *item_nos, size_t n)
+{
+    const struct nbx_world *world = list->d->world;
+    struct nbx_hit *heap = nbx_arena_calloc(list->d->scope->arena, n, sizeof *heap);
+    if (!heap)
+        return NBX_ELIMIT;
+    struct nbx_topk top;
+    nbx_topk_init(&top, heap, n, nbx_catalog_tie, world->catalog);
+    for (size_t i = 0; i < n; i++) {
+        const float *y = nbx_gate_passes(list->gate, item_nos[i])
+                             ? nbx_model_item(world->model, taste->space_ix, item_nos[i])
+                             : NULL;
+        if (y)
+            nbx_topk_offer(&top, nbx_dot(taste->vector, y, nbx_padded(taste->space->dims)),
+                           item_nos[i]);
+    }
+    size_t found = nbx_topk_finish(&top);
+    for (size_t i = 0; i < found && list->n < list->room; i++)
+        take(list, heap[i], NBX_SOURCE_PERSONAL, taste->reason);
+    return NBX_OK;
+}
+
+static void fill_from_ranking(struct nbx_list *list, const struct nbx_ranking *ranking,
+                              enum nbx_source source, enum nbx_reason reason)
+{
+    for (size_t i = 0; i < ranking->n && list->n < list->room; i++) {
+        struct nbx_hit hit = {.score = ranking->scores[i], .row = ranking->item_nos[i]};
+        if (nbx_gate_passes(list->gate, hit.row))
+            take(list, hit, source, reason);
+    }
+}
+
+void nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no)
+{
+    const struct nbx_rankings *r = list->d->world->rankings;
+    if (channel_no > 0 && channel_no <= r->n_channels)
+        fill_from_ranking(list, &r->trend[channel_no], NBX_SOURCE_TREND,
+                          NBX_REASON_TRENDING_IN_CHANNEL);
+    fill_from_ranking(list, &r->trend[0], NBX_SOURCE_TREND, NBX_REASON_TRENDING);
+    fill_from_ranking(list, &r->popular, NBX_SOURCE_POPULAR, NBX_REASON_POPULAR);
+    fill_from_ranking(list, &r->newest, NBX_SOURCE_NEWEST, NBX_REASON_NEWEST);
+}

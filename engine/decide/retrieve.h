@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * Retrieval: the best items that pass the gate, then the fallbacks until the list is full.
+ *
+ * Owns:    nothing: the list lives in the request's arena.
+ * Threads: the worker that owns the customer.
+ * Errors:  NBX_ELIMIT where the arena is out.
+ */
+#ifndef NBX_DECIDE_RETRIEVE_H
+#define NBX_DECIDE_RETRIEVE_H
+
+#include "engine/decide/gate.h"
+#include "engine/decide/taste.h"
+
+/* A list being filled. Every item taken closes its bit in the gate. */
+struct nbx_list {
+    const struct nbx_decide *d;
+    struct nbx_gate *gate;
+    struct nbx_choice *choices; /* (n) of (room) */
+    uint32_t n, room;
+    bool distinct;    /* one item per group */
+    uint32_t *groups; /* (n_groups) open addressing over group numbers, 0 free */
+    uint32_t n_groups;
+};
+
+enum nbx_err nbx_list_init(struct nbx_list *list, const struct nbx_decide *d, struct nbx_gate *gate,
+                           uint32_t room, bool distinct);
+/* The best by the taste's inner product, source `source`. by_angle: scores are cosines. */
+enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_taste *taste,
+                                    enum nbx_source source, bool by_angle);
+/* As above but looks only at the n items given, which the gate must hold already. */
+enum nbx_err nbx_list_fill_from(struct nbx_list *list, const struct nbx_taste *taste,
+                                const uint32_t *item_nos, size_t n);
+/* Trend in the channel (0: none named), trend overall, popular, newest, until the list is full. */
+void nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/decide/taste.h"
+
+#include "engine/customer/seen.h"
+#include "engine/score/dot.h"
+
+#include <math.h>
+
+/* v padded; of length 1 where the space is compared by angle. */
+static const float *fit(const struct nbx_model_space *space, const float *v,
+                        struct nbx_arena *arena)
+{
+    size_t padded = nbx_padded(space->dims);
+    float *out = nbx_arena_floats(arena, padded);
+    if (!out)
+        return NULL;
+    memset(out, 0, padded * sizeof *out);
+    memcpy(out, v, space->dims * sizeof *out);
+    if (space->metric == NBX_METRIC_COSINE) {
+        float norm = sqrtf(nbx_dot(out, out, padded));
+        for (size_t i = 0; norm > 0 && i < space->dims; i++)
+            out[i] /= norm;
+    }
+    return out;
+}
+
+enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *d,
+                                const struct nbx_vector *vector, struct nbx_fault *fault)
+{
+    const struct nbx_model *model = d->world->model;
+    *out = (struct nbx_taste){.reason = NBX_REASON_QUERY_VECTOR};
+    if (!model)
+        return nbx_fault_set(fault, NBX_EBAD, "vector", "no model is loaded to score it with");
+    out->space = nbx_model_space(model, vector->space);
+    if (!out->space)
+        return nbx_fault_set(fault, NBX_EBAD, "space", "the model has no space '%.*s'",
+                             NBX_STR_ARG(vector->space));
+    out->space_ix = (size_t)(out->space - nbx_model_space_at(model, 0));
+    if (vector->n != out->space->dims)
+        return nbx_fault_set(fault, NBX_EBAD, "vector", "has %u dims, space %.*s has %zu",
+                             vector->n, NBX_STR_ARG(out->space->name), out->space->dims);
+    out->vector = fit(out->space, vector->p, d->scope->arena);
+    return out->vector ? NBX_OK : NBX_ELIMIT;
+}
+
+/* The items the customer likes that the model knows, with the weights they have now. */
+static enum nbx_err gather_history(struct nbx_taste *t, const struct nbx_decide *d,
+                                   const struct nbx_profile *profile)
+{
+    struct nbx_arena *arena = d->scope->arena;
+    uint32_t room = profile->seen.n, n = 0, at = 0;
+    const float **factors = nbx_arena_calloc(arena, room, sizeof *factors);
+    float *weights = nbx_arena_calloc(arena, room, sizeof *weights);
+    uint32_t *items = nbx_arena_calloc(arena, room, sizeof *items);
+    if (!factors || !weights || !items)
+        return NBX_ELIMIT;
+    struct nbx_seen_item item;
+    while (nbx_seen_next(&profile->seen, d->world->vocabulary, d->scope->now_ms, &at, &item)) {
+        const float *y = item.disliked || item.weight <= 0
+                             ? NULL
+                             : nbx_model_item(d->world->model, t->space_ix, item.item_no);
+        if (!y)
+            continue;
+        factors[n] = y;
+        weights[n] = (float)item.weight;
+        items[n++] = item.item_no;
+    }
+    t->history = (struct nbx_history){factors, weights, n};
+    t->history_items = items;
+    return NBX_OK;
+}
+
+/* The stored vector if it is what folding would give now. */
+static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
+                                const struct nbx_profile *profile)
+{
+    struct nbx_key key = nbx_key_vector(profile->number, t->space->name);
+    struct nbx_stored stored;
+    struct nbx_vector_record r;
+    if (nbx_model_has_own(d->world->model))
+        return NBX_OK;
+    enum nbx_err err = nbx_store_get(nbx_customers_store(d->scope->customers), NBX_FAMILY_VECTORS,
+                                     nbx_key_str(&key), d->scope->arena, &stored);
+    if (err == NBX_ENOTFOUND)
+        return NBX_OK;
+    if (err || (err = nbx_vector_record_decode(&r, &stored, d->scope->arena)))
+        return err;
+    bool current = !r.given && r.n == t->space->dims && r.seen_revision == profile->seen.revision &&
+                   nbx_str_eq(r.model_version, nbx_model_version(d->world->model)) &&
+                   nbx_vocabulary_same_weights(d->world->vocabulary, r.made_ms, d->scope->now_ms);
+    if (current) {
+        t->vector = r.p;
+        t->cached = true;
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err fold(struct nbx_taste *t, const struct nbx_decide *d,
+                         const struct nbx_profile *profile)
+{
+    enum nbx_err err = read_cached(t, d, profile);
+    if (err || t->vector)
+        return err;
+    if ((err = gather_history(t, d, profile)) || t->history.n == 0)
+        return err;
+    float *x = nbx_arena_floats(d->scope->arena, nbx_padded(t->space->dims));
+    if (!x)
+        return NBX_ELIMIT;
+    t->vector = x;
+    return nbx_fold_customer(t->space->fold, &t->history, d->scope->arena, x);
+}
+
+static enum nbx_err take_given(struct nbx_taste *t, const struct nbx_decide *d,
+                               const struct nbx_profile *profile)
+{
+    struct nbx_vector given;
+    enum nbx_err err = nbx_customer_given_vector(d->scope, profile->number, t->space->name, &given);
+    if (!err && given.n == 0 && t->space_ix == 0) /* put without naming the space */
+        err = nbx_customer_given_vector(d->scope, profile->number, NBX_STR(""), &given);
+    if (err || given.n != t->space->dims)
+        return err;
+    t->vector = fit(t->space, given.p, d->scope->arena);
+    return t->vector ? NBX_OK : NBX_ELIMIT;
+}
+
+enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decide *d,
+                                   const struct nbx_profile *profile, struct nbx_fault *fault)
+{
+    const struct nbx_model *model = d->world->model;
+    *out = (struct nbx_taste){0};
+    for (size_t s = 0; model && profile->known && s < nbx_model_n_spaces(model); s++) {
+        const struct nbx_model_space *space = nbx_model_space_at(model, s);
+        bool folded = space->customer == NBX_CUSTOMER_FOLDED;
+        struct nbx_taste t = {.space = space, .space_ix = s};
+        t.reason = folded ? NBX_REASON_BECAUSE_OF_ITEMS : NBX_REASON_CUSTOMER_VECTOR;
+        enum nbx_err err = folded ? fold(&t, d, profile) : take_given(&t, d, profile);
+        if (err)
+            return nbx_fault_set(fault, err, NULL, "the customer's vector cannot be made");
+        if (t.vector) {
+            *out = t;
+            return NBX_OK;
+        }
+    }
+    return NBX_OK;
+}
+
+enum nbx_err nbx_taste_need_history(struct nbx_taste *taste, const struct nbx_decide *d,
+                                    const struct nbx_profile *profile)
+{
+    return taste->history.n ? NBX_OK : gather_history(taste, d, profile);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * Taste: the vector an answer is scored with, and the history it was folded from.
+ *
+ * Owns:    nothing: everything lives in the request's arena or in the model.
+ * Threads: the worker that owns the customer.
+ * Errors:  NBX_EBAD naming `space` or `vector`; the store's; NBX_ELIMIT where the arena is out.
+ */
+#ifndef NBX_DECIDE_TASTE_H
+#define NBX_DECIDE_TASTE_H
+
+#include "engine/decide/decide.h"
+
+struct nbx_taste {
+    const struct nbx_model_space *space; /* NULL: nothing to score with */
+    size_t space_ix;
+    const float *vector; /* (nbx_padded(space->dims)) */
+    enum nbx_reason reason;
+    bool cached;                   /* the vector came from the store */
+    struct nbx_history history;    /* folded ones: (n) items the customer likes */
+    const uint32_t *history_items; /* (history.n) item numbers */
+};
+
+/* The request's own vector, checked against the space it names and padded. */
+enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *d,
+                                const struct nbx_vector *vector, struct nbx_fault *fault);
+/* The customer's: given, or folded in from the seen set. out->space is NULL where neither exists.
+ */
+enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decide *d,
+                                   const struct nbx_profile *profile, struct nbx_fault *fault);
+/* Fills the history of a taste whose vector came from the cache, for explaining. */
+enum nbx_err nbx_taste_need_history(struct nbx_taste *taste, const struct nbx_decide *d,
+                                    const struct nbx_profile *profile);
+
+#endif
