@@ -5,7 +5,8 @@
  *          a range delete and a group's customers lie together.
  * Owns:    nothing: a key is built in a struct nbx_key on the caller's stack.
  * Threads: any.
- * Errors:  none; parsers answer false where the bytes are no such key.
+ * Errors:  none; parsers answer false where the bytes are no such key. Text that does not fit a
+ *          key, or would read as another's, is hashed in its place.
  */
 #ifndef NBX_STORE_KEY_H
 #define NBX_STORE_KEY_H
@@ -58,7 +59,7 @@ bool nbx_key_item_parse(struct nbx_str key, uint32_t *item_no);
 struct nbx_key nbx_key_trend(uint16_t channel_no, uint32_t bucket, uint32_t item_no);
 bool nbx_key_trend_parse(struct nbx_str key, uint16_t *channel_no, uint32_t *bucket,
                          uint32_t *item_no);
-/* meta: a name, then optionally one byte (a group). */
+/* meta: a name, then optionally NUL and one byte (a group). */
 struct nbx_key nbx_key_meta(const char *name);
 struct nbx_key nbx_key_meta_group(const char *name, uint8_t group);
 

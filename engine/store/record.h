@@ -75,7 +75,7 @@ struct nbx_vector_record {
     uint32_t n;
 };
 void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_record *r);
-/* p is 64-byte aligned and padded with zeros to a multiple of 16 floats. */
+/* p is 64-byte aligned and padded with zeros to a multiple of 16 floats; NULL where it failed. */
 enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
                                       const struct nbx_stored *stored, struct nbx_arena *arena);
 
@@ -133,7 +133,7 @@ enum nbx_err nbx_item_record_decode(struct nbx_item_record *out, const struct nb
 
 /* Names that stand in records as numbers (event types, channels): meta keys "<kind>/<name>". The
  * number of a name, given the next free one (from 1) and stored at its first use. At start-up only:
- * one thread. */
+ * one thread. NBX_EBAD: a name not of 1 to 255 bytes. NBX_ELIMIT: 65,534 names are taken. */
 enum nbx_err nbx_names_intern(struct nbx_store *store, const char *kind, struct nbx_str name,
                               uint16_t *out);
 

@@ -43,8 +43,8 @@ struct nbx_store_options {
     const char *dir;               /* made where missing */
     size_t cache_bytes;            /* block cache, index and filter blocks included */
     size_t write_buffer_bytes;     /* all memtables together */
-    int64_t event_retention_ms;    /* events and event ids */
-    int64_t decision_retention_ms; /* decisions */
+    int64_t event_retention_ms;    /* events and event ids; 0: kept for ever */
+    int64_t decision_retention_ms; /* decisions; 0: kept for ever */
 };
 
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
@@ -80,7 +80,8 @@ void nbx_batch_add(struct nbx_batch *batch, struct nbx_str key, int64_t delta);
 size_t nbx_batch_count(const struct nbx_batch *batch);
 
 /* Writes the batch to the log and the memtables: visible to every reader at once, survives kill -9,
- * survives a power cut only after nbx_store_sync. */
+ * survives a power cut only after nbx_store_sync. The batch stays as it is: clear it to use it
+ * again. NBX_ELIMIT where memory ran out while it was filled; nothing is written then. */
 enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch);
 /* Everything written before this call is on the disk when it returns. An error is final: the
  * caller ends the process, since a failed fsync may have dropped what it did not write. */
@@ -92,7 +93,8 @@ enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *st
                              enum nbx_family family, struct nbx_str from, struct nbx_str to,
                              bool reverse);
 void nbx_cursor_close(struct nbx_cursor **cursor);
-/* The next entry; key and payload are borrowed until the next call. NBX_ENOTFOUND at the end. */
+/* The next entry; key and payload are borrowed until the next call. NBX_ENOTFOUND at the end.
+ * NBX_ECORRUPT: key is filled, value is not, and the call after it goes on behind. */
 enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
                              struct nbx_stored *value);
 /* The int64 of a NBX_FAMILY_TRENDS value. */

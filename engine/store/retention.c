@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/store/store_internal.h"
+
+#include "engine/base/clock.h"
+#include "engine/store/key.h"
+
+#include <stdlib.h>
+
+/* One compaction. Its clock is read once, so that an event and its neighbours share a horizon. */
+struct sweep {
+    enum nbx_family family;
+    int64_t horizon_ms; /* what is older goes */
+};
+
+/* false where the entry does not tell, and then it stays. */
+static bool time_of(int64_t *out, enum nbx_family family, struct nbx_str key, struct nbx_str value)
+{
+    uint64_t number;
+    struct nbx_stored stored;
+    struct nbx_decision_id id;
+    switch (family) {
+    case NBX_FAMILY_EVENTS: return nbx_key_event_parse(key, &number, out);
+    case NBX_FAMILY_EVENT_IDS:
+        if (nbx_store__unframe(&stored, value) || stored.payload.len != sizeof *out)
+            return false;
+        memcpy(out, stored.payload.p, sizeof *out);
+        return true;
+    case NBX_FAMILY_DECISIONS:
+        if (key.len != sizeof id.b)
+            return false;
+        memcpy(id.b, key.p, sizeof id.b);
+        *out = nbx_decision_id_time_ms(id);
+        return true;
+    default: return false;
+    }
+}
+
+static unsigned char expired(void *state, int level, const char *key, size_t key_len,
+                             const char *value, size_t value_len, char **new_value,
+                             size_t *new_value_len,
+                             unsigned char *changed) // NOLINT(readability-function-size): RocksDB's
+{
+    (void)level, (void)new_value, (void)new_value_len, (void)changed;
+    const struct sweep *sweep = state;
+    int64_t time_ms;
+    return time_of(&time_ms, sweep->family, (struct nbx_str){key, (uint32_t)key_len},
+                   (struct nbx_str){value, (uint32_t)value_len}) &&
+           time_ms < sweep->horizon_ms;
+}
+
+static const char *name(void *state)
+{
+    (void)state;
+    return "nbx.retention";
+}
+
+static rocksdb_compactionfilter_t *start(void *state, rocksdb_compactionfiltercontext_t *context)
+{
+    (void)context;
+    const struct nbx_retention *retention = state;
+    struct sweep *sweep = atomic_load(retention->armed) ? malloc(sizeof *sweep) : NULL;
+    if (!sweep)
+        return NULL; /* this compaction drops nothing */
+    *sweep = (struct sweep){retention->family, nbx_clock_wall_ms() - retention->keep_ms};
+    return rocksdb_compactionfilter_create(sweep, free, expired, name);
+}
+
+static void not_owned(void *state)
+{
+    (void)state;
+}
+
+rocksdb_compactionfilterfactory_t *nbx_store__retention_filter(struct nbx_retention *retention)
+{
+    return rocksdb_compactionfilterfactory_create(retention, not_owned, start, name);
+}
+
+enum nbx_err nbx_store__compact(struct nbx_store *store, enum nbx_family family)
+{
+    char *text = NULL;
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    rocksdb_flush_cf(store->db, flush, store->families[family], &text);
+    rocksdb_flushoptions_destroy(flush);
+    if (text)
+        return nbx_store__error(text, "flush", nbx_store__family_name(family));
+    rocksdb_compactoptions_t *how = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_bottommost_level_compaction(how, 2); /* kForce: filter every file */
+    rocksdb_compact_range_cf_opt(store->db, store->families[family], how, NULL, 0, NULL, 0);
+    rocksdb_compactoptions_destroy(how);
+    return NBX_OK;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/store/store_internal.h"
+
+#include "engine/base/log.h"
+#include "engine/store/key.h"
+#include "engine/store/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FORMAT_KEY "format"
+
+/* A new folder is only safe from a power cut once its parent is synced. */
+static void sync_parent(char *path, char *slash)
+{
+    char kept = slash ? slash[1] : '\0';
+    if (slash)
+        slash[1] = '\0';
+    int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd))
+        nbx_log_warn("cannot sync folder %s", slash ? path : ".");
+    if (fd >= 0)
+        close(fd);
+    if (slash)
+        slash[1] = kept;
+}
+
+static enum nbx_err make_folder(char *path, struct nbx_fault *fault)
+{
+    if (mkdir(path, 0750) == 0) {
+        sync_parent(path, strrchr(path, '/'));
+        return NBX_OK;
+    }
+    struct stat st;
+    if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return NBX_OK;
+    nbx_log_error("cannot make folder %s", path);
+    return nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot make folder %s: %s", path,
+                         strerror(errno));
+}
+
+static enum nbx_err make_folders(const char *dir, struct nbx_fault *fault)
+{
+    enum nbx_err err = NBX_OK;
+    char *path = strdup(dir);
+    if (!path)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    for (char *p = path + 1; !err && *p; p++) {
+        if (*p != '/' || p[-1] == '/')
+            continue;
+        *p = '\0';
+        err = make_folder(path, fault);
+        *p = '/';
+    }
+    if (!err)
+        err = make_folder(path, fault);
+    free(path);
+    return err;
+}
+
+/* Names the folder and what to do; takes `text`. */
+static enum nbx_err refuse_open(char *text, const char *dir, struct nbx_fault *fault)
+{
+    char reason[NBX_FAULT_MESSAGE_BYTES];
+    snprintf(reason, sizeof reason, "%s", text);
+    enum nbx_err err = nbx_store__error(text, "open", dir);
+    switch (err) {
+    case NBX_ECONFLICT:
+        return nbx_fault_set(fault, err, NULL, "%s is in use by another process", dir);
+    case NBX_EVERSION:
+        return nbx_fault_set(fault, err, NULL, "%s was written by a newer nbx: %s", dir, reason);
+    case NBX_ECORRUPT: return nbx_fault_set(fault, err, NULL, "%s is damaged: %s", dir, reason);
+    default: return nbx_fault_set(fault, err, NULL, "cannot open %s: %s", dir, reason);
+    }
+}
+
+static enum nbx_err open_database(struct nbx_store *store, const struct nbx_store_options *options,
+                                  struct nbx_fault *fault)
+{
+    char *text = NULL;
+    const char *names[NBX_N_FAMILIES];
+    rocksdb_options_t *each[NBX_N_FAMILIES] = {NULL};
+    for (int f = 0; f < NBX_N_FAMILIES && !text; f++) {
+        names[f] = nbx_store__family_name((enum nbx_family)f);
+        each[f] = nbx_store__options(store, (enum nbx_family)f, options, &text);
+    }
+    if (!text)
+        store->db = rocksdb_open_column_families(each[NBX_FAMILY_META], store->dir, NBX_N_FAMILIES,
+                                                 names, (const rocksdb_options_t *const *)each,
+                                                 store->families, &text);
+    for (int f = 0; f < NBX_N_FAMILIES; f++)
+        if (each[f])
+            rocksdb_options_destroy(each[f]);
+    return text ? refuse_open(text, store->dir, fault) : NBX_OK;
+}
+
+static enum nbx_err write_format(struct nbx_store *store, struct nbx_str key)
+{
+    struct nbx_batch *batch = nbx_batch_new();
+    if (!batch)
+        return NBX_ELIMIT;
+    nbx_record_u64_put(batch, NBX_FAMILY_META, key, NBX_STORE_FORMAT);
+    enum nbx_err err = nbx_store_write(store, batch);
+    nbx_batch_destroy(&batch);
+    return err ? err : nbx_store_sync(store);
+}
+
+static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *fault)
+{
+    struct nbx_key key = nbx_key_meta(FORMAT_KEY);
+    struct nbx_arena *arena = nbx_arena_new(1024);
+    if (!arena)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    uint64_t format = 0;
+    enum nbx_err err =
+        nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, &format);
+    nbx_arena_destroy(&arena);
+    if (err == NBX_ENOTFOUND) {
+        err = write_format(store, nbx_key_str(&key));
+        format = NBX_STORE_FORMAT;
+    }
+    if (err)
+        return nbx_fault_set(fault, err, NULL, "cannot read or write the format number of %s",
+                             store->dir);
+    if (format > NBX_STORE_FORMAT) {
+        nbx_log_errorx("%s has format %llu, newer than %d", store->dir, (unsigned long long)format,
+                       NBX_STORE_FORMAT);
+        return nbx_fault_set(fault, NBX_EVERSION, NULL,
+                             "%s has format %llu, this program knows up to %d", store->dir,
+                             (unsigned long long)format, NBX_STORE_FORMAT);
+    }
+    return NBX_OK;
+}
+
+static struct nbx_store *store_new(const struct nbx_store_options *options)
+{
+    struct nbx_store *store = calloc(1, sizeof *store);
+    if (!store)
+        return NULL;
+    store->dir = strdup(options->dir);
+    store->cache = rocksdb_cache_create_lru(options->cache_bytes);
+    store->read = rocksdb_readoptions_create();
+    store->write = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_no_slowdown(store->write, 1);
+    atomic_bool *armed = &store->retention_armed;
+    int64_t events_ms = options->event_retention_ms;
+    store->retentions[0] = (struct nbx_retention){NBX_FAMILY_EVENTS, events_ms, armed};
+    store->retentions[1] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed};
+    store->retentions[2] =
+        (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed};
+    return store;
+}
+
+enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
+                            struct nbx_fault *fault)
+{
+    *out = NULL;
+    enum nbx_err err = make_folders(options->dir, fault);
+    if (err)
+        return err;
+    struct nbx_store *store = store_new(options);
+    if (!store || !store->dir)
+        err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    if (!err)
+        err = open_database(store, options, fault);
+    if (!err)
+        err = check_format(store, fault);
+    if (err) {
+        nbx_store_close(&store);
+        return err;
+    }
+    atomic_store(&store->retention_armed, true);
+    *out = store;
+    return NBX_OK;
+}
+
+static void close_database(struct nbx_store *store)
+{
+    if (!store->db)
+        return;
+    (void)nbx_store_sync(store); /* logged where it fails; there is nobody left to tell */
+    for (int f = 0; f < NBX_N_FAMILIES; f++)
+        rocksdb_column_family_handle_destroy(store->families[f]);
+    rocksdb_close(store->db);
+}
+
+void nbx_store_close(struct nbx_store **store)
+{
+    if (!store || !*store)
+        return;
+    struct nbx_store *s = *store;
+    close_database(s);
+    rocksdb_readoptions_destroy(s->read);
+    rocksdb_writeoptions_destroy(s->write);
+    rocksdb_cache_destroy(s->cache);
+    free(s->dir);
+    free(s);
+    *store = NULL;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of the store share and nobody else includes, its tests apart.
+ *
+ * Why:     reading, writing, cursors and upkeep are a file each over one struct.
+ * Owns:    nothing of its own.
+ * Threads: as store.h; a struct nbx_retention is read by RocksDB's compaction thread.
+ * Errors:  as store.h.
+ */
+#ifndef NBX_STORE_INTERNAL_H
+#define NBX_STORE_INTERNAL_H
+
+#include "engine/base/buf.h"
+#include "engine/store/store.h"
+
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+
+/* How long a family's records live. Nothing is dropped before `armed` is set: a folder of another
+ * format must be left as it is. */
+struct nbx_retention {
+    enum nbx_family family;
+    int64_t keep_ms;
+    atomic_bool *armed;
+};
+
+#define NBX_N_RETENTIONS 3 /* events, event ids, decisions */
+
+struct nbx_store {
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *families[NBX_N_FAMILIES];
+    rocksdb_readoptions_t *read;
+    rocksdb_writeoptions_t *write;
+    rocksdb_cache_t *cache;
+    struct nbx_retention retentions[NBX_N_RETENTIONS];
+    atomic_bool retention_armed;
+    char *dir;
+};
+
+struct nbx_batch {
+    struct nbx_buf ops; /* see batch.c; the values in it are framed */
+    size_t n;
+    rocksdb_writebatch_t *out; /* scratch of nbx_store_write */
+};
+
+/* A family's name in the folder. */
+const char *nbx_store__family_name(enum nbx_family family);
+
+/* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
+enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);
+
+/* RocksDB's options of one family; of the whole database where family is NBX_FAMILY_META. NULL and
+ * *text (to be given to nbx_store__error) where RocksDB refuses them. */
+rocksdb_options_t *nbx_store__options(struct nbx_store *store, enum nbx_family family,
+                                      const struct nbx_store_options *options, char **text);
+
+/* A value as it lies in the database: version byte, payload, XXH3-32 of both, little-endian. */
+#define NBX_FRAME_BYTES 5
+void nbx_store__frame(struct nbx_buf *out, uint8_t version, struct nbx_str payload);
+/* The payload borrows from `frame`. NBX_ECORRUPT where the checksum is wrong. */
+enum nbx_err nbx_store__unframe(struct nbx_stored *out, struct nbx_str frame);
+
+/* Trend values: version, then one zigzag varint. */
+#define NBX_COUNT_VALUE 1
+void nbx_store__count_frame(struct nbx_buf *out, int64_t v);
+/* NBX_ECORRUPT, NBX_EVERSION as the decoders of record.h. */
+enum nbx_err nbx_store__count_unframe(int64_t *out, struct nbx_str frame);
+
+/* Adds int64 counts. RocksDB owns it once it is in options. NULL where memory is out. */
+rocksdb_mergeoperator_t *nbx_store__adder(void);
+
+/* Drops what is older than `retention` keeps; `retention` outlives the database. RocksDB owns it
+ * once it is in options. */
+rocksdb_compactionfilterfactory_t *nbx_store__retention_filter(struct nbx_retention *retention);
+
+/* Writes memtables out and compacts a whole family now: what is deleted or expired leaves the
+ * disk. Takes as long as reading and writing the family. */
+enum nbx_err nbx_store__compact(struct nbx_store *store, enum nbx_family family);
+
+#endif
