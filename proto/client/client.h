@@ -31,9 +31,15 @@ struct nbx_reply {
     uint64_t tag;          /* of the request it answers */
     struct nbx_str status; /* "ok" or an error status */
     struct nbx_value body; /* decoded; lives in the arena given */
+    struct nbx_str raw;    /* the same as bytes of msgpack, in the arena too */
 };
 
-/* endpoint such as "tcp://127.0.0.1:7741" or "ipc:///run/nbx/nbx.sock". Connects lazily. */
+/* Bytes one reply may have. */
+#define NBX_CLIENT_MAX_REPLY_BYTES (64 << 20)
+
+/* endpoint such as "tcp://127.0.0.1:7741" or "ipc:///run/nbx/nbx.sock". Connects lazily
+ * and again by itself, so a daemon that is away shows as NBX_EBUSY of a receive. NBX_EBAD: not an
+ * endpoint; NBX_ELIMIT: no memory, descriptors or sockets left. */
 enum nbx_err nbx_client_new(struct nbx_client **out, const char *endpoint);
 void nbx_client_destroy(struct nbx_client **client);
 
