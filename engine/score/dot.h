@@ -26,9 +26,11 @@ static inline size_t nbx_padded(size_t dim)
 float nbx_dot_reference(const float *x, const float *y, size_t padded);
 /* The fastest kernel this processor has; same bits. */
 float nbx_dot(const float *x, const float *y, size_t padded);
-/* out (n) = the canonical score of x (padded) with each row of y (n, padded). Same bits as nbx_dot. */
+/* out (n) = the canonical score of x (padded) with each row of y (n, padded). Same bits as nbx_dot.
+ */
 void nbx_dot_rows(float *out, const float *x, const float *y, size_t n, size_t padded);
-/* "avx512", "avx2" or "portable"; NBX_KERNEL= in the environment forces one that the processor has. */
+/* "avx512", "avx2" or "portable"; NBX_KERNEL= in the environment forces one that the processor has.
+ */
 const char *nbx_dot_kernel(void);
 
 #endif

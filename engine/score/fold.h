@@ -5,12 +5,14 @@
  *          training would give the same history. Rendle, Krichene, Zhang, Koren 2022 (Revisiting
  *          iALS), eq. 3-5: minimise  sum_S w (x.y - 1)^2 + alpha0 sum_all (x.y)^2 + reg |x|^2, so
  *              (alpha0 G + sum_S w y yT + reg I) x = sum_S w y,      G = YT Y,
- *              reg = lambda (n_S + alpha0 n_items)^nu.
+ *              reg = lambda (n_S + alpha0 n_items)^nu,
+ *          n_S the number of items in the history, whatever their weights.
  *          Where n_S < dim the same x comes from an n_S x n_S system by Woodbury with the factored
  *          A = alpha0 G + reg I. (reg depends on n_S, so A is kept as the eigendecomposition of G.)
  * Owns:    struct nbx_fold owns what depends on the items alone.
  * Threads: immutable after nbx_fold_new; scratch comes from the caller's arena.
- * Errors:  NBX_ELIMIT where memory is out, NBX_EBAD where the system cannot be solved.
+ * Errors:  NBX_ELIMIT where memory is out, NBX_EBAD where the system cannot be solved: lambda 0
+ *          and a singular G, values too large for fp32, NaN. Outputs are then undefined.
  */
 #ifndef NBX_SCORE_FOLD_H
 #define NBX_SCORE_FOLD_H
@@ -29,12 +31,14 @@ struct nbx_fold_options {
 
 struct nbx_fold;
 
-/* gram (dim, dim): YT Y of the n_items item factors, full or lower triangle. Copied. */
+/* gram (dim, dim): YT Y of the n_items item factors, full or lower triangle. Copied.
+ * NBX_EBAD where it is not finite. Takes dim^3 time: 2 ms at 64 dimensions, once per model. */
 enum nbx_err nbx_fold_new(struct nbx_fold **out, const float *gram, size_t dim, size_t n_items,
                           struct nbx_fold_options options);
 void nbx_fold_destroy(struct nbx_fold **fold);
 
-/* One customer's history: factors and weights of the items acted on. */
+/* One customer's history: factors and weights of the items acted on. An item there twice counts
+ * twice, in n_S too: callers merge an item's events into one weight. */
 struct nbx_history {
     const float *const *factors; /* (n) pointers to (dim) floats */
     const float *weights;        /* (n), > 0 */
@@ -47,7 +51,8 @@ enum nbx_err nbx_fold_customer(const struct nbx_fold *fold, const struct nbx_his
                                struct nbx_arena *arena, float *x);
 
 /* How much each history item gave to the score of item y (dim): the score is linear in the right
- * hand side, so shares[i] = w_i (y_iT A^-1 y) and they sum to x.y. shares: (n). */
+ * hand side, so shares[i] = w_i (y_iT M^-1 y), M the whole left hand side, and they sum to x.y.
+ * shares: (n). */
 enum nbx_err nbx_fold_explain(const struct nbx_fold *fold, const struct nbx_history *history,
                               const float *y, struct nbx_arena *arena, float *shares);
 

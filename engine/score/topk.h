@@ -32,7 +32,8 @@ struct nbx_topk {
 /* heap has room for k hits; k may be 0. tie NULL: the lower row first. */
 void nbx_topk_init(struct nbx_topk *t, struct nbx_hit *heap, size_t k, nbx_tie_fn tie,
                    const void *tie_ctx);
-/* The score a candidate must at least equal to enter; -Inf while there is room. */
+/* The score a candidate must at least equal to enter; -Inf while there is room, +Inf where k is 0.
+ */
 float nbx_topk_threshold(const struct nbx_topk *t);
 void nbx_topk_offer(struct nbx_topk *t, float score, uint32_t row);
 /* Sorts the heap, best first, and returns how many there are. The top-k is then finished. */
