@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ * Random and fixed records of every kind for the record tests, and their comparison.
+ *
+ * Owns:    nothing: everything lives in the arena given.
+ * Threads: one.
+ * Errors:  none.
+ */
+#ifndef NBX_TEST_STORE_SAMPLES_H
+#define NBX_TEST_STORE_SAMPLES_H
+
+#include "engine/base/check.h"
+#include "engine/base/random.h"
+#include "engine/store/record.h"
+#include "proto/message.h"
+
+#include <math.h>
+
+static inline bool chance(struct nbx_random *r)
+{
+    return nbx_random_u64(r) & 1;
+}
+
+static inline int64_t any_time(struct nbx_random *r)
+{
+    switch (nbx_random_below(r, 8)) {
+    case 0: return INT64_MIN;
+    case 1: return INT64_MAX;
+    case 2: return 0;
+    default: return 1700000000000 + (int64_t)nbx_random_below(r, 40000000000);
+    }
+}
+
+static inline uint64_t any_u64(struct nbx_random *r)
+{
+    return nbx_random_u64(r) >> nbx_random_below(r, 64);
+}
+
+/* Half the time empty, else up to 20 letters. */
+static inline struct nbx_str any_text(struct nbx_random *r, struct nbx_arena *arena)
+{
+    char text[20];
+    uint32_t n = chance(r) ? 0 : (uint32_t)nbx_random_below(r, sizeof text) + 1;
+    for (uint32_t i = 0; i < n; i++)
+        text[i] = (char)('a' + nbx_random_below(r, 26));
+    return nbx_arena_str(arena, (struct nbx_str){text, n});
+}
+
+static inline struct nbx_value any_scalar(struct nbx_random *r, struct nbx_arena *arena)
+{
+    switch (nbx_random_below(r, 4)) {
+    case 0: return nbx_value_bool(chance(r));
+    case 1: return nbx_value_int((int64_t)any_u64(r));
+    case 2: return nbx_value_float(nbx_random_normal(r));
+    default: return nbx_value_string(any_text(r, arena));
+    }
+}
+
+/* NULL half the time: records know no empty maps. */
+static inline const struct nbx_value *any_map(struct nbx_random *r, struct nbx_arena *arena)
+{
+    if (chance(r))
+        return NULL;
+    struct nbx_value *v = nbx_arena_calloc(arena, 1, sizeof *v);
+    *v = (struct nbx_value){.type = NBX_MAP, .n = 1 + (uint32_t)nbx_random_below(r, 4)};
+    v->members = nbx_arena_calloc(arena, v->n, sizeof *v->members);
+    for (uint32_t i = 0; i < v->n; i++) {
+        char key[2] = {(char)('k' + i), '\0'};
+        v->members[i].key = nbx_arena_str(arena, nbx_str_c(key));
+        v->members[i].value = any_scalar(r, arena);
+    }
+    return v;
+}
+
+static inline const struct nbx_value *any_list(struct nbx_random *r, struct nbx_arena *arena)
+{
+    if (chance(r))
+        return NULL;
+    struct nbx_value *v = nbx_arena_calloc(arena, 1, sizeof *v);
+    *v = (struct nbx_value){.type = NBX_LIST, .n = 1 + (uint32_t)nbx_random_below(r, 3)};
+    v->list = nbx_arena_calloc(arena, v->n, sizeof *v->list);
+    for (uint32_t i = 0; i < v->n; i++)
+        v->list[i] = nbx_value_string(any_text(r, arena));
+    return v;
+}
+
+static inline bool value_same(const struct nbx_value *a, const struct nbx_value *b)
+{
+    return a && b ? nbx_value_eq(a, b) : a == b;
+}
+
+static inline struct nbx_customer_record any_customer(struct nbx_random *r, struct nbx_arena *arena)
+{
+    return (struct nbx_customer_record){
+        .id = any_text(r, arena),
+        .created_ms = any_time(r),
+        .attributes = any_map(r, arena),
+        .consent = any_map(r, arena),
+        .identities = any_map(r, arena),
+        .timezone = any_text(r, arena),
+        .locale = any_text(r, arena),
+        .channels = any_list(r, arena),
+        .n_events = chance(r) ? 0 : any_u64(r),
+        .last_event_ms = chance(r) ? 0 : any_time(r),
+    };
+}
+
+static inline bool customer_same(const struct nbx_customer_record *a,
+                                 const struct nbx_customer_record *b)
+{
+    return nbx_str_eq(a->id, b->id) && a->created_ms == b->created_ms &&
+           value_same(a->attributes, b->attributes) && value_same(a->consent, b->consent) &&
+           value_same(a->identities, b->identities) && nbx_str_eq(a->timezone, b->timezone) &&
+           nbx_str_eq(a->locale, b->locale) && value_same(a->channels, b->channels) &&
+           a->n_events == b->n_events && a->last_event_ms == b->last_event_ms;
+}
+
+static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_arena *arena)
+{
+    struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60), .revision = any_u64(r)};
+    s.entries = nbx_arena_calloc(arena, s.n, sizeof *s.entries);
+    uint64_t order = 0; /* item, type and sign as one rising number of 49 bits */
+    for (uint32_t i = 0; i < s.n; i++) {
+        order += 1 + (nbx_random_below(r, UINT64_C(1) << 40) >> nbx_random_below(r, 40));
+        s.entries[i] = (struct nbx_seen_entry){
+            .item_no = (uint32_t)(order >> 17),
+            .type_no = (uint16_t)(order >> 1),
+            .negative = order & 1,
+            .count = chance(r) ? 1 : (uint32_t)nbx_random_u64(r),
+            .last_ms = any_time(r),
+        };
+    }
+    return s;
+}
+
+static inline bool seen_same(const struct nbx_seen_record *a, const struct nbx_seen_record *b)
+{
+    bool same = a->n == b->n && a->revision == b->revision;
+    for (uint32_t i = 0; same && i < a->n; i++) {
+        const struct nbx_seen_entry *x = &a->entries[i], *y = &b->entries[i];
+        same = x->item_no == y->item_no && x->type_no == y->type_no && x->negative == y->negative &&
+               x->count == y->count && x->last_ms == y->last_ms;
+    }
+    return same;
+}
+
+static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct nbx_arena *arena)
+{
+    bool given = chance(r);
+    struct nbx_vector_record v = {.given = given,
+                                  .made_ms = any_time(r),
+                                  .n = (uint32_t)nbx_random_below(r, 130),
+                                  .model_version = any_text(r, arena),
+                                  .seen_revision = any_u64(r)};
+    if (given) {
+        v.model_version = NBX_STR("");
+        v.seen_revision = 0;
+    }
+    float *p = nbx_arena_floats(arena, v.n);
+    for (uint32_t i = 0; i < v.n; i++)
+        p[i] = (float)nbx_random_normal(r);
+    v.p = p;
+    return v;
+}
+
+static inline bool vector_same(const struct nbx_vector_record *a, const struct nbx_vector_record *b)
+{
+    return a->given == b->given && nbx_str_eq(a->model_version, b->model_version) &&
+           a->seen_revision == b->seen_revision && a->made_ms == b->made_ms && a->n == b->n &&
+           (a->n == 0 || memcmp(a->p, b->p, a->n * sizeof *a->p) == 0);
+}
+
+static inline double any_number(struct nbx_random *r)
+{
+    static const double edges[] = {0, -0.0, 1, -1, 0x1p52, -0x1p52, 0x1p53, 1e300, -1e-300, 0.1};
+    uint64_t i = nbx_random_below(r, 12);
+    return i < 10 ? edges[i] : nbx_random_normal(r) * 100;
+}
+
+static inline struct nbx_str any_decision(struct nbx_random *r, struct nbx_arena *arena)
+{
+    char hex[33];
+    nbx_decision_id_hex(nbx_decision_id_make(any_u64(r), any_time(r), 7), hex);
+    return chance(r) ? nbx_arena_str(arena, nbx_str_c(hex)) : any_text(r, arena);
+}
+
+static inline struct nbx_event_record any_event(struct nbx_random *r, struct nbx_arena *arena)
+{
+    return (struct nbx_event_record){
+        .id = any_text(r, arena),
+        .seq = any_u64(r),
+        .arrived_ms = any_time(r),
+        .type_no = (uint16_t)any_u64(r),
+        .item_no = (uint32_t)any_u64(r),
+        .channel_no = chance(r) ? 0 : (uint16_t)any_u64(r),
+        .placement = any_text(r, arena),
+        .store = any_text(r, arena),
+        .session = any_text(r, arena),
+        .order = any_text(r, arena),
+        .currency = any_text(r, arena),
+        .actor = any_text(r, arena),
+        .decision = any_decision(r, arena),
+        .quantity = any_number(r),
+        .rating = chance(r) ? NAN : any_number(r),
+        .value = chance(r) ? NBX_MONEY_UNSET : (int64_t)any_u64(r),
+        .scope = (uint8_t)nbx_random_below(r, 3),
+        .attributes = any_map(r, arena),
+    };
+}
+
+static inline bool double_same(double a, double b)
+{
+    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+static inline bool event_same(const struct nbx_event_record *a, const struct nbx_event_record *b)
+{
+    return nbx_str_eq(a->id, b->id) && a->seq == b->seq && a->arrived_ms == b->arrived_ms &&
+           a->type_no == b->type_no && a->item_no == b->item_no && a->channel_no == b->channel_no &&
+           nbx_str_eq(a->placement, b->placement) && nbx_str_eq(a->store, b->store) &&
+           nbx_str_eq(a->session, b->session) && nbx_str_eq(a->order, b->order) &&
+           nbx_str_eq(a->currency, b->currency) && nbx_str_eq(a->actor, b->actor) &&
+           nbx_str_eq(a->decision, b->decision) && double_same(a->quantity, b->quantity) &&
+           double_same(a->rating, b->rating) && a->value == b->value && a->scope == b->scope &&
+           value_same(a->attributes, b->attributes);
+}
+
+static inline struct nbx_decision_record any_decided(struct nbx_random *r, struct nbx_arena *arena)
+{
+    static const char *const ops[] = {"recommend", "rank", "another", ""};
+    struct nbx_decision_record d = {
+        .time_ms = any_time(r),
+        .op = nbx_str_c(ops[nbx_random_below(r, 4)]),
+        .placement = any_text(r, arena),
+        .channel = any_text(r, arena),
+        .store = any_text(r, arena),
+        .model_name = any_text(r, arena),
+        .model_version = any_text(r, arena),
+        .group_seq = any_u64(r),
+        .catalogue_seq = any_u64(r),
+        .personal = chance(r),
+        .shown = chance(r),
+        .n = (uint32_t)nbx_random_below(r, 40),
+    };
+    d.now_ms = chance(r) ? d.time_ms : any_time(r);
+    struct nbx_decision_item *items = nbx_arena_calloc(arena, d.n, sizeof *items);
+    for (uint32_t i = 0; i < d.n; i++)
+        items[i] = (struct nbx_decision_item){(uint32_t)any_u64(r), (float)nbx_random_normal(r),
+                                              (uint8_t)nbx_random_u64(r)};
+    d.items = items;
+    return d;
+}
+
+static inline bool decided_same(const struct nbx_decision_record *a,
+                                const struct nbx_decision_record *b)
+{
+    bool same = a->time_ms == b->time_ms && a->now_ms == b->now_ms && nbx_str_eq(a->op, b->op) &&
+                nbx_str_eq(a->placement, b->placement) && nbx_str_eq(a->channel, b->channel) &&
+                nbx_str_eq(a->store, b->store) && nbx_str_eq(a->model_name, b->model_name) &&
+                nbx_str_eq(a->model_version, b->model_version) && a->group_seq == b->group_seq &&
+                a->catalogue_seq == b->catalogue_seq && a->personal == b->personal &&
+                a->shown == b->shown && a->n == b->n;
+    for (uint32_t i = 0; same && i < a->n; i++)
+        same = a->items[i].item_no == b->items[i].item_no &&
+               a->items[i].score == b->items[i].score && a->items[i].source == b->items[i].source;
+    return same;
+}
+
+static inline struct nbx_item_record any_item(struct nbx_random *r, struct nbx_arena *arena)
+{
+    return (struct nbx_item_record){.id = any_text(r, arena),
+                                    .created_ms = any_time(r),
+                                    .updated_ms = any_time(r),
+                                    .fields = any_map(r, arena)};
+}
+
+static inline bool item_same(const struct nbx_item_record *a, const struct nbx_item_record *b)
+{
+    return nbx_str_eq(a->id, b->id) && a->created_ms == b->created_ms &&
+           a->updated_ms == b->updated_ms && value_same(a->fields, b->fields);
+}
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ * What went wrong on the disk is told, never served. */
+#include "engine/base/hash.h"
+#include "tests/unit/store/fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static struct fixture f;
+
+static void begin(void)
+{
+    fixture_begin(&f);
+}
+
+static void end(void)
+{
+    fixture_end(&f);
+}
+
+TestSuite(store_damage, .init = begin, .fini = end);
+
+/* A batch's last byte belongs to the last value's checksum. */
+static void write_damaged(void)
+{
+    f.batch->ops.p[f.batch->ops.len - 1] ^= 0x10;
+    fixture_write(&f);
+}
+
+Test(store_damage, every_flipped_bit_of_a_frame_is_noticed)
+{
+    struct nbx_buf frame = {0};
+    struct nbx_stored stored;
+    nbx_store__frame(&frame, 3, NBX_STR("payload"));
+    struct nbx_str bytes = {(const char *)frame.p, (uint32_t)frame.len};
+    cr_assert_eq(frame.len, 7 + NBX_FRAME_BYTES);
+    cr_assert_eq(nbx_store__unframe(&stored, bytes), NBX_OK);
+    cr_assert_eq(stored.version, 3);
+    cr_assert(nbx_str_is(stored.payload, "payload"));
+    for (size_t bit = 0; bit < frame.len * 8; bit++) {
+        frame.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        cr_assert_eq(nbx_store__unframe(&stored, bytes), NBX_ECORRUPT, "bit %zu", bit);
+        frame.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    for (bytes.len = 0; bytes.len < frame.len; bytes.len++)
+        cr_assert_eq(nbx_store__unframe(&stored, bytes), NBX_ECORRUPT, "cut to %u", bytes.len);
+    nbx_buf_fini(&frame);
+}
+
+Test(store_damage, golden_frame)
+{
+    struct nbx_buf frame = {0};
+    static const uint8_t head[] = {1, 'n', 'b', 'x'};
+    uint32_t sum = nbx_hash32(head, sizeof head);
+    nbx_store__frame(&frame, 1, NBX_STR("nbx"));
+    cr_assert_eq(frame.len, 8);
+    cr_assert_eq(memcmp(frame.p, head, 4), 0);
+    cr_assert_eq(frame.p[4] | frame.p[5] << 8 | frame.p[6] << 16 | (uint32_t)frame.p[7] << 24, sum);
+    cr_assert_eq(sum, 0x0BED8F72u);
+    nbx_buf_fini(&frame);
+}
+
+Test(store_damage, a_damaged_value_is_not_served_by_get)
+{
+    struct nbx_stored stored;
+    nbx_batch_put(f.batch, NBX_FAMILY_CUSTOMERS, NBX_STR("k"), 1, NBX_STR("v"));
+    write_damaged();
+    cr_assert_eq(nbx_store_get(f.store, NBX_FAMILY_CUSTOMERS, NBX_STR("k"), f.arena, &stored),
+                 NBX_ECORRUPT);
+}
+
+Test(store_damage, a_cursor_tells_the_damaged_key_and_goes_on)
+{
+    struct nbx_cursor *c = NULL;
+    struct nbx_str key;
+    struct nbx_stored value;
+    fixture_put(&f, NBX_FAMILY_EVENTS, "a", "1");
+    fixture_put(&f, NBX_FAMILY_EVENTS, "c", "3");
+    nbx_batch_put(f.batch, NBX_FAMILY_EVENTS, NBX_STR("b"), 1, NBX_STR("2"));
+    write_damaged();
+    cr_assert_eq(nbx_cursor_open(&c, f.store, NBX_FAMILY_EVENTS, NBX_STR(""), NBX_STR(""), false),
+                 NBX_OK);
+    cr_assert_eq(nbx_cursor_next(c, &key, &value), NBX_OK);
+    cr_assert_eq(nbx_cursor_next(c, &key, &value), NBX_ECORRUPT);
+    cr_assert(nbx_str_is(key, "b"));
+    cr_assert_eq(nbx_cursor_next(c, &key, &value), NBX_OK);
+    cr_assert(nbx_str_is(value.payload, "3"));
+    cr_assert_eq(nbx_cursor_next(c, &key, &value), NBX_ENOTFOUND);
+    nbx_cursor_close(&c);
+}
+
+Test(store_damage, a_damaged_count_spoils_its_own_key_only)
+{
+    struct nbx_key good = nbx_key_trend(1, 1, 1), bad = nbx_key_trend(1, 1, 2);
+    struct nbx_stored stored;
+    nbx_batch_add(f.batch, nbx_key_str(&good), 3);
+    nbx_batch_add(f.batch, nbx_key_str(&bad), 3);
+    write_damaged();
+    for (int round = 0; round < 2; round++) {
+        nbx_batch_add(f.batch, nbx_key_str(&good), 1);
+        nbx_batch_add(f.batch, nbx_key_str(&bad), 1);
+        fixture_write(&f);
+        cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_TRENDS), NBX_OK);
+    }
+    cr_assert_eq(nbx_store_get(f.store, NBX_FAMILY_TRENDS, nbx_key_str(&bad), f.arena, &stored),
+                 NBX_ECORRUPT);
+    cr_assert_eq(nbx_store_get(f.store, NBX_FAMILY_TRENDS, nbx_key_str(&good), f.arena, &stored),
+                 NBX_OK);
+    cr_assert_eq(nbx_stored_count(&stored), 5);
+    fixture_put(&f, NBX_FAMILY_META, "still", "writable");
+}
+
+/* The newest file of the folder that ends in `suffix`. */
+static void find_file(char *out, size_t size, const char *suffix)
+{
+    char best[256] = "";
+    DIR *dir = opendir(f.dir);
+    cr_assert_not_null(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        size_t n = strlen(e->d_name), m = strlen(suffix);
+        if (n > m && strcmp(e->d_name + n - m, suffix) == 0 && strcmp(e->d_name, best) > 0)
+            snprintf(best, sizeof best, "%s", e->d_name);
+    }
+    closedir(dir);
+    cr_assert(best[0], "no file *%s", suffix);
+    snprintf(out, size, "%s/%s", f.dir, best);
+}
+
+static void flip_byte(const char *path, off_t at)
+{
+    uint8_t byte;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 0xFF;
+    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+    cr_assert_eq(stat(path, &st), 0);
+    return st.st_size;
+}
+
+static enum nbx_err open_again(struct nbx_fault *fault)
+{
+    nbx_store_close(&f.store);
+    *fault = (struct nbx_fault){0};
+    return nbx_store_open(&f.store, &f.options, fault);
+}
+
+Test(store_damage, a_flipped_byte_in_a_table_file_is_noticed)
+{
+    char path[400];
+    struct nbx_stored stored;
+    fixture_put(&f, NBX_FAMILY_CUSTOMERS, "k", "some value");
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_CUSTOMERS), NBX_OK);
+    nbx_store_close(&f.store);
+    find_file(path, sizeof path, ".sst");
+    flip_byte(path, 10);
+    fixture_open(&f);
+    cr_assert_eq(nbx_store_get(f.store, NBX_FAMILY_CUSTOMERS, NBX_STR("k"), f.arena, &stored),
+                 NBX_ECORRUPT);
+}
+
+static void put_many(int n)
+{
+    for (int i = 0; i < n; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%05d", i);
+        fixture_put(&f, NBX_FAMILY_CUSTOMERS, key, key);
+    }
+}
+
+Test(store_damage, a_damaged_log_refuses_to_open)
+{
+    char path[400];
+    struct nbx_fault fault;
+    put_many(2000);
+    nbx_store_close(&f.store);
+    find_file(path, sizeof path, ".log");
+    flip_byte(path, size_of(path) / 2);
+    cr_assert_eq(open_again(&fault), NBX_ECORRUPT);
+    cr_assert_eq(fault.code, NBX_ECORRUPT);
+    cr_assert_not_null(strstr(fault.message, f.dir), "%s", fault.message);
+}
+
+Test(store_damage, a_log_cut_short_opens_with_all_but_the_last)
+{
+    char path[400];
+    put_many(2000);
+    nbx_store_close(&f.store);
+    find_file(path, sizeof path, ".log");
+    cr_assert_eq(truncate(path, size_of(path) - 7), 0);
+    fixture_open(&f);
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "01998", "01998");
+    cr_assert_null(fixture_get(&f, NBX_FAMILY_CUSTOMERS, "01999"));
+}
+
+#define N_BATCHES 20
+
+/* The batches after `cut` of `of` parts of the log survived: whole, and none behind a missing one.
+ */
+static int check_cut(int cut, int of)
+{
+    char path[400];
+    fixture_open(&f);
+    for (uint32_t i = 0; i < N_BATCHES; i++) {
+        struct nbx_key key = nbx_key_item(i);
+        nbx_batch_put(f.batch, NBX_FAMILY_ITEMS, nbx_key_str(&key), 1, NBX_STR("x"));
+        nbx_batch_put(f.batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), 1, NBX_STR("y"));
+        fixture_write(&f);
+    }
+    nbx_store_close(&f.store);
+    find_file(path, sizeof path, ".log");
+    cr_assert_eq(truncate(path, size_of(path) * cut / of), 0);
+    fixture_open(&f);
+    int whole = 0;
+    enum nbx_err err;
+    for (uint32_t i = 0; i < N_BATCHES; i++) {
+        struct nbx_key key = nbx_key_item(i);
+        bool item = nbx_store_has(f.store, NBX_FAMILY_ITEMS, nbx_key_str(&key), &err);
+        bool customer = nbx_store_has(f.store, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &err);
+        cr_assert_eq(item, customer, "cut %d tears batch %u", cut, i);
+        cr_assert(!item || whole == (int)i, "cut %d leaves a hole before batch %u", cut, i);
+        whole += item;
+    }
+    return whole;
+}
+
+Test(store_damage, a_batch_is_whole_or_absent_wherever_the_log_is_cut)
+{
+    int before = 0;
+    for (int cut = 0; cut <= 12; cut++) {
+        fixture_end(&f);
+        fixture_folder(&f);
+        int whole = check_cut(cut, 12);
+        cr_assert_geq(whole, before);
+        before = whole;
+    }
+    cr_assert_eq(before, N_BATCHES);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ * The payload bytes of every version of every record. They never change: a new version adds its
+ * own, and the old ones stay readable. */
+#include "tests/unit/store/samples.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct nbx_arena *arena;
+
+static void begin(void)
+{
+    arena = nbx_arena_new(1u << 20);
+}
+
+static void end(void)
+{
+    nbx_arena_destroy(&arena);
+}
+
+TestSuite(store_golden, .init = begin, .fini = end);
+
+static const char *hex_of(struct nbx_str s)
+{
+    char *hex = nbx_arena_alloc(arena, 2 * (size_t)s.len + 1);
+    for (uint32_t i = 0; i < s.len; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (uint8_t)s.p[i]);
+    hex[2 * s.len] = '\0';
+    return hex;
+}
+
+static struct nbx_stored stored_of(uint8_t version, const char *hex)
+{
+    uint32_t n = (uint32_t)strlen(hex) / 2;
+    char *p = nbx_arena_alloc(arena, n);
+    for (uint32_t i = 0; i < n; i++) {
+        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        p[i] = (char)strtoul(pair, NULL, 16);
+    }
+    return (struct nbx_stored){version, {p, n}};
+}
+
+/* Encodes `record` to exactly `hex`, and `hex` decodes to the same record. */
+#define GOLDEN(kind, same, version, record, hex)                                                   \
+    do {                                                                                           \
+        struct nbx_##kind##_record in_ = (record), out_;                                           \
+        struct nbx_buf b_ = {0};                                                                   \
+        nbx_##kind##_record_encode(&b_, &in_);                                                     \
+        cr_assert_str_eq(hex_of((struct nbx_str){(const char *)b_.p, (uint32_t)b_.len}), (hex));   \
+        nbx_buf_fini(&b_);                                                                         \
+        struct nbx_stored stored_ = stored_of((version), (hex));                                   \
+        cr_assert_eq(nbx_##kind##_record_decode(&out_, &stored_, arena), NBX_OK);                  \
+        cr_assert(same(&in_, &out_));                                                              \
+    } while (0)
+
+static struct nbx_member members[] = {
+    {{"tier", 4}, {.type = NBX_STRING, .s = {"gold", 4}}},
+    {{"age", 3}, {.type = NBX_INT, .i = 41}},
+    {{"ok", 2}, {.type = NBX_BOOL, .b = true}},
+};
+static const struct nbx_value map = {.type = NBX_MAP, .n = 3, .members = members};
+static const struct nbx_value consent = {.type = NBX_MAP, .n = 1, .members = members + 2};
+static const struct nbx_value identities = {.type = NBX_MAP, .n = 1, .members = members};
+static struct nbx_value channel_names[] = {{.type = NBX_STRING, .s = {"web", 3}}};
+static const struct nbx_value channels = {.type = NBX_LIST, .n = 1, .list = channel_names};
+
+Test(store_golden, customer_1)
+{
+    struct nbx_customer_record full = {
+        .id = NBX_STR("c-1"),
+        .created_ms = 1700000000000,
+        .attributes = &map,
+        .consent = &consent,
+        .identities = &identities,
+        .timezone = NBX_STR("Europe/Vienna"),
+        .locale = NBX_STR("de"),
+        .channels = &channels,
+        .n_events = 300,
+        .last_event_ms = 1700000001000,
+    };
+    struct nbx_customer_record least = {.id = NBX_STR("c"), .created_ms = -1};
+    GOLDEN(customer, customer_same, 1, full,
+           "7f03632d3180a0abfef9621483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
+           "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a3776562ac02d00f");
+    GOLDEN(customer, customer_same, 1, least, "00016301");
+}
+
+Test(store_golden, seen_1)
+{
+    struct nbx_seen_entry entries[] = {
+        {.item_no = 1, .type_no = 1, .count = 1, .last_ms = 1700000000000},
+        {.item_no = 1, .type_no = 1, .negative = true, .count = 2, .last_ms = 1699999999999},
+        {.item_no = 70000, .type_no = 300, .count = 1, .last_ms = 1690000000000},
+    };
+    struct nbx_seen_record full = {.entries = entries, .n = 3, .revision = 200};
+    struct nbx_seen_record least = {.n = 0};
+    GOLDEN(seen, seen_same, 1, full, "03c80180a0abfef96201040000070201efa204b00980c8afa025");
+    GOLDEN(seen, seen_same, 1, least, "000000");
+}
+
+Test(store_golden, vector_1)
+{
+    static const float p[] = {1.0f, -0.5f, 0.0f};
+    struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
+                                       .seen_revision = 300,
+                                       .made_ms = 1700000000000,
+                                       .p = p,
+                                       .n = 3};
+    struct nbx_vector_record given = {.given = true, .made_ms = 1, .p = p, .n = 2};
+    GOLDEN(vector, vector_same, 1, folded, "0080a0abfef962027637ac02030000803f000000bf00000000");
+    GOLDEN(vector, vector_same, 1, given, "0102020000803f000000bf");
+}
+
+Test(store_golden, event_1)
+{
+    struct nbx_event_record full = {
+        .id = NBX_STR("e-1"),
+        .seq = 1000,
+        .arrived_ms = 1700000000000,
+        .type_no = 3,
+        .item_no = 70000,
+        .channel_no = 2,
+        .placement = NBX_STR("home"),
+        .store = NBX_STR("s1"),
+        .session = NBX_STR("x"),
+        .order = NBX_STR("o9"),
+        .currency = NBX_STR("EUR"),
+        .actor = NBX_STR("a"),
+        .decision = NBX_STR("050000000000004d018bcfe5687b002a"),
+        .quantity = 2,
+        .rating = 4.5,
+        .value = -1999,
+        .scope = NBX_SCOPE_BRAND,
+        .attributes = &map,
+    };
+    struct nbx_event_record least = {.id = NBX_STR("e"),
+                                     .seq = 1,
+                                     .type_no = 1,
+                                     .item_no = NBX_ITEM_NONE,
+                                     .quantity = 1,
+                                     .rating = NAN,
+                                     .value = NBX_MONEY_UNSET};
+    struct nbx_event_record odd = least;
+    odd.decision = NBX_STR("no id");
+    GOLDEN(event, event_same, 1, full,
+           "ff5f03652d31e80780a0abfef96203f0a2040204686f6d650273310178026f39089d1f0345555201"
+           "0000000000001240010161050000000000004d018bcfe5687b002a1483a474696572a4676f6c64a3"
+           "61676529a26f6bc3");
+    GOLDEN(event, event_same, 1, least, "00016501000100");
+    GOLDEN(event, event_same, 1, odd, "8020016501000100056e6f206964");
+}
+
+Test(store_golden, decision_1)
+{
+    static const struct nbx_decision_item items[] = {{70000, 0.5f, 1}, {3, -2.0f, 4}};
+    struct nbx_decision_record full = {
+        .time_ms = 1700000000000,
+        .now_ms = 1700000000001,
+        .op = NBX_STR("rank"),
+        .placement = NBX_STR("home"),
+        .channel = NBX_STR("web"),
+        .store = NBX_STR("s1"),
+        .model_name = NBX_STR("als"),
+        .model_version = NBX_STR("v7"),
+        .group_seq = 1000,
+        .catalogue_seq = 9,
+        .personal = true,
+        .shown = true,
+        .items = items,
+        .n = 2,
+    };
+    struct nbx_decision_record least = {.op = NBX_STR("recommend")};
+    struct nbx_decision_record other = {.op = NBX_STR("similar"), .time_ms = 5, .now_ms = 5};
+    GOLDEN(decision, decided_same, 1, full,
+           "f70380a0abfef9620204686f6d650377656202733103616c73027637e8070902f0a2040000003f01"
+           "03000000c004");
+    GOLDEN(decision, decided_same, 1, least, "0000000000");
+    GOLDEN(decision, decided_same, 1, other, "080a0773696d696c6172000000");
+}
+
+Test(store_golden, item_1)
+{
+    struct nbx_item_record full = {.id = NBX_STR("i-1"),
+                                   .created_ms = 1700000000000,
+                                   .updated_ms = 1700000000500,
+                                   .fields = &map};
+    struct nbx_item_record least = {.id = NBX_STR("i")};
+    GOLDEN(item, item_same, 1, full,
+           "0103692d3180a0abfef962e8071483a474696572a4676f6c64a361676529a26f6bc3");
+    GOLDEN(item, item_same, 1, least, "0001690000");
+}

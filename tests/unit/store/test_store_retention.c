@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/base/clock.h"
+#include "tests/unit/store/fixture.h"
+
+#define DAY_MS INT64_C(86400000)
+
+static struct fixture f;
+
+static void begin(void)
+{
+    fixture_folder(&f);
+    f.options.event_retention_ms = 10 * DAY_MS;
+    f.options.decision_retention_ms = 3 * DAY_MS;
+    fixture_open(&f);
+}
+
+static void end(void)
+{
+    fixture_end(&f);
+}
+
+TestSuite(store_retention, .init = begin, .fini = end);
+
+struct mark {
+    struct nbx_key event, event_id, decision;
+};
+
+/* An event, its id and a decision of that age, all of customer 1. */
+static struct mark put_mark(uint8_t no, int64_t time_ms)
+{
+    uint8_t id[16] = {no};
+    struct mark m = {nbx_key_event(1, time_ms, id), nbx_key_event_id(1, id),
+                     nbx_key_decision(nbx_decision_id_make(1, time_ms, no))};
+    nbx_batch_put(f.batch, NBX_FAMILY_EVENTS, nbx_key_str(&m.event), 1, NBX_STR("e"));
+    nbx_record_u64_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&m.event_id), (uint64_t)time_ms);
+    nbx_batch_put(f.batch, NBX_FAMILY_DECISIONS, nbx_key_str(&m.decision), 1, NBX_STR("d"));
+    fixture_write(&f);
+    return m;
+}
+
+static void compact(void)
+{
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_EVENTS), NBX_OK);
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_EVENT_IDS), NBX_OK);
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_DECISIONS), NBX_OK);
+}
+
+static bool has(enum nbx_family family, struct nbx_key key)
+{
+    enum nbx_err err;
+    bool found = nbx_store_has(f.store, family, nbx_key_str(&key), &err);
+    cr_assert_eq(err, NBX_OK);
+    return found;
+}
+
+Test(store_retention, compaction_drops_what_is_older_and_nothing_else)
+{
+    int64_t now_ms = nbx_clock_wall_ms();
+    const struct {
+        int64_t time_ms;
+        bool event, decision;
+    } cases[] = {
+        {now_ms, true, true},
+        {now_ms + 5 * 60000, true, true},
+        {now_ms - 2 * DAY_MS, true, true},
+        {now_ms - 4 * DAY_MS, true, false},
+        {now_ms - 9 * DAY_MS, true, false},
+        {now_ms - 11 * DAY_MS, false, false},
+        {1, false, false},
+        {-DAY_MS, false, false},
+    };
+    struct mark marks[8];
+    for (uint8_t i = 0; i < 8; i++)
+        marks[i] = put_mark(i, cases[i].time_ms);
+    for (int i = 0; i < 8; i++)
+        cr_assert(has(NBX_FAMILY_EVENTS, marks[i].event), "%d went before compaction", i);
+    compact();
+    for (int i = 0; i < 8; i++) {
+        cr_assert_eq(has(NBX_FAMILY_EVENTS, marks[i].event), cases[i].event, "event %d", i);
+        cr_assert_eq(has(NBX_FAMILY_EVENT_IDS, marks[i].event_id), cases[i].event, "id %d", i);
+        cr_assert_eq(has(NBX_FAMILY_DECISIONS, marks[i].decision), cases[i].decision, "decision %d",
+                     i);
+    }
+}
+
+Test(store_retention, zero_keeps_for_ever)
+{
+    f.options.event_retention_ms = 0;
+    f.options.decision_retention_ms = 0;
+    fixture_reopen(&f);
+    struct mark m = put_mark(1, 1);
+    compact();
+    cr_assert(has(NBX_FAMILY_EVENTS, m.event));
+    cr_assert(has(NBX_FAMILY_EVENT_IDS, m.event_id));
+    cr_assert(has(NBX_FAMILY_DECISIONS, m.decision));
+}
+
+Test(store_retention, what_a_filter_cannot_read_stays)
+{
+    fixture_put(&f, NBX_FAMILY_EVENTS, "no event key", "e");
+    fixture_put(&f, NBX_FAMILY_EVENT_IDS, "no time", "e");
+    fixture_put(&f, NBX_FAMILY_DECISIONS, "no decision key", "d");
+    compact();
+    fixture_is(&f, NBX_FAMILY_EVENTS, "no event key", "e");
+    fixture_is(&f, NBX_FAMILY_EVENT_IDS, "no time", "e");
+    fixture_is(&f, NBX_FAMILY_DECISIONS, "no decision key", "d");
+}
+
+Test(store_retention, other_families_are_kept)
+{
+    struct nbx_key key = nbx_key_event(1, 1, (uint8_t[16]){1});
+    nbx_batch_put(f.batch, NBX_FAMILY_SEEN, nbx_key_str(&key), 1, NBX_STR("s"));
+    fixture_write(&f);
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_SEEN), NBX_OK);
+    cr_assert(has(NBX_FAMILY_SEEN, key));
+}
+
+Test(store_retention, nothing_is_dropped_before_the_format_is_known)
+{
+    atomic_store(&f.store->retention_armed, false);
+    struct mark m = put_mark(1, 1);
+    compact();
+    cr_assert(has(NBX_FAMILY_EVENTS, m.event));
+    atomic_store(&f.store->retention_armed, true);
+    compact();
+    cr_assert_not(has(NBX_FAMILY_EVENTS, m.event));
+}
