@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/conf/table.h"
+
+#include <stddef.h>
+
+#define KIB  INT64_C(1024)
+#define MIB  (1024 * KIB)
+#define GIB  (1024 * MIB)
+#define SEC  INT64_C(1000)
+#define DAY  (86400 * SEC)
+#define YEAR (366 * DAY)
+
+#define AT(member)      .offset = offsetof(struct nbx_conf, member)
+#define COUNTED(member) AT(member), .count_offset = offsetof(struct nbx_conf, n_##member)
+#define ROWS(rows)      (rows), sizeof(rows) / sizeof((rows)[0])
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const classes[] = {"neutral", "positive", "negative", NULL};
+static const char *const attribute_types[] = {"string", "strings", "int", "float", "bool", NULL};
+
+static const struct conf_row event_rows[] = {
+    {"type", CONF_TEXT, .offset = offsetof(struct nbx_conf_event, type),
+     .check = nbx_conf__check_name},
+    {"class", CONF_WORD, .offset = offsetof(struct nbx_conf_event, class), .words = classes},
+    {"weight", CONF_NUMBER, .offset = offsetof(struct nbx_conf_event, weight), .preset = "0",
+     .max = 1000000},
+    {"half_life", CONF_DURATION, .offset = offsetof(struct nbx_conf_event, half_life_ms),
+     .preset = "0", .max = 100 * YEAR},
+    {"negative_below", CONF_NUMBER, .offset = offsetof(struct nbx_conf_event, negative_below),
+     .preset = ".nan", .min = -1000000, .max = 1000000},
+};
+static const struct conf_record event_record = {ROWS(event_rows), sizeof(struct nbx_conf_event)};
+
+static const struct conf_row attribute_rows[] = {
+    {"name", CONF_TEXT, .offset = offsetof(struct nbx_conf_attribute, name),
+     .check = nbx_conf__check_attribute},
+    {"type", CONF_WORD, .offset = offsetof(struct nbx_conf_attribute, type),
+     .words = attribute_types},
+};
+static const struct conf_record attribute_record = {ROWS(attribute_rows),
+                                                    sizeof(struct nbx_conf_attribute)};
+
+static const struct conf_row top_rows[] = {
+    {"listen", CONF_TEXTS, COUNTED(listen), .min = 1, .max = 16, .preset = "[tcp://127.0.0.1:7741]",
+     .check = nbx_conf__check_endpoint,
+     .sentence = "ZeroMQ endpoints to serve, tcp:// and ipc://; one that other machines can reach "
+                 "needs `insecure: true`."},
+    {"http", CONF_TEXT, AT(http), .preset = "127.0.0.1:7742", .check = nbx_conf__check_http,
+     .sentence = "Address of the HTTP/JSON door, host:port; empty turns it off."},
+    {"insecure", CONF_BOOL, AT(insecure), .preset = "false",
+     .sentence = "Permits addresses beyond loopback although nothing is encrypted and nobody has "
+                 "to say who they are."},
+    {"data_dir", CONF_TEXT, AT(data_dir), .preset = "./nbx-data", .check = nbx_conf__check_path,
+     .sentence = "Folder of the store and of the bundles; made where it is missing."},
+    {"workers", CONF_INT, AT(workers_asked), .max = 256, .preset = "0",
+     .sentence = "Threads that answer, each for its own share of the customers; 0 means one per "
+                 "core, less one, at least 1."},
+    {"memory_limit", CONF_BYTES, AT(memory_limit_bytes), .min = 64 * MIB, .max = 16384 * GIB,
+     .preset = "4GiB",
+     .sentence = "Bound of caches, queues, index and working memory together; past it changes are "
+                 "refused with `limit`."},
+    {"channels", CONF_TEXTS, COUNTED(channels), .min = 1, .max = 64,
+     .preset = "[web, app, email, store, kiosk, agent, chat]", .check = nbx_conf__check_name,
+     .sentence = "Names of the channels that requests, events and items may use."},
+    {"currency", CONF_TEXT, AT(currency), .preset = "EUR", .check = nbx_conf__check_currency,
+     .sentence = "The one currency of all money (ISO 4217), which is given in its minor units."},
+    {"events", CONF_RECORDS, COUNTED(events), .min = 1, .max = 64, .record = &event_record,
+     .preset = "[{type: impression, class: neutral}, {type: view, class: positive, weight: 0.3}, "
+               "{type: click, class: positive, weight: 0.4}, "
+               "{type: cart, class: positive, weight: 0.7}, "
+               "{type: purchase, class: positive, weight: 1}, "
+               "{type: rating, class: positive, weight: 1, negative_below: 2.5}, "
+               "{type: search, class: neutral}, {type: call, class: neutral}, "
+               "{type: visit, class: neutral}, {type: dismiss, class: negative}, "
+               "{type: return, class: negative}]",
+     .sentence = "Event types. A positive one tells taste by its weight, which halves every "
+                 "half_life (0: never); a negative one keeps its item out until the next positive "
+                 "one; a `rating` below negative_below counts as negative."},
+    {"attributes", CONF_RECORDS, COUNTED(attributes), .max = 256, .preset = "[]",
+     .record = &attribute_record,
+     .sentence = "Item attributes with a fixed type (string, strings, int, float, bool); any other "
+                 "takes the type of its first value."},
+    {"trend_half_life", CONF_DURATION, AT(trend_half_life_ms), .min = 60 * SEC, .max = YEAR,
+     .preset = "1d", .sentence = "Time in which an event's share in the trends halves."},
+    {"event_retention", CONF_DURATION, AT(event_retention_ms), .min = DAY, .max = 100 * YEAR,
+     .preset = "400d",
+     .sentence = "How long events are kept, and how long an event's id is known again."},
+    {"decision_retention", CONF_DURATION, AT(decision_retention_ms), .min = 60 * SEC,
+     .max = 100 * YEAR, .preset = "30d", .sentence = "How long decision records are kept."},
+    {"request_queue", CONF_INT, AT(request_queue), .min = 16, .max = 1048576, .preset = "4096",
+     .sentence = "Requests that may wait for one worker, rounded up to a power of two; one more is "
+                 "answered `busy`."},
+    {"queue_time", CONF_DURATION, AT(queue_time_ms), .min = 1, .max = 60 * SEC, .preset = "100ms",
+     .reloadable = true,
+     .sentence = "A request that waited longer for its worker is answered `busy`."},
+    {"max_message", CONF_BYTES, AT(max_message_bytes), .min = 4 * KIB, .max = 64 * MIB,
+     .preset = "1MiB", .sentence = "Size of the largest message a client may send."},
+    {"drain_timeout", CONF_DURATION, AT(drain_timeout_ms), .max = 600 * SEC, .preset = "10s",
+     .reloadable = true,
+     .sentence = "How long SIGTERM waits for requests already received to be answered."},
+    {"log_level", CONF_WORD, AT(log_level), .preset = "info", .words = levels, .reloadable = true,
+     .sentence = "The least level that is logged: debug, info, warn or error."},
+};
+const struct conf_record nbx_conf__top = {ROWS(top_rows), sizeof(struct nbx_conf)};
+
+_Static_assert(sizeof(top_rows) / sizeof(top_rows[0]) <= NBX_CONF_MAX_KEYS, "room in the diff");
