@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * What the files of models/bundle share: the words of the format, and opening by halves.
+ *
+ * Why:     metadata, tensors and writing are a file each; nobody outside needs to see between them.
+ * Owns:    nothing.
+ * Threads: any.
+ * Errors:  as in bundle.h.
  */
 #ifndef NBX_MODELS_BUNDLE_INTERNAL_H
 #define NBX_MODELS_BUNDLE_INTERNAL_H

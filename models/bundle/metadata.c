@@ -66,7 +66,7 @@ static enum nbx_err get_decimal(int64_t *out, const struct nbx_value *map, const
                 : nbx_fault_set(fault, NBX_EBAD, key, "must be a number of 1 to 15 digits");
 }
 
-/* The index of a string in words; count words. */
+/* The index of a string in words. */
 static enum nbx_err get_choice(int *out, const struct nbx_value *map, const char *key,
                                const char *const words[2], struct nbx_fault *fault)
 {
@@ -81,7 +81,6 @@ static enum nbx_err get_choice(int *out, const struct nbx_value *map, const char
                          NBX_STR_ARG(text));
 }
 
-/* A float from `least` to `most`; above_least excludes the lower end. */
 static enum nbx_err get_float(float *out, const struct nbx_value *map, const char *key, double most,
                               struct nbx_fault *fault)
 {
