@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <poll.h>
+#include <stdio.h>
 
 #define BODY NBX_STR("\x81\xa1n\x05") /* {n: 5} */
 
@@ -144,7 +145,7 @@ Test(client, its_descriptor_wakes_a_poll)
 Test(client, comes_back_to_a_daemon_that_was_away)
 {
     char endpoint[128];
-    strcpy(endpoint, fake.endpoint);
+    snprintf(endpoint, sizeof endpoint, "%s", fake.endpoint);
     struct nbx_request r = {"hello", {NULL, 0}, BODY, 0};
     fake_serve(&fake, 1);
     cr_assert_eq(nbx_client_call(client, &r, 10000, arena, &reply), NBX_OK);

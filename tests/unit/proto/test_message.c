@@ -226,6 +226,14 @@ Test(message, patch_takes_nulls_and_put_does_not)
     cr_assert_str_eq(r.errors[0].fault.field, "items[0].price");
 }
 
+Test(message, built_in_item_fields_are_known)
+{
+    cr_assert(nbx_item_field_is_built_in(NBX_STR("sale_price")));
+    cr_assert(nbx_item_field_is_built_in(NBX_STR("attributes")));
+    cr_assert_not(nbx_item_field_is_built_in(NBX_STR("colour")));
+    cr_assert_not(nbx_item_field_is_built_in(NBX_STR("")));
+}
+
 Test(message, money_is_never_a_float)
 {
     struct nbx_items_req r = items("{items:[{id:'a', price:19.99}]}", false);

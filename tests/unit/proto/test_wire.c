@@ -231,6 +231,24 @@ Test(wire, a_small_arena_answers_limit)
     nbx_buf_fini(&b);
 }
 
+Test(wire, members_are_written_with_their_keys)
+{
+    struct nbx_buf b = {0}, want = {0};
+    struct nbx_value nil = nbx_value_nil();
+    nbx_wire_map(&b, 6);
+    nbx_wire_kv_int(&b, "i", -5);
+    nbx_wire_kv_float(&b, "f", 0.5);
+    nbx_wire_kv_bool(&b, "b", true);
+    nbx_wire_kv_text(&b, "t", "text");
+    nbx_wire_kv_str(&b, "s", NBX_STR("str"));
+    nbx_wire_kv_value(&b, "v", &nil);
+    notation(&want, "{i:-5, f:0.5, b:true, t:'text', s:'str', v:nil}");
+    cr_assert_eq(b.len, want.len);
+    cr_assert_arr_eq(b.p, want.p, want.len);
+    nbx_buf_fini(&b);
+    nbx_buf_fini(&want);
+}
+
 Test(wire, fault_bodies_carry_what_is_known)
 {
     struct nbx_buf b = {0}, want = {0};
