@@ -58,10 +58,10 @@ static char *answer_total(const struct sum *s, unsigned char *success, size_t *n
 
 /* A failed merge would stop every compaction of the database, so a damaged operand becomes the
  * result: its checksum still fails, and only this key is lost. */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are RocksDB's. */
 static char *full_merge(void *state, const char *key, size_t key_len, const char *existing,
                         size_t existing_len, const char *const *operands, const size_t *lengths,
-                        int n_operands, unsigned char *success,
-                        size_t *n) // NOLINT(readability-function-size): RocksDB's signature
+                        int n_operands, unsigned char *success, size_t *n)
 {
     (void)state, (void)key, (void)key_len;
     struct sum s = {0};
@@ -74,10 +74,10 @@ static char *full_merge(void *state, const char *key, size_t key_len, const char
                        : answer_total(&s, success, n);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are RocksDB's. */
 static char *partial_merge(void *state, const char *key, size_t key_len,
                            const char *const *operands, const size_t *lengths, int n_operands,
-                           unsigned char *success,
-                           size_t *n) // NOLINT(readability-function-size): RocksDB's signature
+                           unsigned char *success, size_t *n)
 {
     (void)state, (void)key, (void)key_len;
     struct sum s = {0};

@@ -35,10 +35,10 @@ static bool time_of(int64_t *out, enum nbx_family family, struct nbx_str key, st
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are RocksDB's. */
 static unsigned char expired(void *state, int level, const char *key, size_t key_len,
                              const char *value, size_t value_len, char **new_value,
-                             size_t *new_value_len,
-                             unsigned char *changed) // NOLINT(readability-function-size): RocksDB's
+                             size_t *new_value_len, unsigned char *changed)
 {
     (void)level, (void)new_value, (void)new_value_len, (void)changed;
     const struct sweep *sweep = state;

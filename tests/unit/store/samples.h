@@ -209,7 +209,7 @@ static inline struct nbx_event_record any_event(struct nbx_random *r, struct nbx
 
 static inline bool double_same(double a, double b)
 {
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
+    return isnan(a) ? isnan(b) : a == b && signbit(a) == signbit(b);
 }
 
 static inline bool event_same(const struct nbx_event_record *a, const struct nbx_event_record *b)

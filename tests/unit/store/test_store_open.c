@@ -20,7 +20,7 @@ TestSuite(store_open, .init = begin, .fini = end);
 
 Test(store_open, makes_missing_folders)
 {
-    char deep[120];
+    static char deep[120]; /* outlives this call inside f.options */
     snprintf(deep, sizeof deep, "%s/a//b/c", f.root);
     f.options.dir = deep;
     fixture_open(&f);
@@ -32,7 +32,7 @@ Test(store_open, makes_missing_folders)
 Test(store_open, a_folder_that_cannot_be_made_is_named)
 {
     struct nbx_fault fault = {0};
-    char path[120];
+    static char path[120]; /* outlives this call inside f.options */
     snprintf(path, sizeof path, "%s/file", f.root);
     FILE *file = fopen(path, "w");
     cr_assert_not_null(file);
@@ -116,32 +116,51 @@ Test(store_open, a_second_open_of_this_process_is_a_conflict)
     fixture_put(&f, NBX_FAMILY_META, "k", "v");
 }
 
-/* Runs `child` in another process; gives its exit status. */
-static int in_child(int (*child)(void))
+static pid_t start_child(int (*child)(void))
 {
     fflush(NULL);
     pid_t pid = fork();
     cr_assert_geq(pid, 0);
     if (pid == 0)
         _exit(child());
+    return pid;
+}
+
+/* Its exit status. */
+static int end_of_child(pid_t pid)
+{
     int status = 0;
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     cr_assert(WIFEXITED(status), "the child ended by signal %d", WTERMSIG(status));
     return WEXITSTATUS(status);
 }
 
-static int child_opens(void)
+static int ready_pipe[2], end_pipe[2];
+
+/* Holds the folder until the other side closes end_pipe. */
+static int child_holds(void)
 {
-    struct nbx_fault fault = {0};
-    struct nbx_store *store = NULL;
-    enum nbx_err err = nbx_store_open(&store, &f.options, &fault);
-    return err == NBX_ECONFLICT && strstr(fault.message, f.dir) ? 0 : 1;
+    struct nbx_fault fault;
+    char byte = 1;
+    close(end_pipe[1]);
+    if (nbx_store_open(&f.store, &f.options, &fault) || write(ready_pipe[1], &byte, 1) != 1)
+        return 1;
+    return read(end_pipe[0], &byte, 1) == 0 ? 0 : 2;
 }
 
 Test(store_open, another_process_that_holds_the_folder_is_a_conflict)
 {
+    struct nbx_fault fault = {0};
+    char byte = 0;
+    cr_assert(pipe(ready_pipe) == 0 && pipe(end_pipe) == 0);
+    pid_t pid = start_child(child_holds);
+    close(ready_pipe[1]);
+    cr_assert_eq(read(ready_pipe[0], &byte, 1), 1, "the child cannot open");
+    cr_assert_eq(nbx_store_open(&f.store, &f.options, &fault), NBX_ECONFLICT);
+    cr_assert_not_null(strstr(fault.message, f.dir), "%s", fault.message);
+    close(end_pipe[1]);
+    cr_assert_eq(end_of_child(pid), 0);
     fixture_open(&f);
-    cr_assert_eq(in_child(child_opens), 0);
 }
 
 #define N_WRITES 3000
@@ -164,7 +183,7 @@ static int child_writes(void)
 
 Test(store_open, everything_written_is_there_after_an_end_without_close)
 {
-    cr_assert_eq(in_child(child_writes), 0);
+    cr_assert_eq(end_of_child(start_child(child_writes)), 0);
     fixture_open(&f);
     struct nbx_stored stored;
     for (uint32_t i = 0; i < N_WRITES; i++) {
