@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/blas/blas.h"
+#include "models/train/arguments.h"
+#include "models/train/commands.h"
+
+#include "version.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "nbx-train learns models from events and says how good they are.\n"
+    "\n"
+    "    nbx-train fit       --events FILE --out BUNDLE [...]    learn and write a bundle\n"
+    "    nbx-train evaluate  --bundle BUNDLE --events FILE --test FILE [...]\n"
+    "    nbx-train COMMAND --help                                every option of a command\n"
+    "    nbx-train --version\n"
+    "\n"
+    "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"fit", nbx_train_fit}, {"evaluate", nbx_train_evaluate}};
+    const char *name = argc > 1 ? argv[1] : "";
+    nbx_blas_init();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        fputs(usage, stdout);
+        return NBX_EXIT_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("nbx-train %s (%s)\n", NBX_VERSION, NBX_COMMIT);
+        return NBX_EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (name[0])
+        fprintf(stderr, "nbx-train: unknown command \"%s\", known are fit, evaluate\n", name);
+    else
+        fputs(usage, stderr);
+    return NBX_EXIT_USAGE;
+}
