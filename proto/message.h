@@ -90,6 +90,7 @@ struct nbx_events {
     uint32_t n;
     struct nbx_entry_error *errors; /* (n_errors) */
     uint32_t n_errors;
+    struct nbx_str name; /* of the member the list stood in, for messages: "events", "observe" */
 };
 
 struct nbx_observe_req {

@@ -79,6 +79,7 @@ enum nbx_err nbx_field_events(void *at, const struct nbx_value *v, const struct 
     *events = (struct nbx_events){
         .p = nbx_arena_alloc(d->arena, v->n * sizeof *events->p),
         .index = nbx_arena_alloc(d->arena, v->n * sizeof *events->index),
+        .name = f->name,
     };
     if (!events->p || !events->index)
         return nbx_field_no_memory(d);
