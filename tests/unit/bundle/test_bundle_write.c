@@ -120,8 +120,8 @@ Test(bundle_write, has_the_bytes_of_format_1)
     for (; at < 8 + length; at++)
         cr_assert_eq(bytes[at], ' ');
     cr_expect_eq(memcmp(bytes + at, offsets, 16), 0);
-    cr_expect_eq(memcmp(bytes + at + 16, factors, 24), 0);
-    cr_expect_eq(memcmp(bytes + at + 40, other, 12), 0);
+    cr_expect_eq(memcmp(bytes + at + 16, (const char *)factors, 24), 0);
+    cr_expect_eq(memcmp(bytes + at + 40, (const char *)other, 12), 0);
     cr_expect_eq(memcmp(bytes + at + 52,
                         "b\xC3\xA9"
                         "a-long-id",
@@ -236,8 +236,12 @@ Test(bundle_write, the_newest_sound_one_wins)
     expect_newest("x.safetensors");
     write_as("w.safetensors", 300, "a");
     cr_assert_eq(truncate(path, 700), 0);
-    FILE *f = fopen(strcat(path, ".part"), "w"); /* another name altogether */
-    fclose(f);
+    expect_newest("x.safetensors");
+    write_as("v.safetensors", 400, "a"); /* a sound head on a spoilt body */
+    FILE *f = fopen(path, "r+b");
+    cr_assert(f && fseek(f, -28, SEEK_END) == 0);
+    cr_assert_eq(fwrite(&(float){NAN}, sizeof(float), 1, f), 1);
+    cr_assert_eq(fclose(f), 0);
     expect_newest("x.safetensors");
     cr_expect_eq(nbx_bundle_newest(folder, got, 10), NBX_ELIMIT);
 }
