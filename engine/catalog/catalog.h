@@ -86,6 +86,11 @@ void nbx_catalog_list_fields(const struct nbx_catalog *c, struct nbx_buf *out);
 struct nbx_value nbx_catalog_field(const struct nbx_catalog *c, uint32_t item_no,
                                    struct nbx_str field, struct nbx_arena *arena);
 
+/* All fields of an item that is present, as item.put takes them (a vector as bin), without its id.
+ * Strings and vectors are borrowed from the snapshot. false where the arena is out. */
+bool nbx_catalog_item(struct nbx_value *out, const struct nbx_catalog *c, uint32_t item_no,
+                      struct nbx_arena *arena);
+
 /* What is offered where and when. */
 struct nbx_offer {
     struct nbx_str channel; /* empty: any */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * What a snapshot is made of; for the files of the catalogue alone.
+ *
+ * Why:     loading, applying, reading and filtering are a file each over two structs.
+ * Owns:    a snapshot a share of its schema and of each chunk; the home what all of them share, and
+ *          it ends with the last of them.
+ * Threads: as catalog.h. What the home holds does not change once loaded, the words apart.
+ * Errors:  none of its own.
+ */
+#ifndef NBX_CATALOG_SNAPSHOT_H
+#define NBX_CATALOG_SNAPSHOT_H
+
+#include "engine/catalog/columns.h"
+#include "engine/catalog/schema.h"
+#include "engine/catalog/words.h"
+
+struct nbx_catalog_home {
+    struct nbx_ids *ids;
+    struct nbx_store *store;
+    struct nbx_budget *budget;
+    struct nbx_words *words;
+    struct nbx_arena *settings; /* holds the three below */
+    struct nbx_str currency;
+    struct nbx_str *channels; /* (n_channels) */
+    size_t n_channels;
+    struct nbx_arena *scratch;   /* the writer's, reset for each item */
+    uint64_t generation;         /* of the newest snapshot */
+    uint64_t vectors_generation; /* likewise */
+    size_t n_snapshots;          /* alive */
+};
+
+struct nbx_catalog {
+    struct nbx_catalog_home *home;
+    struct nbx_schema *schema;
+    struct nbx_chunk **chunks; /* (n_chunks), NULL where no item ever was */
+    size_t n_chunks, rows, n_items;
+    uint64_t generation, vectors_generation;
+};
+
+/* The chunk and the row of an item that is present, or NULL. */
+static inline const struct nbx_chunk *nbx_catalog__find(const struct nbx_catalog *c,
+                                                        uint32_t item_no, uint32_t *row)
+{
+    size_t at = item_no / NBX_CHUNK_ITEMS;
+    *row = item_no % NBX_CHUNK_ITEMS;
+    const struct nbx_chunk *chunk = at < c->n_chunks ? c->chunks[at] : NULL;
+    return chunk && nbx_chunk_has(chunk, *row) ? chunk : NULL;
+}
+
+#endif
