@@ -31,6 +31,7 @@ static enum nbx_err put_decision(const struct nbx_decide *d, const struct nbx_de
         .placement = c->req->placement,
         .channel = c->req->channel,
         .store = c->req->store,
+        .context = c->req->context,
         .model_name = world->model ? nbx_model_name(world->model) : NBX_STR(""),
         .model_version = world->model ? nbx_model_version(world->model) : NBX_STR(""),
         .group_seq = nbx_customers_seq(d->scope->customers, group),

@@ -63,6 +63,7 @@ static enum nbx_err search(const struct nbx_list *list, const struct nbx_taste *
         struct nbx_query query = {.vector = taste->vector,
                                   .item_row = parts[p].item_row,
                                   .eligible = list->gate->bits,
+                                  .n_eligible = list->gate->n_words * 64,
                                   .weight = by_angle ? parts[p].weight : NULL,
                                   .k = top->k,
                                   .tie = nbx_catalog_tie,

@@ -70,7 +70,15 @@ const float *nbx_index_vector(const struct nbx_index *index, size_t row)
 
 static bool may_enter(const struct nbx_query *q, uint32_t item)
 {
-    return item != UINT32_MAX && (!q->eligible || (q->eligible[item / 64] >> (item % 64) & 1));
+    if (!q->eligible)
+        return item != UINT32_MAX;
+    return item < q->n_eligible && (q->eligible[item / 64] >> (item % 64) & 1);
+}
+
+static void weigh(float *scores, const float *weight, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        scores[i] *= weight[i];
 }
 
 /* scores (n): of the rows from `first` on. The threshold goes first: it is a comparison in
@@ -101,6 +109,8 @@ enum nbx_err nbx_index_search(const struct nbx_index *index, const struct nbx_qu
         size_t rows = index->n - first < BLOCK ? index->n - first : BLOCK;
         nbx_dot_rows(scores, query->vector, index->rows + first * index->padded, rows,
                      index->padded);
+        if (query->weight)
+            weigh(scores, query->weight + first, rows);
         offer_block(&best, query, scores, first, rows);
     }
     *n = nbx_topk_finish(&best);

@@ -31,7 +31,8 @@ const float *nbx_index_vector(const struct nbx_index *index, size_t row);
 struct nbx_query {
     const float *vector;      /* (nbx_padded(dim)), 64-byte aligned */
     const uint32_t *item_row; /* (rows of the index) catalogue row, or UINT32_MAX: not there */
-    const uint64_t *eligible; /* bits over catalogue rows; NULL: all that are there */
+    const uint64_t *eligible; /* (n_eligible) bits over catalogue rows; NULL: all that are there */
+    size_t n_eligible;        /* rows beyond are not eligible */
     const float *weight;      /* (rows of the index) factor on each row's score; NULL: 1 */
     size_t k;
     nbx_tie_fn tie; /* over catalogue rows */

@@ -110,6 +110,7 @@ struct nbx_decision_record {
     int64_t time_ms, now_ms; /* when it was answered; the clock it was answered with */
     struct nbx_str op;       /* "recommend" or "rank" */
     struct nbx_str placement, channel, store;
+    const struct nbx_value *context; /* map or NULL: what the request said of the moment */
     struct nbx_str model_name, model_version;
     uint64_t group_seq, catalogue_seq;
     bool personal, shown;

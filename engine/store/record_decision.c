@@ -12,7 +12,8 @@ enum {
     CHANNEL = 64,
     STORE = 128,
     MODEL = 256, /* name and version */
-    ALL_FLAGS = 511
+    CONTEXT = 512,
+    ALL_FLAGS = 1023
 };
 
 #define ITEM_MIN_BYTES 6 /* item number, score, source */
@@ -29,10 +30,12 @@ static unsigned flags_of(const struct nbx_decision_record *r)
     return (r->personal ? PERSONAL : 0) | (r->shown ? SHOWN : 0) | op_flag(r->op) |
            (r->now_ms != r->time_ms ? CLOCK : 0) | (r->placement.len ? PLACEMENT : 0) |
            (r->channel.len ? CHANNEL : 0) | (r->store.len ? STORE : 0) |
-           (r->model_name.len || r->model_version.len ? MODEL : 0);
+           (r->model_name.len || r->model_version.len ? MODEL : 0) |
+           (nbx_record__is_empty(r->context) ? 0 : CONTEXT);
 }
 
-static void put_context(struct nbx_buf *out, const struct nbx_decision_record *r, unsigned flags)
+static void put_circumstances(struct nbx_buf *out, const struct nbx_decision_record *r,
+                              unsigned flags)
 {
     if (flags & OTHER_OP)
         nbx_buf_put_str(out, r->op);
@@ -48,6 +51,8 @@ static void put_context(struct nbx_buf *out, const struct nbx_decision_record *r
         nbx_buf_put_str(out, r->model_name);
         nbx_buf_put_str(out, r->model_version);
     }
+    if (flags & CONTEXT)
+        nbx_record__put_value(out, r->context);
 }
 
 void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_record *r)
@@ -55,7 +60,7 @@ void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_r
     unsigned flags = flags_of(r);
     nbx_buf_put_varint(out, flags);
     nbx_buf_put_varsint(out, r->time_ms);
-    put_context(out, r, flags);
+    put_circumstances(out, r, flags);
     nbx_buf_put_varint(out, r->group_seq);
     nbx_buf_put_varint(out, r->catalogue_seq);
     nbx_buf_put_varint(out, r->n);
@@ -66,8 +71,8 @@ void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_r
     }
 }
 
-static void read_context(struct nbx_decision_record *d, struct nbx_record_reader *rr,
-                         uint64_t flags)
+static void read_circumstances(struct nbx_decision_record *d, struct nbx_record_reader *rr,
+                               uint64_t flags)
 {
     d->op = flags & RANK ? NBX_STR("rank") : NBX_STR("recommend");
     if (flags & OTHER_OP)
@@ -83,6 +88,8 @@ static void read_context(struct nbx_decision_record *d, struct nbx_record_reader
         d->model_name = nbx_read_str(&rr->r);
         d->model_version = nbx_read_str(&rr->r);
     }
+    if (flags & CONTEXT)
+        d->context = nbx_record__value(rr, NBX_MAP);
 }
 
 static const struct nbx_decision_item *read_items(struct nbx_record_reader *rr, uint32_t n)
@@ -106,7 +113,7 @@ enum nbx_err nbx_decision_record_decode(struct nbx_decision_record *out,
     d.personal = flags & PERSONAL;
     d.shown = flags & SHOWN;
     d.time_ms = nbx_read_varsint(&rr.r);
-    read_context(&d, &rr, flags);
+    read_circumstances(&d, &rr, flags);
     d.group_seq = nbx_read_varint(&rr.r);
     d.catalogue_seq = nbx_read_varint(&rr.r);
     d.n = nbx_record__count(&rr, ITEM_MIN_BYTES);

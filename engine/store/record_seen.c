@@ -2,16 +2,19 @@
 #include "engine/base/check.h"
 #include "engine/store/record_internal.h"
 
-/* Count, revision, newest time; then per entry: item minus the item before, type and signs in one
- * number, the count unless it is 1, newest time minus the entry's. */
+/* Count, revision, newest time; then per entry: item minus the item before; type, scope and signs
+ * in one number; the count unless it is 1; newest time minus the entry's. */
 #define NEGATIVE        1u
 #define COUNTED         2u
-#define TYPE_SHIFT      2
+#define SCOPE_SHIFT     2
+#define SCOPE_MASK      3u
+#define TYPE_SHIFT      4
 #define ENTRY_MIN_BYTES 3
 
 static uint64_t order_of(const struct nbx_seen_entry *e)
 {
-    return (uint64_t)e->item_no << 17 | (uint64_t)e->type_no << 1 | (e->negative ? 1 : 0);
+    return (uint64_t)e->item_no << 19 | (uint64_t)e->type_no << 3 | (e->negative ? 4 : 0) |
+           e->scope;
 }
 
 static int64_t newest_of(const struct nbx_seen_record *r)
@@ -33,10 +36,11 @@ void nbx_seen_record_encode(struct nbx_buf *out, const struct nbx_seen_record *r
     nbx_buf_put_varsint(out, newest);
     for (uint32_t i = 0; i < r->n; i++) {
         const struct nbx_seen_entry *e = &r->entries[i];
-        NBX_ASSERT(i == 0 || order_of(e - 1) < order_of(e));
+        NBX_ASSERT(e->scope <= SCOPE_MASK && (i == 0 || order_of(e - 1) < order_of(e)));
         nbx_buf_put_varint(out, e->item_no - item_before);
-        nbx_buf_put_varint(out, (uint32_t)e->type_no << TYPE_SHIFT | (e->count == 1 ? 0 : COUNTED) |
-                                    (e->negative ? NEGATIVE : 0));
+        nbx_buf_put_varint(out, (uint32_t)e->type_no << TYPE_SHIFT |
+                                    (uint32_t)e->scope << SCOPE_SHIFT |
+                                    (e->count == 1 ? 0 : COUNTED) | (e->negative ? NEGATIVE : 0));
         if (e->count != 1)
             nbx_buf_put_varint(out, e->count);
         nbx_buf_put_varint(out, (uint64_t)newest - (uint64_t)e->last_ms);
@@ -53,6 +57,7 @@ static struct nbx_seen_entry read_entry(struct nbx_record_reader *rr, uint32_t i
         rr->r.failed = true;
     e.item_no = item_before + step;
     e.type_no = (uint16_t)(code >> TYPE_SHIFT);
+    e.scope = code >> SCOPE_SHIFT & SCOPE_MASK;
     e.negative = code & NEGATIVE;
     e.count = code & COUNTED ? nbx_record__u32(rr) : 1;
     e.last_ms = (int64_t)((uint64_t)newest - nbx_read_varint(&rr->r));
@@ -76,6 +81,7 @@ enum nbx_err nbx_seen_record_decode(struct nbx_seen_record *out, const struct nb
         if (i > 0 && order_of(&s.entries[i - 1]) >= order_of(&s.entries[i]))
             rr.r.failed = true;
     }
+    s.cap = s.n;
     *out = s;
     return nbx_record__end(&rr);
 }

@@ -15,6 +15,7 @@
 
 static float vectors[MAX_ROWS * MAX_DIM];
 static uint32_t item_row[MAX_ROWS];
+static float weight[MAX_ROWS];
 static uint64_t eligible[MAX_ROWS / 64 + 2];
 static _Alignas(64) float query[MAX_DIM + NBX_LANES];
 static struct nbx_random rng;
@@ -62,6 +63,8 @@ static void make_case(size_t n, size_t dim, bool heavy_ties)
         query[i] = heavy_ties ? coarse() : (float)nbx_random_normal(&rng);
     for (size_t i = 0; i < n; i++) /* the catalogue has the rows the other way round, with gaps */
         item_row[i] = nbx_random_below(&rng, 10) ? (uint32_t)(n - 1 - i) : UINT32_MAX;
+    for (size_t i = 0; i < n; i++)
+        weight[i] = heavy_ties ? coarse() : (float)nbx_random_unit(&rng);
     for (size_t i = 0; i < sizeof eligible / sizeof *eligible; i++)
         eligible[i] = nbx_random_u64(&rng);
 }
@@ -72,10 +75,11 @@ static size_t brute_force(struct nbx_hit *out, const struct nbx_index *index,
     size_t found = 0, padded = nbx_padded(nbx_index_dim(index));
     for (size_t r = 0; r < nbx_index_rows(index); r++) {
         uint32_t item = q->item_row[r];
-        if (item == UINT32_MAX || (q->eligible && !(q->eligible[item / 64] >> (item % 64) & 1)))
+        if (item == UINT32_MAX || (q->eligible && (item >= q->n_eligible ||
+                                                   !(q->eligible[item / 64] >> (item % 64) & 1))))
             continue;
         float score = nbx_dot_reference(q->vector, nbx_index_vector(index, r), padded);
-        out[found++] = (struct nbx_hit){score, item};
+        out[found++] = (struct nbx_hit){q->weight ? score * q->weight[r] : score, item};
     }
     qsort(out, found, sizeof *out, best_first);
     return found < q->k ? found : q->k;
@@ -115,6 +119,8 @@ Test(index, equals_brute_force)
         struct nbx_query q = {.vector = query,
                               .item_row = item_row,
                               .eligible = filtered ? eligible : NULL,
+                              .n_eligible = nbx_random_below(&rng, 2) ? n : n / 2,
+                              .weight = nbx_random_below(&rng, 2) ? weight : NULL,
                               .k = nbx_random_below(&rng, MAX_K),
                               .tie = tie};
         check(n, dim, &q, i);
@@ -136,7 +142,8 @@ Test(index, nothing_eligible_gives_nothing)
     size_t n = 9;
     struct nbx_index *index = NULL;
     cr_assert_eq(nbx_index_new(&index, vectors, 300, 8), NBX_OK);
-    struct nbx_query q = {.vector = query, .item_row = item_row, .eligible = none, .k = 5};
+    struct nbx_query q = {
+        .vector = query, .item_row = item_row, .eligible = none, .n_eligible = 300, .k = 5};
     cr_assert_eq(nbx_index_search(index, &q, arena, hits, &n), NBX_OK);
     cr_expect_eq(n, 0);
     nbx_index_destroy(&index);

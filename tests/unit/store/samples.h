@@ -118,13 +118,14 @@ static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_a
 {
     struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60), .revision = any_u64(r)};
     s.entries = nbx_arena_calloc(arena, s.n, sizeof *s.entries);
-    uint64_t order = 0; /* item, type and sign as one rising number of 49 bits */
+    uint64_t order = 0; /* item, type, sign and scope as one rising number of 51 bits */
     for (uint32_t i = 0; i < s.n; i++) {
         order += 1 + (nbx_random_below(r, UINT64_C(1) << 40) >> nbx_random_below(r, 40));
         s.entries[i] = (struct nbx_seen_entry){
-            .item_no = (uint32_t)(order >> 17),
-            .type_no = (uint16_t)(order >> 1),
-            .negative = order & 1,
+            .item_no = (uint32_t)(order >> 19),
+            .type_no = (uint16_t)(order >> 3),
+            .negative = order & 4,
+            .scope = order & 3,
             .count = chance(r) ? 1 : (uint32_t)nbx_random_u64(r),
             .last_ms = any_time(r),
         };

@@ -95,7 +95,7 @@ Test(store_golden, seen_1)
     };
     struct nbx_seen_record full = {.entries = entries, .n = 3, .revision = 200};
     struct nbx_seen_record least = {.n = 0};
-    GOLDEN(seen, seen_same, 1, full, "03c80180a0abfef96201040000070201efa204b00980c8afa025");
+    GOLDEN(seen, seen_same, 1, full, "03c80180a0abfef96201100000130201efa204c02580c8afa025");
     GOLDEN(seen, seen_same, 1, least, "000000");
 }
 
