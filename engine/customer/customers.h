@@ -56,9 +56,8 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
 struct nbx_observed {
     uint32_t applied, duplicates;
     uint64_t seq;        /* of the group after them */
-    struct nbx_str *ids; /* (n_sent) the id of each event, empty where it was refused */
-    uint32_t n_sent;
-    struct nbx_entry_error *errors; /* (n_errors), by index */
+    struct nbx_str *ids; /* (events->n) the id of each good event, empty where it was refused */
+    struct nbx_entry_error *errors; /* (n_errors) those of the list that came, then those found */
     uint32_t n_errors;
 };
 
@@ -84,6 +83,9 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
 enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct nbx_str id,
                                  bool *forgotten, uint64_t *seq);
 
+/* The customer id of a number; empty for strangers and those forgotten. */
+enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,
+                                struct nbx_str *out);
 /* A customer's vector of one given space; n = 0 where none was put. */
 enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, uint64_t number,
                                        struct nbx_str space, struct nbx_vector *out);

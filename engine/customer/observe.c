@@ -20,7 +20,6 @@ struct prepared {
     struct nbx_event_record record;
     int64_t time_ms;
     uint8_t id_hash[16];
-    uint32_t index; /* in the list that was sent */
     bool given_id;  /* by us: cannot have been seen before */
 };
 
@@ -136,9 +135,10 @@ static enum nbx_err is_duplicate(const struct prepared_list *list, const struct 
 static enum nbx_err start_reply(struct nbx_observed *out, const struct nbx_events *events,
                                 struct nbx_arena *arena)
 {
-    *out = (struct nbx_observed){.n_sent = events->n + events->n_errors};
-    out->ids = nbx_arena_calloc(arena, out->n_sent, sizeof *out->ids);
-    out->errors = nbx_arena_calloc(arena, out->n_sent, sizeof *out->errors);
+    *out = (struct nbx_observed){0};
+    out->ids = nbx_arena_calloc(arena, events->n, sizeof *out->ids);
+    out->errors =
+        nbx_arena_calloc(arena, (size_t)events->n + events->n_errors, sizeof *out->errors);
     return out->ids && out->errors ? NBX_OK : NBX_ELIMIT;
 }
 
@@ -155,10 +155,10 @@ static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed 
     for (uint32_t i = 0; i < events->n; i++) {
         struct prepared *e = &list->p[list->n];
         struct nbx_entry_error *error = &out->errors[out->n_errors];
-        *e = (struct prepared){.index = events->index[i]};
+        *e = (struct prepared){0};
         if (prepare(e, &events->p[i], scope, &error->fault)) {
-            nbx_fault_prefix(&error->fault, "events[%u]", e->index);
-            error->index = e->index;
+            error->index = events->index[i];
+            nbx_fault_prefix(&error->fault, "%.*s[%u]", NBX_STR_ARG(events->name), error->index);
             out->n_errors++;
             continue;
         }
@@ -166,7 +166,7 @@ static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed 
         enum nbx_err err = is_duplicate(list, e, number, scope->customers->store, &seen);
         if (err)
             return err;
-        out->ids[e->index] = e->record.id;
+        out->ids[i] = e->record.id;
         out->duplicates += seen;
         list->n += !seen;
     }

@@ -110,3 +110,16 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
     *seq = ++scope->customers->groups[group].seq;
     return nbx_customers__commit(scope, group, before);
 }
+
+enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,
+                                struct nbx_str *out)
+{
+    struct nbx_profile p = {.number = number};
+    *out = NBX_STR("");
+    if (NBX_CUSTOMER_SERIAL(number) == 0)
+        return NBX_OK;
+    enum nbx_err err = load_head(&p, scope);
+    if (!err)
+        *out = p.head.id;
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}

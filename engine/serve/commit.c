@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * The commit thread: one sync for everybody waiting, then all their acknowledgements.
+ */
+#include "engine/base/check.h"
+#include "engine/base/log.h"
+#include "engine/serve/server_internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+void nbx_mail__send(struct nbx_ring *ring, struct nbx_bell *bell, void *mail)
+{
+    NBX_ASSERT(nbx_ring_push(ring, mail) == NBX_OK);
+    nbx_bell_ring(bell);
+}
+
+/* Everything that waits now. */
+static size_t gather(struct nbx_commit *c)
+{
+    size_t n = 0;
+    for (unsigned w = 0; w < c->server->n_workers; w++)
+        while (n < c->max && (c->waiting[n] = nbx_ring_pop(c->server->workers[w].to_commit)))
+            n++;
+    while (n < c->max && (c->waiting[n] = nbx_ring_pop(c->from_keeper)))
+        n++;
+    return n;
+}
+
+/* A failed fsync may have dropped what it did not write and a second one would not say so: the
+ * process ends, and recovery reads what the disk has. */
+static void sync_or_die(struct nbx_commit *c)
+{
+#ifndef NBX_FAULT_NO_SYNC /* tests/crash builds a daemon that forgets, and must catch it */
+    if (nbx_store_sync(c->server->store)) {
+        nbx_log_errorx("sync=failed action=exit");
+        _exit(1);
+    }
+#endif
+    nbx_count(&c->counters.syncs, 1);
+}
+
+static void release(struct nbx_commit *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (c->waiting[i]->kind == NBX_MAIL_PART)
+            nbx_fan__part_done((struct nbx_part *)c->waiting[i], c->to_front);
+        else
+            nbx_mail__send(c->to_front, &c->server->front.bell, c->waiting[i]);
+    }
+    nbx_count(&c->counters.synced, n);
+}
+
+static bool waits(const struct nbx_commit *c)
+{
+    for (unsigned w = 0; w < c->server->n_workers; w++)
+        if (nbx_ring_depth(c->server->workers[w].to_commit))
+            return true;
+    return nbx_ring_depth(c->from_keeper) > 0;
+}
+
+static void *commit_main(void *arg)
+{
+    struct nbx_commit *c = arg;
+    for (;;) {
+        size_t n = gather(c);
+        if (n > 0) {
+            sync_or_die(c);
+            release(c, n);
+            continue;
+        }
+        if (atomic_load(&c->server->stop))
+            return NULL;
+        nbx_bell_sleep(&c->bell);
+        if (!waits(c) && !atomic_load(&c->server->stop))
+            nbx_bell_wait(&c->bell, -1);
+        nbx_bell_wake(&c->bell);
+    }
+}
+
+enum nbx_err nbx_commit__start(struct nbx_commit *c, struct nbx_server *server)
+{
+    c->server = server;
+    c->max = server->front.max_jobs;
+    c->waiting = calloc(c->max, sizeof(struct nbx_mail *));
+    c->from_keeper = nbx_ring_new(c->max);
+    c->to_front = nbx_ring_new(c->max);
+    if (!c->waiting || !c->from_keeper || !c->to_front || nbx_bell_init(&c->bell))
+        return NBX_ELIMIT;
+    return pthread_create(&c->thread, NULL, commit_main, c) ? NBX_ELIMIT : NBX_OK;
+}
+
+void nbx_commit__stop(struct nbx_commit *c)
+{
+    if (c->thread) {
+        nbx_bell_ring(&c->bell);
+        pthread_join(c->thread, NULL);
+    }
+    nbx_ring_destroy(&c->from_keeper);
+    nbx_ring_destroy(&c->to_front);
+    free(c->waiting);
+    nbx_bell_fini(&c->bell);
+}

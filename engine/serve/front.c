@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+ * The front: requests off the socket and onto rings, replies off rings and onto the socket.
+ */
+#include "engine/serve/front_frames.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/hash.h"
+#include "engine/base/log.h"
+#include "engine/base/random.h"
+#include "engine/serve/reply.h"
+#include "engine/serve/server_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define REQUESTS_A_ROUND 256
+#define KEPT_REPLY_BYTES 65536 /* a larger buffer is not kept for the next request */
+
+static struct nbx_job *job_take(struct nbx_front *f)
+{
+    struct nbx_job *job = f->free_jobs;
+    if (job)
+        f->free_jobs = job->next;
+    else if (f->n_jobs < f->max_jobs && (job = calloc(1, sizeof *job)))
+        f->n_jobs++;
+    if (!job)
+        return NULL;
+    struct nbx_buf reply = job->reply;
+    *job = (struct nbx_job){.reply = reply};
+    nbx_buf_clear(&job->reply);
+    zmq_msg_init(&job->body);
+    return job;
+}
+
+static void job_give(struct nbx_front *f, struct nbx_job *job)
+{
+    zmq_msg_close(&job->body);
+    if (job->reply.cap > KEPT_REPLY_BYTES)
+        nbx_buf_fini(&job->reply);
+    job->next = f->free_jobs;
+    f->free_jobs = job;
+}
+
+/* Sends the reply without ever waiting: a peer that does not read loses it, nobody else notices. */
+static void send_reply(struct nbx_front *f, struct nbx_job *job)
+{
+    if (job->status)
+        nbx_count(&f->counters.refused, 1);
+    if (job->status == NBX_EBUSY)
+        nbx_count(&f->counters.shed, 1);
+    if (nbx_frames_send(f->router, job))
+        nbx_count(&f->counters.unsent, 1);
+    job_give(f, job);
+}
+
+static void refuse(struct nbx_front *f, struct nbx_job *job, enum nbx_err code, const char *why)
+{
+    struct nbx_fault fault;
+    nbx_fault_set(&fault, code, NULL, "%s", why);
+    nbx_reply_fault(job, &fault, NULL);
+    send_reply(f, job);
+}
+
+/* The one function that says which group a request belongs to. */
+static bool find_group(struct nbx_front *f, struct nbx_job *job, const char **why)
+{
+    struct nbx_str key = nbx_job_key(job);
+    struct nbx_decision_id id;
+    if (job->op->key_required && key.len == 0) {
+        *why = job->op->road == NBX_ROAD_DECISION ? "the key frame must be the decision id"
+                                                  : "the key frame must be the customer id";
+        return false;
+    }
+    switch (job->op->road) {
+    case NBX_ROAD_CUSTOMER:
+    case NBX_ROAD_OBSERVE:
+        if (key.len && !nbx_id_valid(key)) {
+            *why = "the key frame is not UTF-8 without NUL";
+            return false;
+        }
+        job->group = key.len ? nbx_group_of(key) : (uint8_t)f->next_group++;
+        return true;
+    case NBX_ROAD_DECISION:
+        if (!nbx_decision_id_parse(key, &id)) {
+            *why = "the key frame is not a decision id of 32 hex digits";
+            return false;
+        }
+        job->group = NBX_CUSTOMER_GROUP(nbx_decision_id_customer(id));
+        return true;
+    default:
+        *why = "the key frame must be empty";
+        job->group = (uint8_t)f->next_group++;
+        return key.len == 0;
+    }
+}
+
+static void route(struct nbx_front *f, struct nbx_job *job)
+{
+    struct nbx_server *s = f->server;
+    struct nbx_worker *worker = nbx_server__owner(s, job->group);
+    struct nbx_ring *ring = worker->from_front;
+    struct nbx_bell *bell = &worker->bell;
+    if (job->op->road == NBX_ROAD_CATALOGUE) {
+        ring = s->keeper.from_front;
+        bell = &s->keeper.bell;
+    } else if (job->op->road == NBX_ROAD_OBSERVE && job->key.len == 0) {
+        ring = s->fanout.from_front;
+        bell = &s->fanout.bell;
+    }
+    if (nbx_ring_push(ring, job)) {
+        refuse(f, job, NBX_EBUSY, "the queue is full");
+        return;
+    }
+    f->in_flight++;
+    nbx_bell_ring(bell);
+}
+
+/* Takes one message off the socket; false when there is none. */
+static bool take_request(struct nbx_front *f)
+{
+    struct nbx_job *job = job_take(f);
+    if (!job)
+        return false; /* as many under way as there may be: the rest waits in the socket */
+    const char *why = NULL;
+    enum nbx_frames_result result = nbx_frames_receive(f->router, job, &why);
+    if (result == NBX_FRAMES_NONE || result == NBX_FRAMES_DROPPED) {
+        if (result == NBX_FRAMES_DROPPED)
+            nbx_count(&f->counters.malformed, 1);
+        job_give(f, job);
+        return result == NBX_FRAMES_DROPPED;
+    }
+    job->mail.kind = NBX_MAIL_JOB;
+    job->arrived_ns = nbx_clock_mono_ns();
+    job->arrived_ms = nbx_clock_wall_ms();
+    if (result == NBX_FRAMES_REFUSED || !find_group(f, job, &why)) {
+        nbx_count(&f->counters.malformed, 1);
+        refuse(f, job, NBX_EBAD, why);
+        return true;
+    }
+    nbx_count(&f->counters.requests[job->op->op], 1);
+    route(f, job);
+    return true;
+}
+
+static size_t send_from(struct nbx_front *f, struct nbx_ring *ring)
+{
+    size_t n = 0;
+    for (struct nbx_job *job; (job = nbx_ring_pop(ring)); n++) {
+        f->in_flight--;
+        send_reply(f, job);
+    }
+    return n;
+}
+
+static size_t send_replies(struct nbx_front *f)
+{
+    struct nbx_server *s = f->server;
+    size_t n = send_from(f, s->commit.to_front) + send_from(f, s->keeper.to_front) +
+               send_from(f, s->fanout.to_front);
+    for (unsigned w = 0; w < s->n_workers; w++)
+        n += send_from(f, s->workers[w].to_front);
+    return n;
+}
+
+static bool replies_wait(const struct nbx_front *f)
+{
+    const struct nbx_server *s = f->server;
+    for (unsigned w = 0; w < s->n_workers; w++)
+        if (nbx_ring_depth(s->workers[w].to_front))
+            return true;
+    return nbx_ring_depth(s->commit.to_front) || nbx_ring_depth(s->keeper.to_front) ||
+           nbx_ring_depth(s->fanout.to_front);
+}
+
+/* Sleeps until a request or a reply comes. While draining only replies count. */
+static void rest(struct nbx_front *f, bool draining)
+{
+    zmq_pollitem_t items[] = {{NULL, f->bell.fd, ZMQ_POLLIN, 0}, {f->router, 0, ZMQ_POLLIN, 0}};
+    bool full = !f->free_jobs && f->n_jobs >= f->max_jobs;
+    nbx_bell_sleep(&f->bell);
+    bool quit = draining != atomic_load(&f->draining) || atomic_load(&f->server->stop);
+    if (!replies_wait(f) && !quit)
+        zmq_poll(items, draining || full ? 1 : 2, -1);
+    nbx_bell_wake(&f->bell);
+}
+
+static void *front_main(void *arg)
+{
+    struct nbx_front *f = arg;
+    while (!atomic_load(&f->server->stop)) {
+        bool draining = atomic_load(&f->draining);
+        size_t done = send_replies(f);
+        for (int i = 0; !draining && i < REQUESTS_A_ROUND && take_request(f); i++)
+            done++;
+        if (draining && f->in_flight == 0)
+            atomic_store(&f->drained, true);
+        if (done == 0)
+            rest(f, draining);
+    }
+    return NULL;
+}
+
+static void *open_router(struct nbx_server *s)
+{
+    void *router = zmq_socket(s->zmq, ZMQ_ROUTER);
+    if (!router)
+        return NULL;
+    int linger_ms = 1000, mandatory = 1, handshake_ms = 2000, hwm = 10000;
+    int heartbeat_ms = 5000, heartbeat_timeout_ms = 15000;
+    int64_t max_message = (int64_t)s->options.max_message_bytes;
+    zmq_setsockopt(router, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    zmq_setsockopt(router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory);
+    zmq_setsockopt(router, ZMQ_HANDSHAKE_IVL, &handshake_ms, sizeof handshake_ms);
+    zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max_message, sizeof max_message);
+    zmq_setsockopt(router, ZMQ_SNDHWM, &hwm, sizeof hwm);
+    zmq_setsockopt(router, ZMQ_RCVHWM, &hwm, sizeof hwm);
+    zmq_setsockopt(router, ZMQ_HEARTBEAT_IVL, &heartbeat_ms, sizeof heartbeat_ms);
+    zmq_setsockopt(router, ZMQ_HEARTBEAT_TIMEOUT, &heartbeat_timeout_ms,
+                   sizeof heartbeat_timeout_ms);
+    return router;
+}
+
+static enum nbx_err bind_all(struct nbx_front *f, struct nbx_fault *fault)
+{
+    const struct nbx_server_options *o = &f->server->options;
+    char endpoint[512];
+    for (size_t i = 0; i < o->n_listen; i++) {
+        snprintf(endpoint, sizeof endpoint, "%.*s", NBX_STR_ARG(o->listen[i]));
+        if (zmq_bind(f->router, endpoint))
+            return nbx_fault_set(fault, NBX_ECONFLICT, "listen", "%s: %s", endpoint,
+                                 zmq_strerror(errno));
+    }
+    if (zmq_bind(f->router, NBX_FRONT_INPROC))
+        return nbx_fault_set(fault, NBX_EINTERNAL, "listen", "%s: %s", NBX_FRONT_INPROC,
+                             zmq_strerror(errno));
+    return NBX_OK;
+}
+
+enum nbx_err nbx_front__start(struct nbx_front *f, struct nbx_server *server,
+                              struct nbx_fault *fault)
+{
+    f->server = server;
+    f->router = open_router(server);
+    if (!f->router || nbx_bell_init(&f->bell))
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no socket: %s", zmq_strerror(errno));
+    enum nbx_err err = bind_all(f, fault);
+    if (err)
+        return err;
+    if (pthread_create(&f->thread, NULL, front_main, f))
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no thread for the front");
+    return NBX_OK;
+}
+
+void nbx_front__drain(struct nbx_front *f)
+{
+    atomic_store(&f->draining, true);
+    nbx_bell_ring(&f->bell);
+    int64_t until = nbx_clock_mono_ns() + f->server->options.drain_timeout_ms * 1000000;
+    struct timespec pause = {0, 1000000};
+    while (f->thread && !atomic_load(&f->drained) && nbx_clock_mono_ns() < until)
+        nanosleep(&pause, NULL);
+}
+
+void nbx_front__stop(struct nbx_front *f)
+{
+    if (f->thread) {
+        nbx_bell_ring(&f->bell);
+        pthread_join(f->thread, NULL);
+    }
+    if (f->router)
+        zmq_close(f->router);
+    while (f->free_jobs) {
+        struct nbx_job *job = f->free_jobs;
+        f->free_jobs = job->next;
+        nbx_buf_fini(&job->reply);
+        free(job);
+    }
+    nbx_bell_fini(&f->bell);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * What travels between the threads: one request (job), a share of a fanned-out one (part), or a new
+ * world. Rings carry pointers; whoever holds the pointer owns what it points at.
+ */
+#ifndef NBX_SERVE_MAIL_H
+#define NBX_SERVE_MAIL_H
+
+#include "engine/base/arena.h"
+#include "engine/base/buf.h"
+#include "engine/base/utf8.h"
+#include "engine/customer/customers.h"
+#include "engine/decide/decide.h"
+#include "proto/message.h"
+#include "proto/ops.h"
+
+#include <zmq.h>
+
+#define NBX_MAX_ENVELOPE       4
+#define NBX_MAX_ENVELOPE_BYTES 64
+
+enum nbx_mail_kind { NBX_MAIL_JOB, NBX_MAIL_PART, NBX_MAIL_WORLD };
+
+struct nbx_mail {
+    enum nbx_mail_kind kind;
+};
+
+struct nbx_frame {
+    uint8_t p[NBX_ID_MAX_BYTES + 1];
+    uint32_t len;
+};
+
+/* One request on its way: front > worker (or keeper, fan-out) > commit where durable > front. */
+struct nbx_job {
+    struct nbx_mail mail;  /* first: a job is a mail */
+    struct nbx_job *next;  /* in the front's list of free ones */
+    struct nbx_frame peer; /* ZeroMQ's routing id */
+    struct nbx_frame envelope[NBX_MAX_ENVELOPE];
+    uint32_t n_envelope;
+    const struct nbx_op_info *op;
+    struct nbx_frame key;
+    uint8_t group;
+    zmq_msg_t body;
+    int64_t arrived_ns; /* monotonic: for waiting times */
+    int64_t arrived_ms; /* wall: the clock of everything this request does */
+    enum nbx_err status;
+    struct nbx_buf reply; /* the body of the reply */
+    bool durable;         /* reply only after the next sync */
+};
+
+static inline struct nbx_str nbx_job_key(const struct nbx_job *job)
+{
+    return (struct nbx_str){(const char *)job->key.p, job->key.len};
+}
+
+static inline struct nbx_body nbx_job_body(struct nbx_job *job)
+{
+    return (struct nbx_body){zmq_msg_data(&job->body), zmq_msg_size(&job->body)};
+}
+
+/* One customer's events out of a fanned-out observe, or a group's anonymous ones. */
+struct nbx_run {
+    struct nbx_str customer; /* empty: anonymous */
+    uint8_t group;
+    struct nbx_events events;
+    uint32_t *places;             /* (events.n) in the fan's list of good events */
+    struct nbx_observed observed; /* the worker's answer */
+    struct nbx_fault fault;       /* code not 0: the whole run failed */
+};
+
+struct nbx_server;
+struct nbx_fan;
+
+/* The runs of one worker. */
+struct nbx_part {
+    struct nbx_mail mail;
+    struct nbx_server *server;
+    struct nbx_fan *fan;
+    struct nbx_run *runs; /* (n_runs) */
+    uint32_t n_runs;
+    struct nbx_arena *arena; /* what the worker's answer points at */
+};
+
+/* A fanned-out observe: the last part to be done makes the reply. */
+struct nbx_fan {
+    struct nbx_job *job;
+    struct nbx_arena *arena; /* the decoded request */
+    struct nbx_observe_req req;
+    struct nbx_part *parts; /* (n_parts), one per worker; those without runs are never sent */
+    uint32_t n_parts;
+    _Atomic uint32_t left;
+};
+
+/* A new world for a worker to adopt between two requests. */
+struct nbx_world_mail {
+    struct nbx_mail mail;
+    const struct nbx_world *world;
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * What every kind of request needs: decode, tools, refusal. One request_<what>.c per kind.
+ *
+ * Threads: worker.
+ */
+#ifndef NBX_SERVE_REQUEST_H
+#define NBX_SERVE_REQUEST_H
+
+#include "engine/serve/reply.h"
+#include "engine/serve/server_internal.h"
+
+/* A request being served. */
+struct nbx_request {
+    struct nbx_worker *worker;
+    struct nbx_job *job;
+    struct nbx_customer_scope scope; /* by the clock of arrival */
+    struct nbx_fault fault;
+};
+
+/* Each answers one operation: fills job->reply through reply.h, or job as a refusal. */
+void nbx_request_recommend(struct nbx_request *r); /* and rank */
+void nbx_request_similar(struct nbx_request *r);
+void nbx_request_observe(struct nbx_request *r);
+void nbx_request_customer_get(struct nbx_request *r);
+void nbx_request_customer_put(struct nbx_request *r);
+void nbx_request_customer_forget(struct nbx_request *r);
+void nbx_request_decision_get(struct nbx_request *r);
+void nbx_request_item_get(struct nbx_request *r);
+void nbx_request_hello(struct nbx_request *r);
+void nbx_request_stats(struct nbx_request *r);
+
+/* The tools of deciding by the clock in `scope`. */
+struct nbx_decide nbx_request_decide(const struct nbx_request *r,
+                                     const struct nbx_customer_scope *scope);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ * observe with a key, and customer.*
+ */
+#include "engine/customer/seen.h"
+#include "engine/decide/taste.h"
+#include "engine/serve/request.h"
+#include "proto/wire.h"
+
+#include <math.h>
+
+#define HISTORY_MAX 100
+
+void nbx_request_observe(struct nbx_request *r)
+{
+    struct nbx_observe_req req;
+    struct nbx_profile profile;
+    struct nbx_observed observed;
+    struct nbx_str key = nbx_job_key(r->job);
+    enum nbx_err err =
+        nbx_message_observe(&req, nbx_job_body(r->job), true, r->scope.arena, &r->fault);
+    if (!err && (err = nbx_profile_load(&profile, &r->scope, key)))
+        nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
+    if (!err)
+        err = nbx_observe(&observed, &r->scope, &profile, key, &req.events, req.atomic, &r->fault);
+    if (err) {
+        nbx_reply_fault(r->job, &r->fault, &req.id);
+        return;
+    }
+    nbx_count(&r->worker->counters.events, observed.applied);
+    nbx_count(&r->worker->counters.duplicates, observed.duplicates);
+    /* a duplicate may still wait for the sync of the first */
+    r->job->durable = req.ack != NBX_ACK_MEMORY && observed.applied + observed.duplicates > 0;
+    nbx_reply_begin(r->job, 5, &req.id);
+    nbx_reply_observed(&r->job->reply, &observed, &req.events);
+    nbx_reply_finish(r->job);
+}
+
+void nbx_request_customer_put(struct nbx_request *r)
+{
+    struct nbx_customer_put_req req;
+    uint64_t seq = 0;
+    enum nbx_err err =
+        nbx_message_customer_put(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
+    if (!err)
+        err = nbx_customer_put(&r->scope, nbx_job_key(r->job), &req, &seq, &r->fault);
+    if (err) {
+        nbx_reply_fault(r->job, &r->fault, &req.id);
+        return;
+    }
+    r->job->durable = true;
+    nbx_reply_begin(r->job, 2, &req.id);
+    nbx_wire_kv_bool(&r->job->reply, "applied", true);
+    nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)seq);
+    nbx_reply_finish(r->job);
+}
+
+void nbx_request_customer_forget(struct nbx_request *r)
+{
+    struct nbx_simple_req req;
+    bool forgotten = false;
+    uint64_t seq = 0;
+    enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
+    if (!err && (err = nbx_customer_forget(&r->scope, nbx_job_key(r->job), &forgotten, &seq)))
+        nbx_fault_set(&r->fault, err, NULL, "the customer cannot be deleted");
+    if (err) {
+        nbx_reply_fault(r->job, &r->fault, &req.id);
+        return;
+    }
+    r->job->durable = true;
+    nbx_reply_begin(r->job, 2, &req.id);
+    nbx_wire_kv_bool(&r->job->reply, "forgotten", forgotten);
+    nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)seq);
+    nbx_reply_finish(r->job);
+}
+
+static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *map)
+{
+    nbx_wire_text(b, key);
+    if (map)
+        nbx_wire_value(b, map);
+    else
+        nbx_wire_map(b, 0);
+}
+
+static void put_if(struct nbx_buf *b, uint32_t *n, const char *key, struct nbx_str s)
+{
+    if (s.len == 0)
+        return;
+    nbx_wire_kv_str(b, key, s);
+    ++*n;
+}
+
+/* The members of one event that it had; counts them. */
+static uint32_t put_event_members(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
+                                  const struct nbx_event_record *e)
+{
+    static const char *const scopes[] = {"item", "brand", "category"};
+    const struct nbx_vocabulary *words = r->worker->world->vocabulary;
+    const struct nbx_event_type *type = nbx_vocabulary_type_no(words, e->type_no);
+    uint32_t n = 2;
+    nbx_wire_kv_int(b, "time", time_ms);
+    nbx_wire_kv_str(b, "id", e->id);
+    put_if(b, &n, "type", type ? type->name : NBX_STR("unknown"));
+    if (e->item_no)
+        put_if(b, &n, "item", nbx_ids_name(r->worker->server->ids, e->item_no));
+    put_if(b, &n, "channel", nbx_vocabulary_channel_name(words, e->channel_no));
+    put_if(b, &n, "placement", e->placement);
+    put_if(b, &n, "store", e->store);
+    put_if(b, &n, "session", e->session);
+    put_if(b, &n, "order", e->order);
+    put_if(b, &n, "currency", e->currency);
+    put_if(b, &n, "actor", e->actor);
+    put_if(b, &n, "decision", e->decision);
+    if (e->quantity != 1)
+        nbx_wire_kv_float(b, "quantity", e->quantity), n++;
+    if (e->value != NBX_MONEY_UNSET)
+        nbx_wire_kv_int(b, "value", e->value), n++;
+    if (!isnan(e->rating))
+        nbx_wire_kv_float(b, "rating", e->rating), n++;
+    if (e->scope != NBX_SCOPE_ITEM)
+        nbx_wire_kv_text(b, "scope", scopes[e->scope]), n++;
+    if (e->attributes)
+        nbx_wire_kv_value(b, "attributes", e->attributes), n++;
+    return n;
+}
+
+/* Appends one event; the map's size is known only after its members. */
+static void put_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
+                      const struct nbx_event_record *e)
+{
+    struct nbx_buf members = {0};
+    uint32_t n = put_event_members(&members, r, time_ms, e);
+    nbx_wire_map(b, n);
+    nbx_buf_put(b, members.p, members.len);
+    b->failed |= members.failed;
+    nbx_buf_fini(&members);
+}
+
+/* The newest events, newest first, appended to `list`; *n counts them. */
+static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct nbx_request *r,
+                                 uint64_t number)
+{
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
+    struct nbx_str key;
+    struct nbx_stored stored;
+    struct nbx_event_record event;
+    uint64_t owner;
+    int64_t time_ms;
+    *n = 0;
+    enum nbx_err err =
+        nbx_cursor_open(&cursor, nbx_customers_store(r->scope.customers), NBX_FAMILY_EVENTS,
+                        nbx_key_str(&from), nbx_key_str(&to), true);
+    while (!err && *n < HISTORY_MAX && !(err = nbx_cursor_next(cursor, &key, &stored))) {
+        if (!nbx_key_event_parse(key, &owner, &time_ms))
+            err = NBX_ECORRUPT;
+        else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)))
+            put_event(list, r, time_ms, &event), ++*n;
+    }
+    nbx_cursor_close(&cursor);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+static uint32_t count_seen(const struct nbx_request *r, const struct nbx_profile *profile)
+{
+    struct nbx_seen_item item;
+    uint32_t at = 0, n = 0;
+    while (nbx_seen_next(&profile->seen, r->worker->world->vocabulary, r->scope.now_ms, &at, &item))
+        n++;
+    return n;
+}
+
+static void put_customer(struct nbx_request *r, const struct nbx_profile *profile,
+                         const struct nbx_taste *taste)
+{
+    struct nbx_buf *b = &r->job->reply;
+    const struct nbx_customer_record *head = &profile->head;
+    nbx_wire_kv_str(b, "id", nbx_job_key(r->job));
+    nbx_wire_kv_bool(b, "known", profile->known);
+    put_map(b, "attributes", head->attributes);
+    put_map(b, "consent", head->consent);
+    put_map(b, "identities", head->identities);
+    nbx_wire_kv_str(b, "timezone", head->timezone);
+    nbx_wire_kv_str(b, "locale", head->locale);
+    nbx_wire_text(b, "channels");
+    if (head->channels)
+        nbx_wire_value(b, head->channels);
+    else
+        nbx_wire_list(b, 0);
+    nbx_wire_kv_int(b, "seen", count_seen(r, profile));
+    if (!taste->space)
+        return;
+    nbx_wire_text(b, "vector");
+    nbx_wire_list(b, (uint32_t)taste->space->dims);
+    for (size_t i = 0; i < taste->space->dims; i++)
+        nbx_wire_float(b, (double)taste->vector[i]);
+}
+
+void nbx_request_customer_get(struct nbx_request *r)
+{
+    struct nbx_simple_req req;
+    struct nbx_profile profile;
+    struct nbx_taste taste = {0};
+    struct nbx_buf history = {0};
+    uint32_t n_history = 0;
+    struct nbx_decide d = nbx_request_decide(r, &r->scope);
+    enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
+    if (!err) {
+        err = nbx_profile_load(&profile, &r->scope, nbx_job_key(r->job));
+        if (!err && profile.known)
+            err = read_history(&history, &n_history, r, profile.number);
+        if (err)
+            nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
+    }
+    if (!err)
+        err = nbx_taste_of_customer(&taste, &d, &profile, &r->fault);
+    if (err) {
+        nbx_reply_fault(r->job, &r->fault, &req.id);
+    } else {
+        struct nbx_value none = nbx_value_nil(); /* `id` is the customer's here */
+        nbx_reply_begin(r->job, 10 + (taste.space != NULL), &none);
+        put_customer(r, &profile, &taste);
+        nbx_wire_text(&r->job->reply, "history");
+        nbx_wire_list(&r->job->reply, n_history);
+        nbx_buf_put(&r->job->reply, history.p, history.len);
+        r->job->reply.failed |= history.failed;
+        nbx_reply_finish(r->job);
+    }
+    nbx_buf_fini(&history);
+}

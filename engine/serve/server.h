@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * The daemon's threads, wired together.
+ *
+ * Why:     nothing mutable is shared: a thread owns its data and hands over pointers by ring.
+ * Owns:    store, catalogue, model, every thread and ring.
+ * Threads: main starts, reloads and stops it. Inside: front (sockets), workers (customers),
+ *          commit (the fsync), fan-out (observe without a key), keeper (catalogue and model).
+ * Errors:  those of the store and the model; a socket that cannot be bound is NBX_ECONFLICT.
+ */
+#ifndef NBX_SERVE_SERVER_H
+#define NBX_SERVE_SERVER_H
+
+#include "engine/base/err.h"
+#include "engine/base/value.h"
+#include "engine/customer/vocabulary.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NBX_FRONT_INPROC "inproc://front" /* where the HTTP door connects */
+
+struct nbx_server_options {
+    const struct nbx_str *listen; /* (n_listen) ZeroMQ endpoints */
+    size_t n_listen;
+    const char *data_dir;
+    unsigned workers;
+    size_t memory_limit; /* bytes: caches, rings, index and arenas together */
+    struct nbx_vocabulary_options vocabulary;
+    const struct nbx_value *attribute_types; /* map or NULL; see engine/catalog/catalog.h */
+    int64_t trend_half_life_ms, event_retention_ms, decision_retention_ms;
+    size_t queue;          /* requests a worker's ring holds */
+    int64_t queue_time_ms; /* a request that waited longer is answered busy */
+    size_t max_message_bytes;
+    int64_t drain_timeout_ms;
+    const char *version; /* for hello */
+};
+
+struct nbx_server;
+
+/* Opens the store, loads catalogue and newest bundle, starts the threads: ready on return. */
+enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
+                              struct nbx_fault *fault);
+/* Takes the newest bundle and the new vocabulary without a failed request. What is wrong is logged
+ * and leaves what was. Returns when every worker obeys. */
+void nbx_server_reload(struct nbx_server *server, const struct nbx_vocabulary_options *vocabulary);
+/* Takes no new requests, answers those taken (at most drain_timeout), syncs, frees everything. */
+void nbx_server_stop(struct nbx_server **server);
+/* The ZeroMQ context, for clients inside the process. */
+void *nbx_server_zmq(const struct nbx_server *server);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ * The threads as each other sees them: who owns which ring. ARCHITECTURE.md has the picture.
+ */
+#ifndef NBX_SERVE_SERVER_INTERNAL_H
+#define NBX_SERVE_SERVER_INTERNAL_H
+
+#include "engine/base/budget.h"
+#include "engine/base/ring.h"
+#include "engine/serve/counters.h"
+#include "engine/serve/mail.h"
+#include "engine/serve/server.h"
+
+#include <pthread.h>
+
+/* Owns the ROUTER. Never decodes a body, never blocks on a send. */
+struct nbx_front {
+    struct nbx_server *server;
+    pthread_t thread;
+    void *router;
+    struct nbx_bell bell;
+    struct nbx_job *free_jobs;
+    size_t n_jobs, max_jobs; /* made so far; bound */
+    size_t in_flight;        /* jobs that other threads hold */
+    uint32_t next_group;     /* for requests of nobody in particular */
+    _Atomic bool draining, drained;
+    struct nbx_counters counters;
+};
+
+/* Owns the customers of its groups (group % n_workers == ix), an arena and a filter cache. */
+struct nbx_worker {
+    struct nbx_server *server;
+    unsigned ix;
+    pthread_t thread;
+    struct nbx_bell bell;
+    struct nbx_ring *from_front, *from_fanout, *from_keeper;
+    struct nbx_ring *to_front, *to_commit;
+    struct nbx_arena *arena;
+    struct nbx_batch *batch;
+    struct nbx_filter_cache *filters;
+    const struct nbx_world *world;
+    _Atomic uint64_t adopted; /* generation of the world in use */
+    uint16_t decision_counter;
+    struct nbx_counters counters;
+};
+
+/* Owns the fsync: one for all that wait. */
+struct nbx_commit {
+    struct nbx_server *server;
+    pthread_t thread;
+    struct nbx_bell bell;
+    struct nbx_ring *from_keeper; /* workers' rings are theirs */
+    struct nbx_ring *to_front;
+    struct nbx_mail **waiting; /* (max) what the next sync releases */
+    size_t max;
+    struct nbx_counters counters;
+};
+
+/* Splits an observe without a key over the workers. */
+struct nbx_fanout {
+    struct nbx_server *server;
+    pthread_t thread;
+    struct nbx_bell bell;
+    struct nbx_ring *from_front, *to_front;
+    struct nbx_counters counters;
+};
+
+/* Owns catalogue, model, vocabulary and rankings; hands out worlds. */
+struct nbx_keeper {
+    struct nbx_server *server;
+    pthread_t thread;
+    struct nbx_bell bell;
+    struct nbx_ring *from_front, *to_front;
+    struct nbx_arena *arena;
+    struct nbx_batch *batch;
+    struct nbx_catalog *catalog;
+    struct nbx_model *model;
+    struct nbx_vocabulary *vocabulary;
+    struct nbx_rankings *rankings;
+    struct nbx_world *world;
+    uint64_t generation, catalogue_seq;
+    uint64_t ranked_trends, ranked_catalog; /* generations the rankings were made from */
+    int64_t next_ranking_ns;
+    pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
+    pthread_cond_t reloaded;
+    const struct nbx_vocabulary_options *reload; /* NULL: nothing asked */
+    struct nbx_counters counters;
+};
+
+struct nbx_server {
+    void *zmq;
+    struct nbx_server_options options; /* pointers inside are the caller's and outlive us */
+    struct nbx_budget budget;
+    struct nbx_store *store;
+    struct nbx_ids *ids;
+    struct nbx_trends *trends;
+    struct nbx_customers *customers;
+    struct nbx_front front;
+    struct nbx_worker *workers; /* (n_workers) */
+    unsigned n_workers;
+    struct nbx_commit commit;
+    struct nbx_fanout fanout;
+    struct nbx_keeper keeper;
+    int64_t started_ns;
+    _Atomic bool stop;
+};
+
+/* Each part: make its rings and start its thread; ask it to end and free what it owns. */
+enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_server *server,
+                              struct nbx_fault *fault);
+void nbx_front__drain(struct nbx_front *front);
+void nbx_front__stop(struct nbx_front *front);
+enum nbx_err nbx_worker__start(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
+void nbx_worker__stop(struct nbx_worker *worker);
+enum nbx_err nbx_commit__start(struct nbx_commit *commit, struct nbx_server *server);
+void nbx_commit__stop(struct nbx_commit *commit);
+enum nbx_err nbx_fanout__start(struct nbx_fanout *fanout, struct nbx_server *server);
+void nbx_fanout__stop(struct nbx_fanout *fanout);
+/* The first world, before any thread runs; then the thread. */
+enum nbx_err nbx_keeper__load(struct nbx_keeper *keeper, struct nbx_server *server,
+                              struct nbx_fault *fault);
+enum nbx_err nbx_keeper__start(struct nbx_keeper *keeper);
+void nbx_keeper__stop(struct nbx_keeper *keeper);
+
+/* Which worker owns a group. */
+static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t group)
+{
+    return &s->workers[group % s->n_workers];
+}
+
+/* Pushes a pointer that must not be lost: rings behind the front hold as many as there are jobs. */
+void nbx_mail__send(struct nbx_ring *ring, struct nbx_bell *bell, void *mail);
+
+/* A part is answered; the last one makes the job's reply and sends it on `to_front`. */
+void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
+
+/* Serves one request on the worker: fills job->status, reply and durable. */
+void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);
+/* Serves one part of a fanned-out observe; true where something must be synced. */
+bool nbx_request__serve_part(struct nbx_worker *worker, struct nbx_part *part);
+
+#endif

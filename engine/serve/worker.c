@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ * A worker: serves the requests of the customers it owns, one after the other.
+ */
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/serve/reply.h"
+#include "engine/serve/server_internal.h"
+
+#include <stdlib.h>
+
+#define ARENA_BYTES  ((size_t)64 << 20) /* what one request may use */
+#define FILTER_BYTES ((size_t)8 << 20)
+
+static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
+{
+    int64_t waited_ms = (nbx_clock_mono_ns() - job->arrived_ns) / 1000000;
+    if (waited_ms <= w->server->options.queue_time_ms)
+        return false;
+    struct nbx_fault fault;
+    nbx_fault_set(&fault, NBX_EBUSY, NULL, "waited %lld ms", (long long)waited_ms);
+    nbx_reply_fault(job, &fault, NULL);
+    return true;
+}
+
+static void serve(struct nbx_worker *w, struct nbx_job *job)
+{
+    if (!waited_too_long(w, job)) {
+        nbx_log_set_context(job->op->name);
+        nbx_request__serve(w, job);
+        nbx_log_set_context(NULL);
+        nbx_arena_reset(w->arena);
+    }
+    if (job->durable)
+        nbx_mail__send(w->to_commit, &w->server->commit.bell, job);
+    else
+        nbx_mail__send(w->to_front, &w->server->front.bell, job);
+}
+
+static void serve_part(struct nbx_worker *w, struct nbx_part *part)
+{
+    nbx_log_set_context("observe part");
+    if (nbx_request__serve_part(w, part))
+        nbx_mail__send(w->to_commit, &w->server->commit.bell, part);
+    else
+        nbx_fan__part_done(part, w->to_front);
+    nbx_log_set_context(NULL);
+}
+
+/* A new world first: what was acknowledged before a request came is obeyed by its answer. */
+static bool adopt(struct nbx_worker *w)
+{
+    struct nbx_world_mail *mail = nbx_ring_pop(w->from_keeper);
+    if (!mail)
+        return false;
+    w->world = mail->world;
+    atomic_store(&w->adopted, mail->world->generation);
+    nbx_bell_ring(&w->server->keeper.bell);
+    return true;
+}
+
+static bool work(struct nbx_worker *w)
+{
+    bool worked = false;
+    while (adopt(w))
+        worked = true;
+    struct nbx_job *job = nbx_ring_pop(w->from_front);
+    if (job)
+        serve(w, job);
+    struct nbx_part *part = nbx_ring_pop(w->from_fanout);
+    if (part)
+        serve_part(w, part);
+    return worked || job || part;
+}
+
+static bool waits(const struct nbx_worker *w)
+{
+    return nbx_ring_depth(w->from_front) || nbx_ring_depth(w->from_fanout) ||
+           nbx_ring_depth(w->from_keeper);
+}
+
+static void *worker_main(void *arg)
+{
+    struct nbx_worker *w = arg;
+    for (;;) {
+        if (work(w))
+            continue;
+        if (atomic_load(&w->server->stop))
+            return NULL;
+        nbx_bell_sleep(&w->bell);
+        if (!waits(w) && !atomic_load(&w->server->stop))
+            nbx_bell_wait(&w->bell, -1);
+        nbx_bell_wake(&w->bell);
+    }
+}
+
+enum nbx_err nbx_worker__start(struct nbx_worker *w, struct nbx_server *server, unsigned ix)
+{
+    size_t max_jobs = server->front.max_jobs;
+    w->server = server;
+    w->ix = ix;
+    w->world = server->keeper.world;
+    atomic_store(&w->adopted, w->world->generation);
+    w->from_front = nbx_ring_new(server->options.queue);
+    w->from_fanout = nbx_ring_new(max_jobs);
+    w->from_keeper = nbx_ring_new(4);
+    w->to_front = nbx_ring_new(max_jobs);
+    w->to_commit = nbx_ring_new(max_jobs);
+    w->arena = nbx_arena_new(ARENA_BYTES);
+    w->batch = nbx_batch_new();
+    w->filters = nbx_filter_cache_new(FILTER_BYTES);
+    bool made = w->from_front && w->from_fanout && w->from_keeper && w->to_front && w->to_commit &&
+                w->arena && w->batch && w->filters;
+    if (!made || nbx_bell_init(&w->bell))
+        return NBX_ELIMIT;
+    return pthread_create(&w->thread, NULL, worker_main, w) ? NBX_ELIMIT : NBX_OK;
+}
+
+void nbx_worker__stop(struct nbx_worker *w)
+{
+    if (w->thread) {
+        nbx_bell_ring(&w->bell);
+        pthread_join(w->thread, NULL);
+    }
+    nbx_ring_destroy(&w->from_front);
+    nbx_ring_destroy(&w->from_fanout);
+    nbx_ring_destroy(&w->from_keeper);
+    nbx_ring_destroy(&w->to_front);
+    nbx_ring_destroy(&w->to_commit);
+    nbx_filter_cache_destroy(&w->filters);
+    nbx_batch_destroy(&w->batch);
+    nbx_arena_destroy(&w->arena);
+    nbx_bell_fini(&w->bell);
+}
