@@ -97,7 +97,7 @@ void nbx_cursor_close(struct nbx_cursor **cursor);
  * NBX_ECORRUPT: key is filled, value is not, and the call after it goes on behind. */
 enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
                              struct nbx_stored *value);
-/* The int64 of a NBX_FAMILY_TRENDS value. */
+/* The int64 of a NBX_FAMILY_TRENDS value; 0 where it is none. */
 int64_t nbx_stored_count(const struct nbx_stored *value);
 
 /* For stats and the watchdog. */
