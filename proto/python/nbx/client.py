@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""The client: one method for each operation of proto/PROTOCOL.md, which says what they take.
+
+Keyword arguments are the fields of the body, by their names; None means "not sent". Replies are
+the reply bodies as dicts. An error status raises the exception of its name.
+"""
+
+import uuid
+
+import msgpack
+import zmq
+
+from .errors import BY_STATUS, ProtocolError, Timeout
+
+MAGIC = b"NBX1"
+MAX_REPLY_BYTES = 64 << 20
+
+
+class Client:
+    """A connection to nbxd. Use one per thread.
+
+    No call waits longer than `timeout` seconds for a reply, `tries` times; between tries the
+    connection is made anew, so a daemon that was restarted is found again. Events get an id before
+    they are first sent, so an event that is sent twice counts once.
+    """
+
+    def __init__(self, endpoint="tcp://127.0.0.1:7741", timeout=1.0, tries=2):
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self.tries = tries
+        self._context = zmq.Context.instance()
+        self._socket = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends the connection; the next call makes another."""
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None
+
+    def call(self, op, key="", body=None, timeout=None):
+        """Any operation: its name, its key frame and its body; returns the reply's body."""
+        frames = [MAGIC, op.encode(), key.encode(), msgpack.packb(_present(body or {}))]
+        wait_ms = max(1, round(1000 * (self.timeout if timeout is None else timeout)))
+        for _ in range(max(1, self.tries)):
+            reply = self._exchange(frames, wait_ms)
+            if reply is not None:
+                return _read(reply)
+        raise Timeout(f"{op}: no reply from {self.endpoint} within {wait_ms} ms, "
+                      f"tried {max(1, self.tries)} times")
+
+    def _exchange(self, frames, wait_ms):
+        """The reply's frames, or None after silence, which costs the socket: a REQ that waits for
+        a lost reply can never send again."""
+        try:
+            if self._socket is None:
+                self._connect()
+            self._socket.send_multipart(frames, flags=zmq.DONTWAIT)
+            if self._socket.poll(wait_ms, zmq.POLLIN):
+                return self._socket.recv_multipart(flags=zmq.DONTWAIT)
+        except zmq.Again:
+            pass
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return None
+
+    def _connect(self):
+        self._socket = self._context.socket(zmq.REQ)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REPLY_BYTES)
+        self._socket.connect(self.endpoint)
+
+    # asking
+
+    def recommend(self, customer="", **fields):
+        """The best items for this customer now. `observe` may carry events to apply first."""
+        return self.call("recommend", customer, _with_events(fields, "observe"))
+
+    def rank(self, customer="", items=(), **fields):
+        """`items` (ids) in the order that suits this customer best."""
+        return self.call("rank", customer, _with_events(dict(fields, items=list(items)), "observe"))
+
+    def similar(self, item=None, **fields):
+        """Items like `item`, or near the `vector` given."""
+        return self.call("similar", "", dict(fields, item=item))
+
+    # telling
+
+    def observe(self, events, customer="", **fields):
+        """What happened: one event or a list. Without `customer` each event names its own."""
+        events = [events] if isinstance(events, dict) else list(events)
+        return self.call("observe", customer, _with_events(dict(fields, events=events), "events"))
+
+    # customers and decisions
+
+    def customer_get(self, customer):
+        return self.call("customer.get", customer)
+
+    def customer_put(self, customer, **fields):
+        return self.call("customer.put", customer, fields)
+
+    def customer_forget(self, customer):
+        return self.call("customer.forget", customer)
+
+    def decision_get(self, decision):
+        return self.call("decision.get", decision)
+
+    # items
+
+    def item_put(self, items, **fields):
+        """Creates or replaces items; look at `errors` of the reply for those refused."""
+        return self.call("item.put", "", dict(fields, items=_entries(items)))
+
+    def item_patch(self, items, **fields):
+        """Changes the fields named; a None removes the field."""
+        return self.call("item.patch", "", dict(fields, items=_entries(items)))
+
+    def item_get(self, ids, **fields):
+        return self.call("item.get", "", dict(fields, ids=_ids(ids)))
+
+    def item_delete(self, ids, **fields):
+        return self.call("item.delete", "", dict(fields, ids=_ids(ids)))
+
+    # the daemon
+
+    def hello(self):
+        return self.call("hello")
+
+    def stats(self):
+        return self.call("stats")
+
+
+def _present(body):
+    """The body without what is None, its vectors as bytes."""
+    return _packed({key: value for key, value in body.items() if value is not None})
+
+
+def _packed(fields):
+    if "vector" in fields:
+        fields = dict(fields, vector=_vector(fields["vector"]))
+    return fields
+
+
+def _vector(vector):
+    """Arrays of NumPy and PyTorch travel as little-endian 32-bit floats; lists as they are."""
+    if hasattr(vector, "detach"):
+        vector = vector.detach().cpu().numpy()
+    if hasattr(vector, "astype"):
+        return vector.astype("<f4").tobytes()
+    return vector
+
+
+def _with_events(fields, name):
+    """Gives an id to each event that has none."""
+    events = fields.get(name)
+    if not isinstance(events, (list, tuple)):
+        return fields
+    return dict(fields, **{name: [
+        dict(event, id=uuid.uuid4().hex) if isinstance(event, dict) and "id" not in event else event
+        for event in events]})
+
+
+def _entries(items):
+    items = [items] if isinstance(items, dict) else list(items)
+    return [_packed(item) if isinstance(item, dict) else item for item in items]
+
+
+def _ids(ids):
+    return [ids] if isinstance(ids, str) else list(ids)
+
+
+def _read(frames):
+    if len(frames) != 3 or frames[0] != MAGIC:
+        raise ProtocolError(f"the reply has {len(frames)} frames and begins with {frames[0][:8]!r}")
+    status = frames[1].decode("ascii", "replace")
+    try:
+        body = msgpack.unpackb(frames[2])
+    except ValueError as error:
+        raise ProtocolError(f"the reply's body is not msgpack: {error}") from error
+    if status == "ok":
+        return body
+    if status not in BY_STATUS or not isinstance(body, dict):
+        raise ProtocolError(f"unknown status {status!r}")
+    raise BY_STATUS[status](body.get("message", ""), body.get("field"), body.get("id"))

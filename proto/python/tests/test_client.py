@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""The client against a ROUTER that answers as it is told."""
+
+import threading
+import time
+import unittest
+
+import msgpack
+import numpy as np
+import zmq
+
+import nbx
+
+
+class FakeDaemon:
+    """Takes requests on a thread; `answer(op, key, body)` gives status and body, or None for
+    silence."""
+
+    def __init__(self, answer, endpoint="tcp://127.0.0.1:*"):
+        self.answer = answer
+        self.requests = []
+        self._socket = zmq.Context.instance().socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(endpoint)
+        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.is_set():
+            if not self._socket.poll(10):
+                continue
+            frames = self._socket.recv_multipart()
+            cut = frames.index(b"")
+            magic, op, key, body = frames[cut + 1:]
+            assert magic == b"NBX1"
+            self.requests.append((op.decode(), key.decode(), msgpack.unpackb(body)))
+            answer = self.answer(*self.requests[-1])
+            if answer is not None:
+                self._socket.send_multipart(frames[:cut + 1] + answer)
+
+    def close(self):
+        self._stop.set()
+        self._thread.join()
+        self._socket.close()
+
+
+def ok(body):
+    return [b"NBX1", b"ok", msgpack.packb(body)]
+
+
+def error(status, **body):
+    return [b"NBX1", status.encode(), msgpack.packb(body)]
+
+
+class ClientTest(unittest.TestCase):
+    def serve(self, answer, **options):
+        daemon = FakeDaemon(answer)
+        self.addCleanup(daemon.close)
+        client = nbx.Client(daemon.endpoint, **{"timeout": 10, **options})
+        self.addCleanup(client.close)
+        return daemon, client
+
+    def test_every_operation_has_its_name_key_and_body(self):
+        daemon, client = self.serve(lambda op, key, body: ok({"op": op}))
+        calls = [
+            (lambda: client.hello(), ("hello", "", {})),
+            (lambda: client.stats(), ("stats", "", {})),
+            (lambda: client.recommend("anna", n=3, explain=True, filter=None),
+             ("recommend", "anna", {"n": 3, "explain": True})),
+            (lambda: client.recommend(), ("recommend", "", {})),
+            (lambda: client.rank("anna", ("a", "b"), n=2),
+             ("rank", "anna", {"n": 2, "items": ["a", "b"]})),
+            (lambda: client.similar("a", n=2), ("similar", "", {"n": 2, "item": "a"})),
+            (lambda: client.similar(vector=[1, 2]), ("similar", "", {"vector": [1, 2]})),
+            (lambda: client.observe({"id": "e", "type": "view"}, "anna", ack="memory"),
+             ("observe", "anna", {"ack": "memory", "events": [{"id": "e", "type": "view"}]})),
+            (lambda: client.customer_get("anna"), ("customer.get", "anna", {})),
+            (lambda: client.customer_put("anna", attributes={"age": None}, locale="de"),
+             ("customer.put", "anna", {"attributes": {"age": None}, "locale": "de"})),
+            (lambda: client.customer_forget("anna"), ("customer.forget", "anna", {})),
+            (lambda: client.decision_get("00" * 16), ("decision.get", "00" * 16, {})),
+            (lambda: client.item_put({"id": "a", "price": 5}),
+             ("item.put", "", {"items": [{"id": "a", "price": 5}]})),
+            (lambda: client.item_patch([{"id": "a", "price": None}]),
+             ("item.patch", "", {"items": [{"id": "a", "price": None}]})),
+            (lambda: client.item_get("a"), ("item.get", "", {"ids": ["a"]})),
+            (lambda: client.item_delete(("a", "b")), ("item.delete", "", {"ids": ["a", "b"]})),
+        ]
+        for call, request in calls:
+            self.assertEqual(call(), {"op": request[0]})
+            self.assertEqual(daemon.requests[-1], request)
+
+    def test_events_without_an_id_get_one_that_a_retry_keeps(self):
+        silent = [True]
+
+        def answer(op, key, body):
+            return None if silent and silent.pop() else ok({})
+
+        daemon, client = self.serve(answer, timeout=0.3)
+        client.observe([{"type": "view"}, {"type": "view"}], "anna")
+        self.assertEqual(len(daemon.requests), 2)
+        self.assertEqual(daemon.requests[0], daemon.requests[1])
+        ids = [event["id"] for event in daemon.requests[0][2]["events"]]
+        self.assertEqual(len(set(ids)), 2)
+        client.recommend("anna", observe=[{"type": "view"}])
+        self.assertIn("id", daemon.requests[-1][2]["observe"][0])
+
+    def test_vectors_travel_as_floats(self):
+        daemon, client = self.serve(lambda *_: ok({}))
+        client.recommend(vector=np.array([1.0, -2.0]))
+        self.assertEqual(daemon.requests[-1][2]["vector"], b"\0\0\x80\x3f\0\0\0\xc0")
+        client.item_put([{"id": "a", "vector": np.ones(1, "f8")}])
+        self.assertEqual(daemon.requests[-1][2]["items"][0]["vector"], b"\0\0\x80\x3f")
+
+    def test_statuses_are_exceptions(self):
+        statuses = {"bad_request": nbx.BadRequest, "not_found": nbx.NotFound, "busy": nbx.Busy,
+                    "limit": nbx.Limit, "denied": nbx.Denied, "conflict": nbx.Conflict,
+                    "storage": nbx.Storage, "internal": nbx.Internal}
+        daemon, client = self.serve(
+            lambda op, key, body: error(key, message="no", field="n", id=7))
+        for status, kind in statuses.items():
+            with self.assertRaises(kind) as caught:
+                client.recommend(status)
+            self.assertEqual((caught.exception.message, caught.exception.field,
+                              caught.exception.id, caught.exception.status),
+                             ("no", "n", 7, status))
+            self.assertEqual(str(caught.exception), "n: no")
+        with self.assertRaises(nbx.ProtocolError):
+            client.recommend("surprise")
+
+    def test_what_is_not_a_reply_is_refused(self):
+        for answer in ([b"NBX1", b"ok"], [b"NBX2", b"ok", b"\x80"], [b"NBX1", b"ok", b"\xc1"],
+                       [b"NBX1", b"ok", b"\x80\x80"], [b"NBX1", b"ok", b"\xdd\xff\xff\xff\xff"]):
+            _, client = self.serve(lambda *_: answer)
+            with self.assertRaises(nbx.ProtocolError, msg=answer):
+                client.hello()
+
+    def test_silence_ends_in_timeout(self):
+        daemon, client = self.serve(lambda *_: None, timeout=0.05, tries=3)
+        begin = time.monotonic()
+        with self.assertRaises(nbx.Timeout) as caught:
+            client.hello()
+        self.assertIsInstance(caught.exception, TimeoutError)
+        self.assertLess(time.monotonic() - begin, 5)
+        client = nbx.Client("tcp://127.0.0.1:1", timeout=0.05)
+        with self.assertRaises(nbx.Timeout):
+            client.hello()
+
+    def test_a_daemon_that_was_away_is_found_again(self):
+        daemon, client = self.serve(lambda *_: ok({"n": 1}))
+        self.assertEqual(client.hello(), {"n": 1})
+        daemon.close()
+        with self.assertRaises(nbx.Timeout):
+            client.call("hello", timeout=0.05)
+        again = FakeDaemon(lambda *_: ok({"n": 2}), daemon.endpoint)
+        self.addCleanup(again.close)
+        self.assertEqual(client.hello(), {"n": 2})
+
+    def test_it_is_a_context_manager_and_may_be_closed_twice(self):
+        daemon, _ = self.serve(lambda *_: ok({}))
+        with nbx.Client(daemon.endpoint, timeout=10) as client:
+            client.hello()
+        client.close()
+        self.assertEqual(client.hello(), {})
+        client.close()
+
+    def test_a_body_that_cannot_be_packed_leaves_the_client_usable(self):
+        _, client = self.serve(lambda *_: ok({}))
+        with self.assertRaises(TypeError):
+            client.recommend("anna", context={"x": object()})
+        self.assertEqual(client.hello(), {})
+
+
+if __name__ == "__main__":
+    unittest.main()
