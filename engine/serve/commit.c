@@ -91,10 +91,14 @@ enum nbx_err nbx_commit__start(struct nbx_commit *c, struct nbx_server *server)
 
 void nbx_commit__stop(struct nbx_commit *c)
 {
-    if (c->thread) {
-        nbx_bell_ring(&c->bell);
-        pthread_join(c->thread, NULL);
-    }
+    if (!c->thread)
+        return;
+    nbx_bell_ring(&c->bell);
+    pthread_join(c->thread, NULL);
+}
+
+void nbx_commit__free(struct nbx_commit *c)
+{
     nbx_ring_destroy(&c->from_keeper);
     nbx_ring_destroy(&c->to_front);
     free(c->waiting);

@@ -229,10 +229,14 @@ enum nbx_err nbx_fanout__start(struct nbx_fanout *f, struct nbx_server *server)
 
 void nbx_fanout__stop(struct nbx_fanout *f)
 {
-    if (f->thread) {
-        nbx_bell_ring(&f->bell);
-        pthread_join(f->thread, NULL);
-    }
+    if (!f->thread)
+        return;
+    nbx_bell_ring(&f->bell);
+    pthread_join(f->thread, NULL);
+}
+
+void nbx_fanout__free(struct nbx_fanout *f)
+{
     nbx_ring_destroy(&f->from_front);
     nbx_ring_destroy(&f->to_front);
     nbx_bell_fini(&f->bell);

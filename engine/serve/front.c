@@ -269,6 +269,10 @@ void nbx_front__stop(struct nbx_front *f)
     }
     if (f->router)
         zmq_close(f->router);
+}
+
+void nbx_front__free(struct nbx_front *f)
+{
     while (f->free_jobs) {
         struct nbx_job *job = f->free_jobs;
         f->free_jobs = job->next;

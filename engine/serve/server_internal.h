@@ -104,22 +104,28 @@ struct nbx_server {
     _Atomic bool stop;
 };
 
-/* Each part: make its rings and start its thread; ask it to end and free what it owns. */
+/* Each part of it: make its rings and start its thread; ask the thread to end and wait for it;
+ * free what it owned, once nobody is left who looks at its rings. All take a zeroed struct. */
 enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_server *server,
                               struct nbx_fault *fault);
 void nbx_front__drain(struct nbx_front *front);
 void nbx_front__stop(struct nbx_front *front);
+void nbx_front__free(struct nbx_front *front);
 enum nbx_err nbx_worker__start(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
 void nbx_worker__stop(struct nbx_worker *worker);
+void nbx_worker__free(struct nbx_worker *worker);
 enum nbx_err nbx_commit__start(struct nbx_commit *commit, struct nbx_server *server);
 void nbx_commit__stop(struct nbx_commit *commit);
+void nbx_commit__free(struct nbx_commit *commit);
 enum nbx_err nbx_fanout__start(struct nbx_fanout *fanout, struct nbx_server *server);
 void nbx_fanout__stop(struct nbx_fanout *fanout);
+void nbx_fanout__free(struct nbx_fanout *fanout);
 /* The first world, before any thread runs; then the thread. */
 enum nbx_err nbx_keeper__load(struct nbx_keeper *keeper, struct nbx_server *server,
                               struct nbx_fault *fault);
 enum nbx_err nbx_keeper__start(struct nbx_keeper *keeper);
 void nbx_keeper__stop(struct nbx_keeper *keeper);
+void nbx_keeper__free(struct nbx_keeper *keeper);
 
 /* Which worker owns a group. */
 static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t group)

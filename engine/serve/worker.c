@@ -117,10 +117,14 @@ enum nbx_err nbx_worker__start(struct nbx_worker *w, struct nbx_server *server, 
 
 void nbx_worker__stop(struct nbx_worker *w)
 {
-    if (w->thread) {
-        nbx_bell_ring(&w->bell);
-        pthread_join(w->thread, NULL);
-    }
+    if (!w->thread)
+        return;
+    nbx_bell_ring(&w->bell);
+    pthread_join(w->thread, NULL);
+}
+
+void nbx_worker__free(struct nbx_worker *w)
+{
     nbx_ring_destroy(&w->from_front);
     nbx_ring_destroy(&w->from_fanout);
     nbx_ring_destroy(&w->from_keeper);

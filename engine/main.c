@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * nbxd: options, configuration, server, HTTP door, signals; then all of it in reverse.
+ */
+#include "engine/base/log.h"
+#include "engine/blas/blas.h"
+#include "engine/conf/conf.h"
+#include "engine/http/http.h"
+#include "engine/main_options.h"
+#include "engine/score/dot.h"
+#include "engine/serve/server.h"
+#include "version.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_RUNTIME = 1, EXIT_CONFIG = 2, EXIT_CORRUPT = 3, EXIT_TAKEN = 4, EXIT_PERMISSION = 5 };
+
+#define WATCH_MS 100 /* between looks at the memory in use */
+
+struct daemon {
+    const char *config_path;
+    struct nbx_conf *conf;
+    struct nbx_main_options *options; /* of `conf`, in the server's words */
+    struct nbx_server *server;
+    struct nbx_http *http;
+};
+
+static void print_help(void)
+{
+    puts(
+        "usage: nbxd [--config FILE]\n"
+        "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
+        "  --config FILE        settings in YAML; without it the defaults hold\n"
+        "  --check-config FILE  report every mistake as file:line:column and exit\n"
+        "  --print-config       print the settings in effect, each with its meaning, and exit\n"
+        "  --version            print version, commit and kernel and exit\n\n"
+        "signals: TERM and INT answer what was taken, then end; HUP reads the settings and the\n"
+        "newest bundle again.\n"
+        "exit codes: 0 ended as asked, 1 failed while running, 2 usage or settings, 3 stored data\n"
+        "damaged or newer, 4 address or data folder taken, 5 no permission");
+}
+
+static int exit_code(enum nbx_err err)
+{
+    switch (err) {
+    case NBX_OK: return 0;
+    case NBX_EBAD: return EXIT_CONFIG;
+    case NBX_ECORRUPT:
+    case NBX_EVERSION: return EXIT_CORRUPT;
+    case NBX_ECONFLICT: return EXIT_TAKEN;
+    case NBX_EDENIED: return EXIT_PERMISSION;
+    default: return EXIT_RUNTIME;
+    }
+}
+
+static struct nbx_conf *load_conf(const char *path)
+{
+    struct nbx_conf *conf = NULL;
+    struct nbx_diagnostics diagnostics = {0};
+    if (nbx_conf_load(&conf, path, &diagnostics))
+        nbx_diagnostics_print(&diagnostics, stderr);
+    nbx_diagnostics_fini(&diagnostics);
+    return conf;
+}
+
+static int start(struct daemon *d)
+{
+    struct nbx_fault fault = {0};
+    d->options = nbx_main_options_new(d->conf, NBX_VERSION);
+    if (!d->options)
+        return EXIT_RUNTIME;
+    enum nbx_err err = nbx_server_start(&d->server, &d->options->server, &fault);
+    if (!err && d->conf->http[0]) {
+        struct nbx_http_options http = {.listen = d->conf->http,
+                                        .front = NBX_FRONT_INPROC,
+                                        .zmq_context = nbx_server_zmq(d->server),
+                                        .max_body_bytes = (size_t)d->conf->max_message_bytes};
+        err = nbx_http_start(&d->http, &http, &fault);
+        if (err)
+            err = NBX_ECONFLICT;
+    }
+    if (err) {
+        nbx_log_errorx("start=failed field=%s reason=\"%s\"", fault.field, fault.message);
+        return exit_code(err);
+    }
+    nbx_log_info("ready=true version=%s listen=%s http=%s data_dir=%s workers=%lld kernel=%s",
+                 NBX_VERSION, d->conf->listen[0], d->conf->http, d->conf->data_dir,
+                 (long long)d->conf->workers, nbx_dot_kernel());
+    return 0;
+}
+
+static void stop(struct daemon *d)
+{
+    nbx_http_stop(&d->http);
+    nbx_server_stop(&d->server);
+    nbx_main_options_destroy(&d->options);
+    nbx_conf_destroy(&d->conf);
+}
+
+/* The server keeps pointing at the first options; only what it reloads comes from the new ones. */
+static void reload(struct daemon *d)
+{
+    struct nbx_conf *fresh = load_conf(d->config_path);
+    if (!fresh) {
+        nbx_log_warnx("reload=refused action=kept");
+        return;
+    }
+    nbx_conf_adopt(d->conf, fresh);
+    nbx_log_set_level(d->conf->log_level);
+    struct nbx_main_options *options = nbx_main_options_new(d->conf, NBX_VERSION);
+    if (options)
+        nbx_server_reload(d->server, &options->server.vocabulary);
+    nbx_main_options_destroy(&options);
+    nbx_conf_destroy(&fresh);
+    nbx_log_info("reload=done");
+}
+
+/* What ZeroMQ holds for a peer that never ends its message is not ours to bound: past the limit
+ * the process ends cleanly instead of being killed. */
+static bool memory_exceeded(const struct daemon *d)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f && fscanf(f, "%*u %lu", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    long long bytes = (long long)pages * sysconf(_SC_PAGESIZE);
+    if (bytes <= d->conf->memory_limit_bytes)
+        return false;
+    nbx_log_errorx("memory_limit=%lld resident=%lld action=exit",
+                   (long long)d->conf->memory_limit_bytes, bytes);
+    return true;
+}
+
+static int run(struct daemon *d, const sigset_t *signals)
+{
+    struct timespec tick = {0, WATCH_MS * 1000000};
+    for (;;) {
+        int got = sigtimedwait(signals, NULL, &tick);
+        if (got == SIGTERM || got == SIGINT)
+            return 0;
+        if (got == SIGHUP)
+            reload(d);
+        if (memory_exceeded(d))
+            return EXIT_RUNTIME;
+    }
+}
+
+static int serve(const char *config_path)
+{
+    struct daemon d = {.config_path = config_path, .conf = load_conf(config_path)};
+    if (!d.conf)
+        return EXIT_CONFIG;
+    nbx_log_set_level(d.conf->log_level);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by every thread */
+    signal(SIGPIPE, SIG_IGN);
+    int code = start(&d);
+    if (code == 0) {
+        code = run(&d, &signals);
+        nbx_log_info("stop=draining");
+    }
+    stop(&d);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check-config", required_argument, NULL, 't'},
+        {"print-config", no_argument, NULL, 'p'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    const char *config = NULL;
+    struct nbx_conf *conf = NULL;
+    bool check = false, print = false;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 't': check = true; /* fall through */
+        case 'c': config = optarg; break;
+        case 'p': print = true; break;
+        case 'V':
+            printf("nbxd %s (%s) kernel=%s\n", NBX_VERSION, NBX_COMMIT, nbx_dot_kernel());
+            return 0;
+        case 'h': print_help(); return 0;
+        default: return EXIT_CONFIG;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "nbxd: unexpected argument '%s'; see nbxd --help\n", argv[optind]);
+        return EXIT_CONFIG;
+    }
+    nbx_blas_init();
+    if (!check && !print)
+        return serve(config);
+    conf = load_conf(config);
+    if (conf && print)
+        nbx_conf_print(conf, stdout);
+    int code = conf ? 0 : EXIT_CONFIG;
+    nbx_conf_destroy(&conf);
+    return code;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ * The keeper: the one writer of what all workers read. It builds a new world, hands it to every
+ * worker, waits until each obeys it, and frees the old one.
+ */
+#include "engine/serve/keeper.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+
+#include <stdlib.h>
+
+#define ARENA_BYTES     ((size_t)256 << 20) /* decoded item changes of one round */
+#define RANKING_DUTY    10                  /* rankings take at most a tenth of the time */
+#define MIN_RANKING_NS  INT64_C(50000000)
+#define RANKING_TICK_MS 100
+#define BUNDLE_PATH_MAX 4096
+#define META_CATALOGUE  "catalogue_seq"
+
+static struct nbx_world *make_world(struct nbx_keeper *k)
+{
+    struct nbx_world *world = calloc(1, sizeof *world);
+    if (world)
+        *world = (struct nbx_world){.generation = ++k->generation,
+                                    .catalog = k->catalog,
+                                    .model = k->model,
+                                    .rankings = k->rankings,
+                                    .vocabulary = k->vocabulary,
+                                    .catalogue_seq = k->catalogue_seq};
+    return world;
+}
+
+static bool all_adopted(const struct nbx_keeper *k)
+{
+    for (unsigned w = 0; w < k->server->n_workers; w++)
+        if (atomic_load(&k->server->workers[w].adopted) < k->generation)
+            return false;
+    return true;
+}
+
+enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
+{
+    struct nbx_server *s = k->server;
+    struct nbx_world *world = make_world(k);
+    struct nbx_world_mail *mails = calloc(s->n_workers, sizeof *mails);
+    if (!world || !mails) {
+        free(world);
+        free(mails);
+        return NBX_ELIMIT;
+    }
+    for (unsigned w = 0; w < s->n_workers; w++) {
+        mails[w] = (struct nbx_world_mail){{NBX_MAIL_WORLD}, world};
+        nbx_mail__send(s->workers[w].from_keeper, &s->workers[w].bell, &mails[w]);
+    }
+    while (!all_adopted(k)) {
+        nbx_bell_sleep(&k->bell);
+        if (!all_adopted(k))
+            nbx_bell_wait(&k->bell, -1);
+        nbx_bell_wake(&k->bell);
+    }
+    free(mails);
+    free(k->world);
+    k->world = world;
+    nbx_count(&k->counters.worlds, 1);
+    return NBX_OK;
+}
+
+/* New rankings where counts or catalogue moved and it is time; true if the world changed. */
+static bool refresh_rankings(struct nbx_keeper *k)
+{
+    struct nbx_server *s = k->server;
+    int64_t start_ns = nbx_clock_mono_ns();
+    uint64_t trends = nbx_trends_generation(s->trends);
+    uint64_t catalog = nbx_catalog_generation(k->catalog);
+    if (start_ns < k->next_ranking_ns ||
+        (trends == k->ranked_trends && catalog == k->ranked_catalog))
+        return false;
+    struct nbx_rankings *fresh = NULL, *old = k->rankings;
+    if (nbx_rankings_build(&fresh, s->trends, k->catalog, nbx_clock_wall_ms())) {
+        nbx_log_warnx("rankings=stale reason=memory");
+        k->next_ranking_ns = start_ns + INT64_C(1000000000);
+        return false;
+    }
+    k->rankings = fresh;
+    k->ranked_trends = trends;
+    k->ranked_catalog = catalog;
+    if (nbx_keeper__publish(k)) {
+        k->rankings = old;
+        old = fresh;
+    }
+    nbx_rankings_destroy(&old);
+    int64_t took_ns = nbx_clock_mono_ns() - start_ns, pause_ns = took_ns * RANKING_DUTY;
+    k->next_ranking_ns = start_ns + (pause_ns > MIN_RANKING_NS ? pause_ns : MIN_RANKING_NS);
+    return true;
+}
+
+static enum nbx_err load_newest(struct nbx_keeper *k, struct nbx_model **out,
+                                struct nbx_fault *fault)
+{
+    char path[BUNDLE_PATH_MAX];
+    struct nbx_model *bare = NULL;
+    struct nbx_server *s = k->server;
+    *out = NULL;
+    enum nbx_err err = nbx_bundle_newest(s->options.data_dir, path, sizeof path);
+    if (err == NBX_ENOTFOUND)
+        return NBX_OK;
+    if (!err)
+        err = nbx_model_load(&bare, path, s->ids, &s->budget, fault);
+    if (!err)
+        err = nbx_model_refresh(out, bare, k->catalog);
+    if (!err)
+        nbx_log_info("model=%.*s version=%.*s file=%s", NBX_STR_ARG(nbx_model_name(*out)),
+                     NBX_STR_ARG(nbx_model_version(*out)), path);
+    nbx_model_release(&bare);
+    return err;
+}
+
+/* Beside the model in use, unless it is that very one. */
+static void reload_model(struct nbx_keeper *k)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_model *fresh = NULL, *old = k->model;
+    if (load_newest(k, &fresh, &fault) || !fresh) {
+        nbx_log_warnx("model=kept reason=\"%s%s%s\"", fault.field, fault.field[0] ? ": " : "",
+                      fault.message[0] ? fault.message : "no bundle");
+        return;
+    }
+    k->model = fresh;
+    if (nbx_keeper__publish(k)) {
+        k->model = old;
+        old = fresh;
+    }
+    nbx_model_release(&old);
+}
+
+static void reload_vocabulary(struct nbx_keeper *k, const struct nbx_vocabulary_options *options)
+{
+    struct nbx_vocabulary *fresh = NULL, *old = k->vocabulary;
+    if (nbx_vocabulary_new(&fresh, k->server->store, options)) {
+        nbx_log_warnx("vocabulary=kept");
+        return;
+    }
+    k->vocabulary = fresh;
+    if (nbx_keeper__publish(k)) {
+        k->vocabulary = old;
+        old = fresh;
+    }
+    nbx_vocabulary_destroy(&old);
+}
+
+static bool reload(struct nbx_keeper *k)
+{
+    pthread_mutex_lock(&k->reload_lock);
+    const struct nbx_vocabulary_options *options = k->reload;
+    pthread_mutex_unlock(&k->reload_lock);
+    if (!options)
+        return false;
+    reload_vocabulary(k, options);
+    reload_model(k);
+    pthread_mutex_lock(&k->reload_lock);
+    k->reload = NULL;
+    pthread_cond_signal(&k->reloaded);
+    pthread_mutex_unlock(&k->reload_lock);
+    return true;
+}
+
+void nbx_server_reload(struct nbx_server *s, const struct nbx_vocabulary_options *vocabulary)
+{
+    struct nbx_keeper *k = &s->keeper;
+    pthread_mutex_lock(&k->reload_lock);
+    k->reload = vocabulary;
+    nbx_bell_ring(&k->bell);
+    while (k->reload)
+        pthread_cond_wait(&k->reloaded, &k->reload_lock);
+    pthread_mutex_unlock(&k->reload_lock);
+}
+
+static bool reload_asked(struct nbx_keeper *k)
+{
+    pthread_mutex_lock(&k->reload_lock);
+    bool asked = k->reload != NULL;
+    pthread_mutex_unlock(&k->reload_lock);
+    return asked;
+}
+
+static void *keeper_main(void *arg)
+{
+    struct nbx_keeper *k = arg;
+    for (;;) {
+        bool changed = nbx_keeper__serve_items(k);
+        changed |= reload(k);
+        changed |= refresh_rankings(k);
+        if (changed)
+            continue;
+        if (atomic_load(&k->server->stop))
+            return NULL;
+        nbx_bell_sleep(&k->bell);
+        if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !atomic_load(&k->server->stop))
+            nbx_bell_wait(&k->bell, RANKING_TICK_MS);
+        nbx_bell_wake(&k->bell);
+    }
+}
+
+static enum nbx_err load_catalogue_seq(struct nbx_keeper *k)
+{
+    struct nbx_key key = nbx_key_meta(META_CATALOGUE);
+    enum nbx_err err = nbx_record_u64_get(k->server->store, NBX_FAMILY_META, nbx_key_str(&key),
+                                          k->arena, &k->catalogue_seq);
+    nbx_arena_reset(k->arena);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+void nbx_keeper__put_seq(struct nbx_keeper *k)
+{
+    struct nbx_key key = nbx_key_meta(META_CATALOGUE);
+    nbx_record_u64_put(k->batch, NBX_FAMILY_META, nbx_key_str(&key), k->catalogue_seq);
+}
+
+static enum nbx_err load_catalog(struct nbx_keeper *k, struct nbx_fault *fault)
+{
+    struct nbx_server *s = k->server;
+    const struct nbx_vocabulary_options *v = &s->options.vocabulary;
+    struct nbx_catalog_options options = {.currency = v->currency,
+                                          .channels = v->channels,
+                                          .n_channels = v->n_channels,
+                                          .attribute_types = s->options.attribute_types};
+    return nbx_catalog_load(&k->catalog, s->ids, s->store, &s->budget, &options, fault);
+}
+
+static enum nbx_err load_trends(struct nbx_keeper *k)
+{
+    struct nbx_server *s = k->server;
+    struct nbx_trends_options options = {.half_life_ms = s->options.trend_half_life_ms,
+                                         .n_channels = nbx_vocabulary_max_channel(k->vocabulary),
+                                         .now_ms = nbx_clock_wall_ms()};
+    return nbx_trends_load(&s->trends, s->store, &s->budget, &options);
+}
+
+enum nbx_err nbx_keeper__load(struct nbx_keeper *k, struct nbx_server *server,
+                              struct nbx_fault *fault)
+{
+    enum nbx_err err;
+    k->server = server;
+    k->arena = nbx_arena_new(ARENA_BYTES);
+    k->batch = nbx_batch_new();
+    if (!k->arena || !k->batch)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory for the catalogue");
+    if ((err = load_catalogue_seq(k)) ||
+        (err = nbx_vocabulary_new(&k->vocabulary, server->store, &server->options.vocabulary)) ||
+        (err = load_trends(k)))
+        return nbx_fault_set(fault, err, NULL, "the store cannot be read: %s", nbx_err_status(err));
+    if ((err = load_catalog(k, fault)) || (err = load_newest(k, &k->model, fault)))
+        return err;
+    if ((err = nbx_rankings_build(&k->rankings, server->trends, k->catalog, nbx_clock_wall_ms())))
+        return nbx_fault_set(fault, err, NULL, "no memory for the rankings");
+    k->ranked_trends = nbx_trends_generation(server->trends);
+    k->ranked_catalog = nbx_catalog_generation(k->catalog);
+    k->world = make_world(k);
+    return k->world ? NBX_OK : NBX_ELIMIT;
+}
+
+enum nbx_err nbx_keeper__start(struct nbx_keeper *k)
+{
+    k->from_front = nbx_ring_new(k->server->options.queue);
+    k->to_front = nbx_ring_new(k->server->front.max_jobs);
+    if (!k->from_front || !k->to_front || nbx_bell_init(&k->bell))
+        return NBX_ELIMIT;
+    pthread_mutex_init(&k->reload_lock, NULL);
+    pthread_cond_init(&k->reloaded, NULL);
+    return pthread_create(&k->thread, NULL, keeper_main, k) ? NBX_ELIMIT : NBX_OK;
+}
+
+void nbx_keeper__stop(struct nbx_keeper *k)
+{
+    if (!k->thread)
+        return;
+    nbx_bell_ring(&k->bell);
+    pthread_join(k->thread, NULL);
+    pthread_cond_destroy(&k->reloaded);
+    pthread_mutex_destroy(&k->reload_lock);
+}
+
+void nbx_keeper__free(struct nbx_keeper *k)
+{
+    free(k->world);
+    nbx_rankings_destroy(&k->rankings);
+    nbx_model_release(&k->model);
+    nbx_vocabulary_destroy(&k->vocabulary);
+    nbx_catalog_release(&k->catalog);
+    nbx_ring_destroy(&k->from_front);
+    nbx_ring_destroy(&k->to_front);
+    nbx_batch_destroy(&k->batch);
+    nbx_arena_destroy(&k->arena);
+    nbx_bell_fini(&k->bell);
+}

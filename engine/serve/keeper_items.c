@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ * item.put, item.patch, item.delete: all that wait become one snapshot, one batch, one world.
+ */
+#include "engine/serve/keeper.h"
+
+#include "engine/base/log.h"
+#include "engine/serve/reply.h"
+#include "proto/wire.h"
+
+#include <stdlib.h>
+
+#define JOBS_A_ROUND 64
+
+/* One request of the round: its share of the changes, or what was wrong with it. */
+struct order {
+    struct nbx_job *job;
+    struct nbx_items_req req;   /* item.delete: `items` stays empty */
+    struct nbx_change *changes; /* (n) */
+    uint32_t *index;            /* (n) place in the list that was sent */
+    uint32_t n;
+    struct nbx_fault fault; /* code not 0: the request is refused whole */
+    uint64_t seq;
+};
+
+static enum nbx_err read_changes(struct order *o, struct nbx_arena *arena)
+{
+    bool patch = o->job->op->op == NBX_OP_ITEM_PATCH;
+    enum nbx_err err = nbx_message_items(&o->req, nbx_job_body(o->job), patch, arena, &o->fault);
+    if (err)
+        return err;
+    o->n = o->req.n;
+    o->index = o->req.index;
+    o->changes = nbx_arena_calloc(arena, o->n, sizeof *o->changes);
+    if (!o->changes)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < o->n; i++)
+        o->changes[i] = (struct nbx_change){.kind = patch ? NBX_CHANGE_PATCH : NBX_CHANGE_PUT,
+                                            .id = nbx_value_get(o->req.items[i], "id")->s,
+                                            .fields = o->req.items[i]};
+    return NBX_OK;
+}
+
+static enum nbx_err read_deletes(struct order *o, struct nbx_arena *arena)
+{
+    struct nbx_item_ids_req req;
+    enum nbx_err err = nbx_message_item_ids(&req, nbx_job_body(o->job), arena, &o->fault);
+    o->req.id = req.id;
+    if (err)
+        return err;
+    o->n = req.ids.n;
+    o->changes = nbx_arena_calloc(arena, o->n, sizeof *o->changes);
+    o->index = nbx_arena_calloc(arena, o->n, sizeof *o->index);
+    if (!o->changes || !o->index)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < o->n; i++) {
+        o->index[i] = i;
+        o->changes[i] = (struct nbx_change){.kind = NBX_CHANGE_DELETE, .id = req.ids.p[i]};
+    }
+    return NBX_OK;
+}
+
+static void read_order(struct order *o, struct nbx_job *job, struct nbx_arena *arena)
+{
+    *o = (struct order){.job = job};
+    enum nbx_err err =
+        job->op->op == NBX_OP_ITEM_DELETE ? read_deletes(o, arena) : read_changes(o, arena);
+    if (!err)
+        return;
+    o->n = 0;
+    if (!o->fault.code)
+        nbx_fault_set(&o->fault, err, "items", "no memory for this request");
+}
+
+/* Applies one order to the newest snapshot; the snapshots in between are freed at once. */
+static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **newest)
+{
+    struct nbx_catalog *next = NULL;
+    if (o->n == 0) {
+        o->seq = k->catalogue_seq;
+        return;
+    }
+    enum nbx_err err =
+        nbx_catalog_apply(&next, *newest, o->changes, o->n, o->job->arrived_ms, k->batch);
+    if (err) {
+        nbx_fault_set(&o->fault, err, "items", "the catalogue cannot be changed");
+        return;
+    }
+    if (*newest != k->catalog)
+        nbx_catalog_release(newest);
+    *newest = next;
+    o->seq = ++k->catalogue_seq;
+}
+
+static uint32_t count_applied(const struct order *o)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < o->n; i++)
+        n += o->changes[i].fault.code == NBX_OK;
+    return n;
+}
+
+/* Errors of entries: those the decoder found, then those the catalogue found. */
+static struct nbx_entry_error *gather_errors(const struct order *o, struct nbx_arena *arena,
+                                             uint32_t *n)
+{
+    const char *list = o->job->op->op == NBX_OP_ITEM_DELETE ? "ids" : "items";
+    size_t room = (size_t)o->req.n_errors + o->n;
+    struct nbx_entry_error *errors = nbx_arena_calloc(arena, room, sizeof *errors);
+    *n = 0;
+    for (uint32_t i = 0; errors && i < o->req.n_errors; i++)
+        errors[(*n)++] = o->req.errors[i];
+    for (uint32_t i = 0; errors && i < o->n; i++) {
+        if (!o->changes[i].fault.code)
+            continue;
+        errors[*n] = (struct nbx_entry_error){o->index[i], o->changes[i].fault};
+        nbx_fault_prefix(&errors[(*n)++].fault, "%s[%u]", list, o->index[i]);
+    }
+    return errors;
+}
+
+static void reply(struct nbx_keeper *k, struct order *o)
+{
+    struct nbx_job *job = o->job;
+    uint32_t n_errors;
+    struct nbx_entry_error *errors = gather_errors(o, k->arena, &n_errors);
+    if (!errors && !o->fault.code)
+        nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no memory for the reply");
+    if (o->fault.code) {
+        nbx_reply_fault(job, &o->fault, &o->req.id);
+        nbx_mail__send(k->to_front, &k->server->front.bell, job);
+        return;
+    }
+    nbx_reply_begin(job, 3, &o->req.id);
+    nbx_wire_kv_int(&job->reply, "applied", count_applied(o));
+    nbx_wire_kv_int(&job->reply, "seq", (int64_t)o->seq);
+    nbx_reply_errors(&job->reply, errors, n_errors);
+    job->durable = true;
+    nbx_reply_finish(job);
+    if (job->durable)
+        nbx_mail__send(k->server->commit.from_keeper, &k->server->commit.bell, job);
+    else
+        nbx_mail__send(k->to_front, &k->server->front.bell, job);
+}
+
+/* The model with the items' own vectors as they are in `catalog`; the old one where none moved. */
+static enum nbx_err follow_vectors(struct nbx_keeper *k, const struct nbx_catalog *catalog,
+                                   struct nbx_model **out)
+{
+    *out = k->model;
+    if (!k->model ||
+        nbx_catalog_vectors_generation(catalog) == nbx_catalog_vectors_generation(k->catalog))
+        return NBX_OK;
+    return nbx_model_refresh(out, k->model, catalog);
+}
+
+/* Writes the batch, then makes every worker obey. Nobody sees what was not written. */
+static enum nbx_err adopt(struct nbx_keeper *k, struct nbx_catalog *newest)
+{
+    struct nbx_catalog *old_catalog = k->catalog;
+    struct nbx_model *old_model = k->model, *model;
+    enum nbx_err err = follow_vectors(k, newest, &model);
+    if (!err) {
+        nbx_keeper__put_seq(k);
+        err = nbx_store_write(k->server->store, k->batch);
+        if (err && model != old_model)
+            nbx_model_release(&model);
+    }
+    if (err) {
+        nbx_catalog_release(&newest);
+        return err;
+    }
+    k->catalog = newest;
+    k->model = model;
+    while (nbx_keeper__publish(k)) /* it is written: it must be obeyed */
+        nbx_log_errorx("catalogue=waiting reason=memory");
+    nbx_catalog_release(&old_catalog);
+    if (model != old_model)
+        nbx_model_release(&old_model);
+    return NBX_OK;
+}
+
+static void serve_round(struct nbx_keeper *k, struct order *orders, size_t n)
+{
+    struct nbx_catalog *newest = k->catalog;
+    uint64_t seq_before = k->catalogue_seq;
+    for (size_t i = 0; i < n; i++)
+        apply(k, &orders[i], &newest);
+    enum nbx_err err = newest == k->catalog ? NBX_OK : adopt(k, newest);
+    nbx_batch_clear(k->batch);
+    if (err)
+        k->catalogue_seq = seq_before;
+    for (size_t i = 0; i < n; i++) {
+        if (err && orders[i].n && !orders[i].fault.code)
+            nbx_fault_set(&orders[i].fault, err, NULL, "the catalogue cannot be written");
+        reply(k, &orders[i]);
+    }
+    nbx_arena_reset(k->arena);
+}
+
+bool nbx_keeper__serve_items(struct nbx_keeper *k)
+{
+    struct order orders[JOBS_A_ROUND];
+    size_t n = 0;
+    struct nbx_job *job;
+    while (n < JOBS_A_ROUND && (job = nbx_ring_pop(k->from_front)))
+        read_order(&orders[n++], job, k->arena);
+    if (n > 0)
+        serve_round(k, orders, n);
+    return n > 0;
+}

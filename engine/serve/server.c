@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/serve/server.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/serve/server_internal.h"
+
+#include <stdlib.h>
+
+#define JOBS_A_WORKER 1024 /* requests under way, beyond those in the workers' rings */
+/* Shares of memory_limit; what is left is for arenas, filters and the libraries. */
+#define CACHE_SHARE   16
+#define CACHE_MAX     ((size_t)96 << 20)
+#define BUFFER_SHARE  16
+#define BUFFER_MAX    ((size_t)64 << 20)
+#define BUDGET_SHARES 10 /* of 16: catalogue, ids, trends, index */
+
+static size_t share(size_t limit, size_t part, size_t max)
+{
+    return limit / part < max ? limit / part : max;
+}
+
+static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
+{
+    size_t limit = s->options.memory_limit;
+    struct nbx_store_options options = {.dir = s->options.data_dir,
+                                        .cache_bytes = share(limit, CACHE_SHARE, CACHE_MAX),
+                                        .write_buffer_bytes =
+                                            share(limit, BUFFER_SHARE, BUFFER_MAX),
+                                        .event_retention_ms = s->options.event_retention_ms,
+                                        .decision_retention_ms = s->options.decision_retention_ms};
+    s->budget.limit = limit / 16 * BUDGET_SHARES;
+    enum nbx_err err = nbx_store_open(&s->store, &options, fault);
+    if (err)
+        return err;
+    err = nbx_ids_load(&s->ids, s->store, &s->budget);
+    return err ? nbx_fault_set(fault, err, NULL, "item ids cannot be read: %s", nbx_err_status(err))
+               : NBX_OK;
+}
+
+static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
+{
+    enum nbx_err err = nbx_keeper__load(&s->keeper, s, fault);
+    if (err)
+        return err;
+    err = nbx_customers_new(&s->customers, s->store, s->ids, s->trends);
+    return err ? nbx_fault_set(fault, err, NULL, "customers cannot be read: %s",
+                               nbx_err_status(err))
+               : NBX_OK;
+}
+
+/* The front last: nobody can ask before there is somebody to answer. */
+static enum nbx_err start_threads(struct nbx_server *s, struct nbx_fault *fault)
+{
+    enum nbx_err err = nbx_commit__start(&s->commit, s);
+    if (!err)
+        err = nbx_keeper__start(&s->keeper);
+    for (unsigned w = 0; !err && w < s->n_workers; w++)
+        err = nbx_worker__start(&s->workers[w], s, w);
+    if (!err)
+        err = nbx_fanout__start(&s->fanout, s);
+    if (err)
+        return nbx_fault_set(fault, err, NULL, "a thread cannot be started");
+    return nbx_front__start(&s->front, s, fault);
+}
+
+static struct nbx_server *server_new(const struct nbx_server_options *options)
+{
+    struct nbx_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->options = *options;
+    s->n_workers = options->workers;
+    s->workers = calloc(s->n_workers, sizeof *s->workers);
+    s->zmq = zmq_ctx_new();
+    s->front.max_jobs = s->n_workers * (options->queue + JOBS_A_WORKER) + 2 * options->queue;
+    s->front.bell.fd = s->commit.bell.fd = s->fanout.bell.fd = s->keeper.bell.fd = -1;
+    for (unsigned w = 0; s->workers && w < s->n_workers; w++)
+        s->workers[w].bell.fd = -1;
+    s->started_ns = nbx_clock_mono_ns();
+    if (!s->workers || !s->zmq)
+        nbx_server_stop(&s);
+    return s;
+}
+
+enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
+                              struct nbx_fault *fault)
+{
+    *out = NULL;
+    struct nbx_server *s = server_new(options);
+    if (!s)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory");
+    enum nbx_err err;
+    if ((err = open_store(s, fault)) || (err = load_state(s, fault)) ||
+        (err = start_threads(s, fault))) {
+        nbx_server_stop(&s);
+        return err;
+    }
+    *out = s;
+    return NBX_OK;
+}
+
+/* In the reverse of the way of a request: front, then those it feeds, then the commit thread they
+ * feed, then what they all read. */
+void nbx_server_stop(struct nbx_server **server)
+{
+    if (!server || !*server)
+        return;
+    struct nbx_server *s = *server;
+    nbx_front__drain(&s->front);
+    atomic_store(&s->stop, true);
+    nbx_front__stop(&s->front);
+    nbx_fanout__stop(&s->fanout);
+    nbx_keeper__stop(&s->keeper); /* waits for workers to adopt: before them */
+    for (unsigned w = 0; s->workers && w < s->n_workers; w++)
+        nbx_worker__stop(&s->workers[w]);
+    nbx_commit__stop(&s->commit);
+    for (unsigned w = 0; s->workers && w < s->n_workers; w++)
+        nbx_worker__free(&s->workers[w]);
+    nbx_fanout__free(&s->fanout);
+    nbx_commit__free(&s->commit);
+    nbx_front__free(&s->front);
+    nbx_keeper__free(&s->keeper);
+    nbx_customers_destroy(&s->customers);
+    nbx_trends_destroy(&s->trends);
+    nbx_ids_destroy(&s->ids);
+    if (s->store && nbx_store_sync(s->store))
+        nbx_log_errorx("sync=failed");
+    nbx_store_close(&s->store);
+    if (s->zmq)
+        zmq_ctx_term(s->zmq);
+    free(s->workers);
+    free(s);
+    *server = NULL;
+}
+
+void *nbx_server_zmq(const struct nbx_server *s)
+{
+    return s->zmq;
+}
