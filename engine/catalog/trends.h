@@ -57,7 +57,7 @@ struct nbx_rankings {
     struct nbx_ranking *trend;  /* (n_channels + 1), by channel number, 0: over all channels; only
                                    items with a count */
     struct nbx_ranking popular; /* all-time totals; only items with a count */
-    struct nbx_ranking newest;  /* every item, by created_ms falling */
+    struct nbx_ranking newest;  /* every item, by created_ms falling, which is its score */
     uint16_t n_channels;
 };
 /* Only items present in the catalogue. */

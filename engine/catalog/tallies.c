@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/catalog/tallies.h"
+
+#include <stdlib.h>
+
+#define CHUNK_BYTES (NBX_CHUNK_ITEMS * sizeof(uint64_t))
+
+static enum nbx_err grow(struct nbx_tallies *t, size_t n_chunks, struct nbx_budget *budget)
+{
+    size_t more = (n_chunks - t->n_chunks) * sizeof *t->chunks;
+    if (nbx_budget_take(budget, more))
+        return NBX_ELIMIT;
+    _Atomic uint64_t **chunks = realloc(t->chunks, n_chunks * sizeof *chunks);
+    if (!chunks) {
+        nbx_budget_give(budget, more);
+        return NBX_ELIMIT;
+    }
+    memset(chunks + t->n_chunks, 0, more);
+    t->chunks = chunks;
+    t->n_chunks = n_chunks;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_tallies_reach(struct nbx_tallies *t, uint32_t item_no, struct nbx_budget *budget)
+{
+    size_t at = item_no / NBX_CHUNK_ITEMS;
+    if (at >= t->n_chunks && grow(t, at + 1, budget))
+        return NBX_ELIMIT;
+    if (t->chunks[at])
+        return NBX_OK;
+    if (nbx_budget_take(budget, CHUNK_BYTES))
+        return NBX_ELIMIT;
+    t->chunks[at] = calloc(1, CHUNK_BYTES);
+    if (t->chunks[at])
+        return NBX_OK;
+    nbx_budget_give(budget, CHUNK_BYTES);
+    return NBX_ELIMIT;
+}
+
+void nbx_tallies_fini(struct nbx_tallies *t, struct nbx_budget *budget)
+{
+    for (size_t at = 0; at < t->n_chunks; at++) {
+        if (!t->chunks[at])
+            continue;
+        free((void *)t->chunks[at]);
+        nbx_budget_give(budget, CHUNK_BYTES);
+    }
+    nbx_budget_give(budget, t->n_chunks * sizeof *t->chunks);
+    free((void *)t->chunks);
+    *t = (struct nbx_tallies){0};
+}
