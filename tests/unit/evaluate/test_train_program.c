@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/base/random.h"
+#include "models/bundle/bundle.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define SEED      5
+#define CUSTOMERS 80
+#define ITEMS     50
+
+static char folder[] = P_tmpdir "/nbx-train-XXXXXX";
+static char said[1 << 16];
+
+static FILE *create(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    return f;
+}
+
+/* Customers of taste t (of 5) take items of taste t mostly; one pair each is held out. */
+static void make_folder(void)
+{
+    struct nbx_random random;
+    cr_assert_not_null(mkdtemp(folder));
+    FILE *events = create("events.csv"), *test = create("test.csv");
+    nbx_random_init(&random, SEED);
+    fputs("customer,type,item,time\n,view,i1,5\n", events);
+    fputs("customer,item\n", test);
+    for (int c = 0; c < CUSTOMERS; c++) {
+        int held_out = c % 5 + 5 * (c / 5 % 10);
+        fprintf(test, "c%d,i%d\n", c, held_out);
+        for (int i = 0; i < ITEMS; i++)
+            if (i != held_out && nbx_random_unit(&random) < (i % 5 == c % 5 ? 0.6 : 0.03))
+                fprintf(events, "c%d,%s,i%d,%d\n", c, i % 2 ? "view" : "purchase", i, 1000 + i);
+    }
+    fclose(events);
+    fclose(test);
+}
+
+static void remove_folder(void)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+/* nbx-train with arguments, run in the folder; its exit code. stdout and stderr are in `said`. */
+static int train(const char *arguments)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "cd '%s' && %s/nbx-train %s 2>&1", folder, NBX_BIN_DIR,
+             arguments);
+    FILE *p = popen(command, "r");
+    cr_assert_not_null(p);
+    size_t n = fread(said, 1, sizeof said - 1, p);
+    said[n] = '\0';
+    return WEXITSTATUS(pclose(p));
+}
+
+static bool same_files(const char *a, const char *b)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cmp -s '%s/%s' '%s/%s'", folder, a, folder, b);
+    return system(command) == 0;
+}
+
+static double number_after(const char *key)
+{
+    const char *at = strstr(said, key);
+    cr_assert_not_null(at, "no %s in %s", key, said);
+    return strtod(at + strlen(key), NULL);
+}
+
+Test(train_program, fits_and_evaluates, .init = make_folder, .fini = remove_folder)
+{
+    cr_assert_eq(train("fit --events events.csv --out m.safetensors --dim 8 --seed 3"), 0, "%s",
+                 said);
+    cr_expect_not_null(strstr(said, "seed 3, 8 dimensions, 8 epochs"));
+    cr_expect_not_null(strstr(said, "1 anonymous"));
+    cr_expect_not_null(strstr(said, "memory: training takes"));
+    cr_expect_not_null(strstr(said, "epoch 8/8: loss"));
+    cr_assert_eq(train("evaluate --bundle m.safetensors --events events.csv --test test.csv --k 10 "
+                       "--json"),
+                 0, "%s", said);
+    cr_expect_eq(number_after("\"users\":"), CUSTOMERS);
+    cr_expect_eq(number_after("\"test_pairs\":"), CUSTOMERS);
+    cr_expect_not_null(strstr(said, "folded in from their events"));
+    /* chance has the held-out item in the first 10 of about 43 for .23 of the customers */
+    cr_expect_gt(number_after("\"recall@10\":"), 0.6, "%s", said);
+    cr_expect_gt(number_after("\"ndcg@10\":"), 0.35, "%s", said);
+    cr_assert_eq(train("evaluate --bundle m.safetensors --events events.csv --test test.csv"), 0);
+    cr_expect_not_null(strstr(said, "recall@20"));
+}
+
+Test(train_program, the_bundle_says_how_it_was_made, .init = make_folder, .fini = remove_folder)
+{
+    struct nbx_bundle *bundle;
+    struct nbx_fault fault;
+    char path[256];
+    cr_assert_eq(train("fit --events events.csv --out m.safetensors --dim 8 --name shop "
+                       "--alpha0 0.1 --lambda 0.01 --nu 0.5 --created-ms 1700000000123"),
+                 0, "%s", said);
+    snprintf(path, sizeof path, "%s/m.safetensors", folder);
+    cr_assert_eq(nbx_bundle_open(&bundle, path, &fault), NBX_OK, "%s", fault.message);
+    const struct nbx_bundle_info *info = nbx_bundle_get(bundle);
+    cr_expect(nbx_str_is(info->name, "shop"));
+    cr_expect(nbx_str_is(info->family, "factors"));
+    cr_expect_eq(info->created_ms, 1700000000123);
+    cr_expect_eq(strncmp(info->version.p, "20231114T221320-", 16), 0);
+    cr_expect_eq(info->n_items, ITEMS);
+    cr_expect_eq(info->n_spaces, 1);
+    cr_expect(nbx_str_is(info->spaces[0].name, "ials"));
+    cr_expect_eq(info->spaces[0].dims, 8);
+    cr_expect_eq(info->spaces[0].customer, NBX_CUSTOMER_FOLDED);
+    cr_expect_eq(info->spaces[0].alpha0, 0.1f);
+    cr_expect_eq(info->spaces[0].lambda, 0.01f);
+    cr_expect_eq(info->spaces[0].nu, 0.5f);
+    cr_expect_not_null(strstr(info->metadata_json, "data_window"));
+    cr_expect_not_null(strstr(info->metadata_json, "1049")); /* the last time */
+    nbx_bundle_close(&bundle);
+}
+
+Test(train_program, the_same_seed_gives_the_same_bytes, .init = make_folder, .fini = remove_folder)
+{
+    cr_assert_eq(train("fit --events events.csv --out a --dim 8 --created-ms 1 --threads 1"), 0);
+    cr_assert_eq(train("fit --events events.csv --out b --dim 8 --created-ms 1 --threads 3"), 0);
+    cr_assert_eq(train("fit --events events.csv --out c --dim 8 --created-ms 1 --seed 2"), 0);
+    cr_expect(same_files("a", "b"));
+    cr_expect_not(same_files("a", "c"));
+}
+
+Test(train_program, wrong_usage_exits_2, .init = make_folder, .fini = remove_folder)
+{
+    static const struct {
+        const char *arguments, *why;
+    } cases[] = {
+        {"", "nbx-train fit"},
+        {"learn", "unknown command \"learn\", known are fit, evaluate"},
+        {"fit --events events.csv", "--out is missing"},
+        {"fit --out x", "--events is missing"},
+        {"fit --events e --out x --dim 0", "--dim: must be a whole number from 1"},
+        {"fit --events e --out x --dim 8x", "--dim: must be"},
+        {"fit --events e --out x --epochs -1", "--epochs: must be"},
+        {"fit --events e --out x --lambda abc", "--lambda: must be a number"},
+        {"fit --events e --out x --family bpr", "unknown \"bpr\", known are ials"},
+        {"fit --events e --out x --name a/b", "--name: must be"},
+        {"fit --events e --out x --types view", "--types: \"view\" is not NAME=WEIGHT"},
+        {"fit --events e --out x extra", "\"extra\" is no option"},
+        {"fit --nonsense", "nonsense"},
+        {"evaluate --bundle b --events e", "--test is missing"},
+        {"evaluate --bundle b --events e --test t --protocol x", "known are lightgcn"},
+        {"evaluate --bundle b --events e --test t --k 1001", "--k: must be"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_expect_eq(train(cases[i].arguments), 2, "%s", cases[i].arguments);
+        cr_expect_not_null(strstr(said, cases[i].why), "%s: %s", cases[i].arguments, said);
+    }
+}
+
+Test(train_program, bad_input_exits_1, .init = make_folder, .fini = remove_folder)
+{
+    fclose(create("empty.csv"));
+    fputs("customer,item\n", create("none.csv"));
+    fflush(NULL);
+    cr_expect_eq(train("fit --events missing.csv --out m"), 1);
+    cr_expect_not_null(strstr(said, "missing.csv"));
+    cr_expect_eq(train("fit --events empty.csv --out m"), 1);
+    cr_expect_not_null(strstr(said, "empty.csv:1:1: no header"));
+    cr_expect_eq(train("fit --events none.csv --out m"), 1);
+    cr_expect_not_null(strstr(said, "no pair to learn from"));
+    cr_expect_eq(train("fit --events events.csv --lambda 0 --out m"), 1);
+    cr_expect_not_null(strstr(said, "lambda: must be above 0"));
+    cr_expect_eq(train("fit --events events.csv --out nowhere/m"), 1);
+    cr_expect_not_null(strstr(said, "cannot write there"));
+    cr_expect_eq(train("evaluate --bundle missing --events events.csv --test test.csv"), 1);
+    cr_expect_eq(train("evaluate --bundle events.csv --events events.csv --test test.csv"), 1);
+}
+
+Test(train_program, help_and_version)
+{
+    strcpy(folder, P_tmpdir);
+    cr_expect_eq(train("--help"), 0);
+    cr_expect_eq(train("fit --help"), 0);
+    cr_expect_not_null(strstr(said, "--created-ms"));
+    cr_expect_eq(train("evaluate --help"), 0);
+    cr_expect_not_null(strstr(said, "--protocol lightgcn"));
+    cr_expect_eq(train("--version"), 0);
+    cr_expect_not_null(strstr(said, "nbx-train "));
+}
