@@ -32,14 +32,19 @@ FLOORS = {
     "engine/audience": 3,
     "engine/serve": 4,
     "engine/http": 4,
-    # Programs: a file of its own comes before the folder it lies in.
-    "engine/main.c": 5,
-    "models/train_main.c": 5,
+    # Programs.
+    "engine/main": 5,
     "models/train": 5,
     "models/sim": 5,
     "proto/cli": 5,
     "bench": 5,
     "tests": 6,
+}
+
+# Programs whose files lie beside the folders: pattern -> row.
+PROGRAM_FILES = {
+    r"engine/main(_\w+)?\.[ch]": "engine/main",
+    r"models/train_main\.c": "models/train",
 }
 
 # First part of an outside header's path -> the folders that may include it. bench and tests may
@@ -68,9 +73,9 @@ OPEN_TO_ALL_DOORS = ("bench", "tests")
 SYSTEM = set("""
 assert ctype errno fcntl fenv float getopt inttypes limits locale math poll pthread pty sched
 semaphore signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn
-string strings termios threads time unistd dirent dlfcn endian execinfo fnmatch glob langinfo
-libgen malloc netdb pwd regex sysexits syslog tgmath ucontext utime wchar wctype
-immintrin cpuid x86intrin arm_neon
+string strings alloca argp byteswap err error features ftw iconv ifaddrs link resolv search termios
+threads time unistd dirent dlfcn endian execinfo fnmatch glob langinfo libgen malloc netdb pwd
+regex sysexits syslog tgmath ucontext utime wchar wctype immintrin cpuid x86intrin arm_neon
 """.split())
 SYSTEM_FOLDERS = ("sys", "netinet", "arpa", "net", "linux", "asm", "sanitizer", "bits")
 
@@ -91,6 +96,9 @@ def sources(root):
 
 def part_of(path):
     """The row of the table a file belongs to: itself, or the nearest folder; None if none."""
+    for pattern, part in PROGRAM_FILES.items():
+        if re.fullmatch(pattern, path):
+            return part
     while path:
         if path in FLOORS:
             return path

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Settings as YAML, and what differs between two of them. */
-#include "engine/base/log.h"
+ * Settings as YAML. */
 #include "engine/conf/conf.h"
 #include "engine/conf/table.h"
 
@@ -157,65 +156,4 @@ void nbx_conf_print(const struct nbx_conf *conf, FILE *out)
                 (int)text.len, (const char *)text.p);
         nbx_buf_fini(&text);
     }
-}
-
-/* Sets both buffers to the setting's text in each configuration; true where they differ. */
-static bool differs(const struct conf_row *row, const struct nbx_conf *a, const struct nbx_conf *b,
-                    struct nbx_buf *a_text, struct nbx_buf *b_text)
-{
-    nbx_buf_clear(a_text);
-    nbx_buf_clear(b_text);
-    nbx_conf__format(a_text, row, a);
-    nbx_conf__format(b_text, row, b);
-    return a_text->len != b_text->len || memcmp(a_text->p, b_text->p, a_text->len) != 0;
-}
-
-void nbx_conf_reloadable_diff(struct nbx_conf_diff *out, const struct nbx_conf *running,
-                              const struct nbx_conf *fresh)
-{
-    struct nbx_buf a = {0}, b = {0};
-    *out = (struct nbx_conf_diff){0};
-    for (size_t i = 0; i < nbx_conf__top.n; i++) {
-        const struct conf_row *row = &nbx_conf__top.rows[i];
-        if (!differs(row, running, fresh, &a, &b))
-            continue;
-        if (row->reloadable)
-            out->reloadable[out->n_reloadable++] = row->name;
-        else
-            out->kept[out->n_kept++] = row->name;
-    }
-    nbx_buf_fini(&a);
-    nbx_buf_fini(&b);
-}
-
-static size_t size_of(enum conf_type type)
-{
-    return type == CONF_BOOL ? sizeof(bool) : type == CONF_WORD ? sizeof(int) : sizeof(int64_t);
-}
-
-static void log_change(const struct conf_row *row, const struct nbx_buf *old,
-                       const struct nbx_buf *new)
-{
-    if (row->reloadable)
-        nbx_log_info("setting=%s old=%.*s new=%.*s", row->name, (int)old->len, (const char *)old->p,
-                     (int)new->len, (const char *)new->p);
-    else
-        nbx_log_warnx("setting=%s kept until a restart", row->name);
-}
-
-void nbx_conf_adopt(struct nbx_conf *running, const struct nbx_conf *fresh)
-{
-    struct nbx_buf a = {0}, b = {0};
-    for (size_t i = 0; i < nbx_conf__top.n; i++) {
-        const struct conf_row *row = &nbx_conf__top.rows[i];
-        if (!differs(row, running, fresh, &a, &b))
-            continue;
-        log_change(row, &a, &b);
-        /* Reloadable settings are plain values: nothing of the fresh arena is borrowed. */
-        if (row->reloadable)
-            memcpy((char *)running + row->offset, (const char *)fresh + row->offset,
-                   size_of(row->type));
-    }
-    nbx_buf_fini(&a);
-    nbx_buf_fini(&b);
 }

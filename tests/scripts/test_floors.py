@@ -20,7 +20,10 @@ GOOD = {
     "engine/serve/front.c": '#include "engine/decide/gate.h"\n#include <zmq.h>\n',
     "models/sim/main.c": '#include "engine/base/err.h"\n#include "models/sim/shop.h"\n',
     "models/sim/shop.h": "",
-    "engine/main.c": '#include "engine/decide/gate.h"\n#include "version.h"\n',
+    "engine/main_options.h": "",
+    "engine/main.c": '#include "engine/main_options.h"\n#include "engine/decide/gate.h"\n#include "version.h"\n',
+    "models/train/arguments.h": "",
+    "models/train_main.c": '#include "models/train/arguments.h"\n',
     "tests/unit/store/test_store.c": '#include <criterion/criterion.h>\n#include <zmq.h>\n',
     "bench/echo.c": "  #  include <zmq.h>\n",
 }
