@@ -90,11 +90,13 @@ static bool take_over(struct nbx_conf *running, const struct conf_row *row,
 static void log_change(const struct conf_row *row, const struct nbx_buf *old,
                        const struct nbx_buf *new)
 {
-    if (row->reloadable)
+    if (!row->reloadable)
+        nbx_log_warnx("setting=%s kept until a restart", row->name);
+    else if (row->type == CONF_TEXTS || row->type == CONF_RECORDS)
+        nbx_log_info("setting=%s changed", row->name); /* spans lines */
+    else
         nbx_log_info("setting=%s old=%.*s new=%.*s", row->name, (int)old->len, (const char *)old->p,
                      (int)new->len, (const char *)new->p);
-    else
-        nbx_log_warnx("setting=%s kept until a restart", row->name);
 }
 
 void nbx_conf_adopt(struct nbx_conf *running, const struct nbx_conf *fresh)
