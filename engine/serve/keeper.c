@@ -64,32 +64,39 @@ enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
     return NBX_OK;
 }
 
-/* New rankings where counts or catalogue moved and it is time; true if the world changed. */
+/* True if counts or catalogue moved and enough time went by since the last rankings. */
+static bool rankings_due(const struct nbx_keeper *k, int64_t now_ns)
+{
+    bool catalog = nbx_catalog_generation(k->catalog) != k->ranked_catalog;
+    bool trends = nbx_trends_generation(k->server->trends) != k->ranked_trends;
+    int64_t least_ns = catalog ? CATALOG_PAUSE_NS : TREND_PAUSE_NS;
+    int64_t pause_ns = k->ranking_took_ns * (catalog ? CATALOG_DUTY : TREND_DUTY);
+    return (catalog || trends) &&
+           now_ns - k->ranked_ns >= (pause_ns > least_ns ? pause_ns : least_ns);
+}
+
+/* New rankings where they are due; true if the world changed. */
 static bool refresh_rankings(struct nbx_keeper *k)
 {
-    struct nbx_server *s = k->server;
     int64_t start_ns = nbx_clock_mono_ns();
-    uint64_t trends = nbx_trends_generation(s->trends);
-    uint64_t catalog = nbx_catalog_generation(k->catalog);
-    if (start_ns < k->next_ranking_ns ||
-        (trends == k->ranked_trends && catalog == k->ranked_catalog))
+    if (!rankings_due(k, start_ns))
         return false;
+    uint64_t trends = nbx_trends_generation(k->server->trends);
     struct nbx_rankings *fresh = NULL, *old = k->rankings;
-    if (nbx_rankings_build(&fresh, s->trends, k->catalog, nbx_clock_wall_ms())) {
+    k->ranked_ns = start_ns;
+    if (nbx_rankings_build(&fresh, k->server->trends, k->catalog, nbx_clock_wall_ms())) {
         nbx_log_warnx("rankings=stale reason=memory");
-        k->next_ranking_ns = start_ns + INT64_C(1000000000);
         return false;
     }
     k->rankings = fresh;
     k->ranked_trends = trends;
-    k->ranked_catalog = catalog;
+    k->ranked_catalog = nbx_catalog_generation(k->catalog);
     if (nbx_keeper__publish(k)) {
         k->rankings = old;
         old = fresh;
     }
     nbx_rankings_destroy(&old);
-    int64_t took_ns = nbx_clock_mono_ns() - start_ns, pause_ns = took_ns * RANKING_DUTY;
-    k->next_ranking_ns = start_ns + (pause_ns > MIN_RANKING_NS ? pause_ns : MIN_RANKING_NS);
+    k->ranking_took_ns = nbx_clock_mono_ns() - start_ns;
     return true;
 }
 

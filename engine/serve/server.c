@@ -53,10 +53,10 @@ static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
 static enum nbx_err start_threads(struct nbx_server *s, struct nbx_fault *fault)
 {
     enum nbx_err err = nbx_commit__start(&s->commit, s);
-    if (!err)
-        err = nbx_keeper__start(&s->keeper);
     for (unsigned w = 0; !err && w < s->n_workers; w++)
         err = nbx_worker__start(&s->workers[w], s, w);
+    if (!err)
+        err = nbx_keeper__start(&s->keeper); /* hands worlds to workers: after them */
     if (!err)
         err = nbx_fanout__start(&s->fanout, s);
     if (err)

@@ -79,7 +79,7 @@ struct nbx_keeper {
     struct nbx_world *world;
     uint64_t generation, catalogue_seq;
     uint64_t ranked_trends, ranked_catalog; /* generations the rankings were made from */
-    int64_t next_ranking_ns;
+    int64_t ranked_ns, ranking_took_ns;     /* when the last rankings were begun; their cost */
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;
     const struct nbx_vocabulary_options *reload; /* NULL: nothing asked */
