@@ -15,17 +15,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Customers a thread takes at a time. */
-#define UNIT_CUSTOMERS 32
-#define ALIGNMENT      64
-/* One customer's vectors and lists; history and fold-in both grow with the items known. */
+/* Customers a thread takes at a time: each block of items is read from memory once for all. */
+#define SEATS       16
+#define BLOCK_ITEMS 1024
+#define ALIGNMENT   64
+/* One customer's history and fold-in; both grow with the items known. */
 #define ARENA_BYTES(n_items, dim) (((size_t)64 << 20) + (n_items)*64 + (dim) * (dim)*64)
 #define ROW_UNKNOWN               UINT32_MAX
 
+/* Marks of an item for a customer. */
+enum mark { MARK_NONE, MARK_OWN, MARK_HELD_OUT };
+
+/* A customer being ranked. */
+struct seat {
+    size_t test_customer, customer; /* rows of test and of events (NBX_DATASET_NO_ROW) */
+    size_t n_history;
+    float *x;             /* (padded) */
+    struct nbx_hit *hits; /* (k) */
+    uint8_t *marked;      /* (n_items) enum mark; wiped when the customer leaves */
+    struct nbx_topk best;
+};
+
 struct worker {
     struct nbx_arena *arena;
-    float *scores;   /* (n_items) */
-    uint8_t *marked; /* (n_items) 1: the customer's own, 2: held out; wiped after each customer */
+    float *x;             /* (SEATS, padded) */
+    struct nbx_hit *hits; /* (SEATS, k) */
+    uint8_t *marked;      /* (SEATS, n_items) */
+    struct seat seats[SEATS];
+    float scores[BLOCK_ITEMS];
 };
 
 struct job {
@@ -135,30 +152,41 @@ static enum nbx_err make_fold(struct job *job)
     return err;
 }
 
+static enum nbx_err init_worker(struct worker *w, const struct job *job)
+{
+    size_t n_items = job->bundle->n_items, k = job->options->k;
+    w->arena = nbx_arena_new(ARENA_BYTES(n_items, job->space->dims));
+    w->x = aligned_alloc(ALIGNMENT, SEATS * job->padded * sizeof *w->x);
+    w->hits = calloc(SEATS * k, sizeof *w->hits);
+    w->marked = calloc(SEATS, n_items + 1);
+    if (!w->arena || !w->x || !w->hits || !w->marked)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < SEATS; i++)
+        w->seats[i] = (struct seat){.x = w->x + i * job->padded,
+                                    .hits = w->hits + i * k,
+                                    .marked = w->marked + i * n_items};
+    return NBX_OK;
+}
+
 static enum nbx_err make_workers(struct job *job)
 {
-    size_t n_items = job->bundle->n_items;
     job->workers = calloc(job->options->threads, sizeof *job->workers);
     job->metrics = calloc(job->test->n_customers, sizeof *job->metrics);
     job->cold = calloc(job->test->n_customers, sizeof *job->cold);
     if (!job->workers || !job->metrics || !job->cold)
         return NBX_ELIMIT;
-    for (unsigned i = 0; i < job->options->threads; i++) {
-        struct worker *w = &job->workers[i];
-        w->arena = nbx_arena_new(ARENA_BYTES(n_items, job->space->dims));
-        w->scores = calloc(n_items + 1, sizeof *w->scores);
-        w->marked = calloc(n_items + 1, sizeof *w->marked);
-        if (!w->arena || !w->scores || !w->marked)
-            return NBX_ELIMIT;
-    }
-    return NBX_OK;
+    enum nbx_err err = NBX_OK;
+    for (unsigned i = 0; !err && i < job->options->threads; i++)
+        err = init_worker(&job->workers[i], job);
+    return err;
 }
 
 static void free_job(struct job *job)
 {
     for (unsigned i = 0; job->workers && i < job->options->threads; i++) {
         nbx_arena_destroy(&job->workers[i].arena);
-        free(job->workers[i].scores);
+        free(job->workers[i].x);
+        free(job->workers[i].hits);
         free(job->workers[i].marked);
     }
     nbx_fold_destroy(&job->fold);
@@ -170,22 +198,22 @@ static void free_job(struct job *job)
     free(job->test_row);
 }
 
-/* The customer's items among the bundle's, marked 1 for the mask. */
+/* The customer's items among the bundle's, marked as its own. */
 static enum nbx_err gather_history(struct nbx_history *out, const struct job *job,
-                                   struct worker *worker, size_t customer)
+                                   struct nbx_arena *arena, const struct seat *seat)
 {
     const struct nbx_csr *pairs = &job->events->by_customer;
-    size_t n = nbx_csr_row_entries(pairs, customer);
-    const float **factors = nbx_arena_calloc(worker->arena, n, sizeof *factors);
-    float *weights = nbx_arena_calloc(worker->arena, n, sizeof *weights);
+    size_t n = nbx_csr_row_entries(pairs, seat->customer);
+    const float **factors = nbx_arena_calloc(arena, n, sizeof *factors);
+    float *weights = nbx_arena_calloc(arena, n, sizeof *weights);
     if (!factors || !weights)
         return NBX_ELIMIT;
     *out = (struct nbx_history){factors, weights, 0};
-    for (uint64_t i = pairs->start[customer]; i < pairs->start[customer + 1]; i++) {
+    for (uint64_t i = pairs->start[seat->customer]; i < pairs->start[seat->customer + 1]; i++) {
         uint32_t row = job->event_row[pairs->col[i]];
         if (row == ROW_UNKNOWN)
             continue;
-        worker->marked[row] = 1;
+        seat->marked[row] = MARK_OWN;
         factors[out->n] = job->items + row * job->padded;
         weights[out->n++] = pairs->weight ? pairs->weight[i] : 1.0f;
     }
@@ -198,91 +226,82 @@ static int compare_ids(const void *ctx, uint32_t a, uint32_t b)
     return nbx_str_cmp(ids[a], ids[b]);
 }
 
-static size_t rank_items(const struct job *job, struct worker *worker, const float *x,
-                         struct nbx_hit *hits)
+static enum nbx_err take_seat(const struct job *job, struct nbx_arena *arena, struct seat *seat,
+                              size_t test_customer)
 {
-    struct nbx_topk best;
-    size_t n_items = job->bundle->n_items;
-    nbx_topk_init(&best, hits, job->options->k, compare_ids, job->bundle->item_ids);
-    nbx_dot_rows(worker->scores, x, job->items, n_items, job->padded);
-    for (size_t i = 0; i < n_items; i++)
-        if (worker->scores[i] >= nbx_topk_threshold(&best) && worker->marked[i] != 1)
-            nbx_topk_offer(&best, worker->scores[i], (uint32_t)i);
-    return nbx_topk_finish(&best);
-}
-
-/* right (k) from the list and the customer's held-out items; *n its length. */
-static enum nbx_err list_places(bool *right, size_t *n, const struct job *job,
-                                struct worker *worker, size_t test_customer)
-{
-    struct nbx_history history;
-    size_t customer = nbx_dataset_find(job->events->customer_ids, job->events->n_customers,
-                                       job->test->customer_ids[test_customer]);
-    *n = 0;
+    struct nbx_history history = {0};
     enum nbx_err err = NBX_OK;
-    history.n = 0;
-    if (customer != NBX_DATASET_NO_ROW)
-        err = gather_history(&history, job, worker, customer);
+    nbx_arena_reset(arena);
+    seat->test_customer = test_customer;
+    seat->customer = nbx_dataset_find(job->events->customer_ids, job->events->n_customers,
+                                      job->test->customer_ids[test_customer]);
+    if (seat->customer != NBX_DATASET_NO_ROW)
+        err = gather_history(&history, job, arena, seat);
+    seat->n_history = history.n;
     job->cold[test_customer] = history.n == 0;
+    nbx_topk_init(&seat->best, seat->hits, job->options->k, compare_ids, job->bundle->item_ids);
     if (err || history.n == 0)
         return err;
-    float *x = nbx_arena_floats(worker->arena, job->padded);
-    struct nbx_hit *hits = nbx_arena_calloc(worker->arena, job->options->k, sizeof *hits);
-    if (!x || !hits)
-        return NBX_ELIMIT;
-    err = nbx_fold_customer(job->fold, &history, worker->arena, x);
-    if (err)
-        return err;
-    const struct nbx_csr *held = &job->test->by_customer;
-    *n = rank_items(job, worker, x, hits);
-    for (uint64_t i = held->start[test_customer]; i < held->start[test_customer + 1]; i++) {
-        uint32_t row = job->test_row[held->col[i]];
-        if (row != ROW_UNKNOWN)
-            worker->marked[row] = 2;
-    }
-    for (size_t i = 0; i < *n; i++)
-        right[i] = worker->marked[hits[i].row] == 2;
-    return NBX_OK;
+    return nbx_fold_customer(job->fold, &history, arena, seat->x);
 }
 
-static void wipe(const struct nbx_csr *pairs, size_t row, const uint32_t *bundle_row,
-                 uint8_t *marked)
+static void rank_block(const struct job *job, struct worker *worker, struct seat *seat,
+                       size_t begin, size_t n)
+{
+    nbx_dot_rows(worker->scores, seat->x, job->items + begin * job->padded, n, job->padded);
+    float threshold = nbx_topk_threshold(&seat->best);
+    for (size_t i = 0; i < n; i++) {
+        if (worker->scores[i] < threshold || seat->marked[begin + i] == MARK_OWN)
+            continue;
+        nbx_topk_offer(&seat->best, worker->scores[i], (uint32_t)(begin + i));
+        threshold = nbx_topk_threshold(&seat->best);
+    }
+}
+
+static void mark_row(const struct nbx_csr *pairs, size_t row, const uint32_t *bundle_row,
+                     uint8_t *marked, enum mark mark)
 {
     for (uint64_t i = pairs->start[row]; i < pairs->start[row + 1]; i++)
         if (bundle_row[pairs->col[i]] != ROW_UNKNOWN)
-            marked[bundle_row[pairs->col[i]]] = 0;
+            marked[bundle_row[pairs->col[i]]] = (uint8_t)mark;
 }
 
-static enum nbx_err evaluate_customer(const struct job *job, struct worker *worker,
-                                      size_t test_customer)
+static void leave_seat(const struct job *job, struct seat *seat)
 {
     bool right[NBX_EVALUATE_MAX_K] = {false};
-    size_t n;
-    nbx_arena_reset(worker->arena);
-    enum nbx_err err = list_places(right, &n, job, worker, test_customer);
-    size_t n_test = nbx_csr_row_entries(&job->test->by_customer, test_customer);
-    job->metrics[test_customer] = nbx_metrics_of(right, n, job->options->k, n_test);
-    size_t customer = nbx_dataset_find(job->events->customer_ids, job->events->n_customers,
-                                       job->test->customer_ids[test_customer]);
-    if (customer != NBX_DATASET_NO_ROW)
-        wipe(&job->events->by_customer, customer, job->event_row, worker->marked);
-    wipe(&job->test->by_customer, test_customer, job->test_row, worker->marked);
-    return err;
+    const struct nbx_csr *held = &job->test->by_customer;
+    size_t n = nbx_topk_finish(&seat->best), c = seat->test_customer;
+    mark_row(held, c, job->test_row, seat->marked, MARK_HELD_OUT);
+    for (size_t i = 0; i < n; i++)
+        right[i] = seat->marked[seat->hits[i].row] == MARK_HELD_OUT;
+    job->metrics[c] = nbx_metrics_of(right, n, job->options->k, nbx_csr_row_entries(held, c));
+    mark_row(held, c, job->test_row, seat->marked, MARK_NONE);
+    if (seat->customer != NBX_DATASET_NO_ROW)
+        mark_row(&job->events->by_customer, seat->customer, job->event_row, seat->marked,
+                 MARK_NONE);
 }
 
-static enum nbx_err evaluate_unit(void *ctx, unsigned worker, size_t unit)
+static enum nbx_err evaluate_unit(void *ctx, unsigned worker_number, size_t unit)
 {
     struct job *job = ctx;
-    size_t begin = unit * UNIT_CUSTOMERS, end = begin + UNIT_CUSTOMERS;
-    if (end > job->test->n_customers)
-        end = job->test->n_customers;
-    for (size_t c = begin; c < end; c++) {
-        enum nbx_err err = evaluate_customer(job, &job->workers[worker], c);
+    struct worker *worker = &job->workers[worker_number];
+    size_t begin = unit * SEATS, left = job->test->n_customers - begin;
+    size_t n = left < SEATS ? left : SEATS, n_items = job->bundle->n_items;
+    for (size_t i = 0; i < n; i++) {
+        enum nbx_err err = take_seat(job, worker->arena, &worker->seats[i], begin + i);
         if (err)
             return err;
     }
-    size_t done = atomic_fetch_add(&job->done, end - begin) + (end - begin);
-    if (worker == 0)
+    for (size_t from = 0; from < n_items; from += BLOCK_ITEMS) {
+        size_t block = n_items - from < BLOCK_ITEMS ? n_items - from : BLOCK_ITEMS;
+        for (size_t i = 0; i < n; i++)
+            if (worker->seats[i].n_history)
+                rank_block(job, worker, &worker->seats[i], from, block);
+    }
+    for (size_t i = 0; i < n; i++)
+        leave_seat(job, &worker->seats[i]);
+    size_t done = atomic_fetch_add(&job->done, n) + n;
+    if (worker_number == 0)
         nbx_progress_update(&job->progress, done);
     return NBX_OK;
 }
@@ -326,7 +345,7 @@ enum nbx_err nbx_evaluate(struct nbx_evaluation *out, const struct nbx_bundle_in
                       .events = events,
                       .test = test,
                       .options = options};
-    size_t units = (test->n_customers + UNIT_CUSTOMERS - 1) / UNIT_CUSTOMERS;
+    size_t units = (test->n_customers + SEATS - 1) / SEATS;
     err = prepare(&job, fault);
     if (!err) {
         nbx_progress_start(&job.progress, options->progress_fd, "evaluating", "customers",
@@ -351,7 +370,8 @@ uint64_t nbx_evaluate_bound_bytes(const struct nbx_bundle_info *bundle, size_t n
     uint64_t n = bundle->n_items, dim = bundle->n_spaces ? bundle->spaces[0].dims : 0, ids = 0;
     for (size_t i = 0; i < bundle->n_items; i++)
         ids += bundle->item_ids[i].len;
-    uint64_t each = ARENA_BYTES(n, dim) + n * (sizeof(float) + 1);
+    uint64_t each = ARENA_BYTES(n, dim) + sizeof(struct worker) + SEATS * (n + 1) +
+                    SEATS * (nbx_padded(dim) * sizeof(float) + options->k * sizeof(struct nbx_hit));
     return n * nbx_padded(dim) * sizeof(float) + 2 * ids + 64 * n + 8 * dim * dim * sizeof(double) +
            options->threads * each + n_customers * (sizeof(struct nbx_metrics) + 1);
 }

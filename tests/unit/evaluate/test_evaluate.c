@@ -198,6 +198,29 @@ Test(evaluate, ties_break_by_id_in_byte_order)
     cr_expect_eq(e.metrics.hit, 0, "the customer's own items are left out");
 }
 
+Test(evaluate, the_last_of_many_items_is_found)
+{
+    enum { MANY = 2500 };
+    static float many[MANY];
+    static char text[MANY][8];
+    static struct nbx_str many_ids[MANY];
+    struct nbx_bundle_info bundle = make_bundle();
+    struct nbx_evaluate_options options = some_options(1);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(text[i], sizeof text[i], "m%04zu", i);
+        many_ids[i] = nbx_str_c(text[i]);
+        many[i] = i == MANY - 1 ? 2.0f : 1.0f;
+    }
+    bundle.n_items = MANY;
+    bundle.item_ids = many_ids;
+    bundle.spaces[0].dims = 1;
+    bundle.spaces[0].item_factors = many;
+    options.k = 1;
+    struct nbx_evaluation e =
+        must_evaluate(&bundle, "customer,item\nc,m1500\n", "customer,item\nc,m2499\n", options);
+    cr_expect_eq(e.metrics.hit, 1);
+}
+
 Test(evaluate, who_is_unknown_gets_no_list_and_still_counts)
 {
     struct nbx_bundle_info bundle = make_bundle();
