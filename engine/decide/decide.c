@@ -9,23 +9,24 @@
 
 #include <math.h>
 
-/* rank: the numbers of the items named; ids nobody knows go to out->unknown. */
-static enum nbx_err number_items(struct nbx_decision *out, const struct nbx_decide *d,
-                                 const struct nbx_strs *ids, uint32_t **numbers, size_t *n)
+/* rank: closes the gate to all but the items named; ids nobody knows go to out->unknown. */
+static enum nbx_err keep_only(struct nbx_decision *out, const struct nbx_decide *d,
+                              const struct nbx_strs *ids, struct nbx_gate *gate)
 {
-    *numbers = nbx_arena_calloc(d->scope->arena, ids->n, sizeof **numbers);
-    out->unknown = nbx_arena_calloc(d->scope->arena, ids->n, sizeof *out->unknown);
-    *n = 0;
-    if (!*numbers || !out->unknown)
+    struct nbx_arena *arena = d->scope->arena;
+    uint32_t *numbers = nbx_arena_calloc(arena, ids->n, sizeof *numbers);
+    out->unknown = nbx_arena_calloc(arena, ids->n, sizeof *out->unknown);
+    size_t n = 0;
+    if (!numbers || !out->unknown)
         return NBX_ELIMIT;
     for (uint32_t i = 0; i < ids->n; i++) {
         uint32_t no = nbx_ids_find(d->ids, ids->p[i]);
         if (no && nbx_catalog_has(d->world->catalog, no))
-            (*numbers)[(*n)++] = no;
+            numbers[n++] = no;
         else
             out->unknown[out->n_unknown++] = ids->p[i];
     }
-    return NBX_OK;
+    return nbx_gate_keep_only(gate, numbers, n, arena);
 }
 
 static enum nbx_err check_fields(const struct nbx_decide *d, const struct nbx_strs *fields,
@@ -80,7 +81,7 @@ static enum nbx_err fill(struct nbx_decision *out, const struct nbx_decide *d,
     if ((err = nbx_list_init(&list, d, gate, req->n, req->distinct_group)))
         return err;
     if (taste->space && req->items.n)
-        err = nbx_list_fill_from(&list, taste, numbers, n_numbers);
+        err = nbx_list_fill_one_by_one(&list, taste);
     else if (taste->space)
         err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_PERSONAL, false);
     if (err)

@@ -101,23 +101,36 @@ enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_tast
     return NBX_OK;
 }
 
-enum nbx_err nbx_list_fill_from(struct nbx_list *list, const struct nbx_taste *taste,
-                                const uint32_t *item_nos, size_t n)
+static size_t count_open(const struct nbx_gate *gate)
 {
-    const struct nbx_world *world = list->d->world;
+    size_t n = 0;
+    for (size_t w = 0; w < gate->n_words; w++)
+        n += (size_t)__builtin_popcountll(gate->bits[w]);
+    return n;
+}
+
+static void offer_word(struct nbx_topk *top, const struct nbx_list *list,
+                       const struct nbx_taste *taste, size_t word)
+{
+    size_t padded = nbx_padded(taste->space->dims);
+    for (uint64_t bits = list->gate->bits[word]; bits; bits &= bits - 1) {
+        uint32_t item_no = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
+        const float *y = nbx_model_item(list->d->world->model, taste->space_ix, item_no);
+        if (y)
+            nbx_topk_offer(top, nbx_dot(taste->vector, y, padded), item_no);
+    }
+}
+
+enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list, const struct nbx_taste *taste)
+{
+    size_t n = count_open(list->gate);
     struct nbx_hit *heap = nbx_arena_calloc(list->d->scope->arena, n, sizeof *heap);
     if (!heap)
         return NBX_ELIMIT;
     struct nbx_topk top;
-    nbx_topk_init(&top, heap, n, nbx_catalog_tie, world->catalog);
-    for (size_t i = 0; i < n; i++) {
-        const float *y = nbx_gate_passes(list->gate, item_nos[i])
-                             ? nbx_model_item(world->model, taste->space_ix, item_nos[i])
-                             : NULL;
-        if (y)
-            nbx_topk_offer(&top, nbx_dot(taste->vector, y, nbx_padded(taste->space->dims)),
-                           item_nos[i]);
-    }
+    nbx_topk_init(&top, heap, n, nbx_catalog_tie, list->d->world->catalog);
+    for (size_t w = 0; w < list->gate->n_words; w++)
+        offer_word(&top, list, taste, w);
     size_t found = nbx_topk_finish(&top);
     for (size_t i = 0; i < found && list->n < list->room; i++)
         take(list, heap[i], NBX_SOURCE_PERSONAL, taste->reason);

@@ -27,9 +27,8 @@ enum nbx_err nbx_list_init(struct nbx_list *list, const struct nbx_decide *d, st
 /* The best by the taste's inner product, source `source`. by_angle: scores are cosines. */
 enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_taste *taste,
                                     enum nbx_source source, bool by_angle);
-/* As above but looks only at the n items given, which the gate must hold already. */
-enum nbx_err nbx_list_fill_from(struct nbx_list *list, const struct nbx_taste *taste,
-                                const uint32_t *item_nos, size_t n);
+/* As above for a short list: scores just the items that the gate still passes, one by one. */
+enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list, const struct nbx_taste *taste);
 /* Trend in the channel (0: none named), trend overall, popular, newest, until the list is full. */
 void nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no);
 

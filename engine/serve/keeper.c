@@ -10,11 +10,15 @@
 #include <stdlib.h>
 
 #define ARENA_BYTES     ((size_t)256 << 20) /* decoded item changes of one round */
-#define RANKING_DUTY    10                  /* rankings take at most a tenth of the time */
-#define MIN_RANKING_NS  INT64_C(50000000)
-#define RANKING_TICK_MS 100
+#define RANKING_TICK_MS 50
 #define BUNDLE_PATH_MAX 4096
 #define META_CATALOGUE  "catalogue_seq"
+/* A new item must be found at once; what is in vogue may wait, and must not take a core. Each is
+ * a least pause and a multiple of what the last rankings cost. */
+#define CATALOG_PAUSE_NS INT64_C(50000000)
+#define CATALOG_DUTY     10
+#define TREND_PAUSE_NS   INT64_C(1000000000)
+#define TREND_DUTY       100
 
 static struct nbx_world *make_world(struct nbx_keeper *k)
 {

@@ -45,7 +45,7 @@ class Client:
 
     def call(self, op, key="", body=None, timeout=None):
         """Any operation: its name, its key frame and its body; returns the reply's body."""
-        frames = [MAGIC, op.encode(), key.encode(), msgpack.packb(_present(body or {}))]
+        frames = [MAGIC, op.encode(), (key or "").encode(), msgpack.packb(_present(body or {}))]
         wait_ms = max(1, round(1000 * (self.timeout if timeout is None else timeout)))
         for _ in range(max(1, self.tries)):
             reply = self._exchange(frames, wait_ms)
