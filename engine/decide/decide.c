@@ -72,11 +72,8 @@ static enum nbx_err fill(struct nbx_decision *out, const struct nbx_decide *d,
                          const struct nbx_taste *taste)
 {
     struct nbx_list list;
-    uint32_t *numbers = NULL;
-    size_t n_numbers = 0;
     enum nbx_err err;
-    if (req->items.n && ((err = number_items(out, d, &req->items, &numbers, &n_numbers)) ||
-                         (err = nbx_gate_keep_only(gate, numbers, n_numbers, d->scope->arena))))
+    if (req->items.n && (err = keep_only(out, d, &req->items, gate)))
         return err;
     if ((err = nbx_list_init(&list, d, gate, req->n, req->distinct_group)))
         return err;

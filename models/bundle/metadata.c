@@ -52,7 +52,7 @@ static enum nbx_err get_word(struct nbx_str *out, const struct nbx_value *map, c
 static enum nbx_err get_decimal(int64_t *out, const struct nbx_value *map, const char *key,
                                 struct nbx_fault *fault)
 {
-    struct nbx_str text;
+    struct nbx_str text = {NULL, 0};
     enum nbx_err err = get_text(&text, map, key, fault);
     if (err)
         return err;
@@ -70,7 +70,7 @@ static enum nbx_err get_decimal(int64_t *out, const struct nbx_value *map, const
 static enum nbx_err get_choice(int *out, const struct nbx_value *map, const char *key,
                                const char *const words[2], struct nbx_fault *fault)
 {
-    struct nbx_str text;
+    struct nbx_str text = {NULL, 0};
     enum nbx_err err = get_text(&text, map, key, fault);
     if (err)
         return err;
@@ -157,7 +157,7 @@ static enum nbx_err check_space_names(const struct nbx_bundle_info *info, struct
 static enum nbx_err read_spaces(struct nbx_bundle_info *info, const struct nbx_value *metadata,
                                 struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    struct nbx_str text;
+    struct nbx_str text = {NULL, 0};
     struct nbx_value list;
     enum nbx_err err = get_text(&text, metadata, "spaces", fault);
     if (err)
