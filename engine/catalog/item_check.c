@@ -130,7 +130,7 @@ enum nbx_err nbx_item_new_columns(struct nbx_column **out, uint32_t *n, const st
         return nbx_fault_set(fault, NBX_ELIMIT, "attributes", "out of memory");
     for (uint32_t i = 0; i < most; i++) {
         const struct nbx_member *m = &attributes->members[i];
-        enum nbx_column_type type;
+        enum nbx_column_type type = NBX_COLUMN_STRING;
         uint32_t code;
         if (m->value.type == NBX_NIL)
             continue;
