@@ -52,9 +52,13 @@ static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
 /* The front last: nobody can ask before there is somebody to answer. */
 static enum nbx_err start_threads(struct nbx_server *s, struct nbx_fault *fault)
 {
-    enum nbx_err err = nbx_commit__start(&s->commit, s);
+    enum nbx_err err = NBX_OK;
     for (unsigned w = 0; !err && w < s->n_workers; w++)
-        err = nbx_worker__start(&s->workers[w], s, w);
+        err = nbx_worker__make(&s->workers[w], s, w);
+    if (!err)
+        err = nbx_commit__start(&s->commit, s);
+    for (unsigned w = 0; !err && w < s->n_workers; w++)
+        err = nbx_worker__start(&s->workers[w]);
     if (!err)
         err = nbx_keeper__start(&s->keeper); /* hands worlds to workers: after them */
     if (!err)

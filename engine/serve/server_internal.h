@@ -111,7 +111,9 @@ enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_server *server
 void nbx_front__drain(struct nbx_front *front);
 void nbx_front__stop(struct nbx_front *front);
 void nbx_front__free(struct nbx_front *front);
-enum nbx_err nbx_worker__start(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
+/* Workers' rings are made before any thread runs: commit and keeper look at all of them. */
+enum nbx_err nbx_worker__make(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
+enum nbx_err nbx_worker__start(struct nbx_worker *worker);
 void nbx_worker__stop(struct nbx_worker *worker);
 void nbx_worker__free(struct nbx_worker *worker);
 enum nbx_err nbx_commit__start(struct nbx_commit *commit, struct nbx_server *server);

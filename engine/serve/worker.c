@@ -93,7 +93,7 @@ static void *worker_main(void *arg)
     }
 }
 
-enum nbx_err nbx_worker__start(struct nbx_worker *w, struct nbx_server *server, unsigned ix)
+enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, unsigned ix)
 {
     size_t max_jobs = server->front.max_jobs;
     w->server = server;
@@ -110,8 +110,11 @@ enum nbx_err nbx_worker__start(struct nbx_worker *w, struct nbx_server *server, 
     w->filters = nbx_filter_cache_new(FILTER_BYTES);
     bool made = w->from_front && w->from_fanout && w->from_keeper && w->to_front && w->to_commit &&
                 w->arena && w->batch && w->filters;
-    if (!made || nbx_bell_init(&w->bell))
-        return NBX_ELIMIT;
+    return made && !nbx_bell_init(&w->bell) ? NBX_OK : NBX_ELIMIT;
+}
+
+enum nbx_err nbx_worker__start(struct nbx_worker *w)
+{
     return pthread_create(&w->thread, NULL, worker_main, w) ? NBX_ELIMIT : NBX_OK;
 }
 
