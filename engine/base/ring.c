@@ -114,10 +114,11 @@ void nbx_bell_wait(struct nbx_bell *bell, int timeout_ms)
     poll(&p, 1, timeout_ms);
 }
 
+/* Drained whoever rang: a ring that came after its push was already seen would otherwise leave the
+ * descriptor readable, and every later wait would return at once. */
 void nbx_bell_wake(struct nbx_bell *bell)
 {
-    if (atomic_exchange(&bell->asleep, false))
-        return; /* nobody rang: nothing to drain */
+    atomic_exchange(&bell->asleep, false);
     uint64_t count;
     ssize_t ignored = read(bell->fd, &count, sizeof count);
     (void)ignored;
