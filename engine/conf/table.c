@@ -73,7 +73,7 @@ static const struct conf_row top_rows[] = {
                "{type: purchase, class: positive, weight: 1}, "
                "{type: rating, class: positive, weight: 1, negative_below: 2.5}, "
                "{type: search, class: neutral}, {type: call, class: neutral}, "
-               "{type: visit, class: neutral}, {type: dismiss, class: negative}, "
+               "{type: visit, class: positive, weight: 1}, {type: dismiss, class: negative}, "
                "{type: return, class: negative}]",
      .sentence = "Event types. A positive one tells taste by its weight, which halves every "
                  "half_life (0: never); a negative one keeps its item out until the next positive "
