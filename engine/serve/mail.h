@@ -76,7 +76,8 @@ struct nbx_part {
     struct nbx_server *server;
     struct nbx_fan *fan;
     struct nbx_run *runs; /* (n_runs) */
-    uint32_t n_runs;
+    uint32_t n_runs, n_done;
+    bool durable;            /* something was applied that must be synced before the reply */
     struct nbx_arena *arena; /* what the worker's answer points at */
 };
 

@@ -2,7 +2,10 @@
 #include "engine/serve/request.h"
 
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "proto/wire.h"
+
+#define PART_PATIENCE_MS 10000
 
 typedef void (*handler)(struct nbx_request *);
 
@@ -76,23 +79,35 @@ static enum nbx_err apply_run(const struct nbx_customer_scope *scope, struct nbx
     return nbx_observe(observed, scope, &profile, run->customer, &run->events, false, &run->fault);
 }
 
-bool nbx_request__serve_part(struct nbx_worker *w, struct nbx_part *part)
+/* Bulk waits for a stalled store, but not for ever. */
+static bool may_wait(const struct nbx_part *part)
+{
+    int64_t waited_ms = (nbx_clock_mono_ns() - part->fan->job->arrived_ns) / 1000000;
+    return waited_ms < PART_PATIENCE_MS;
+}
+
+enum nbx_err nbx_request__serve_part(struct nbx_worker *w, struct nbx_part *part)
 {
     struct nbx_customer_scope scope = scope_of(w, part->fan->job->arrived_ms);
-    bool applied = false;
-    for (uint32_t i = 0; i < part->n_runs; i++) {
-        struct nbx_run *run = &part->runs[i];
+    for (; part->n_done < part->n_runs; part->n_done++) {
+        struct nbx_run *run = &part->runs[part->n_done];
         struct nbx_observed observed = {0};
         enum nbx_err err = apply_run(&scope, run, &observed);
+        if (err == NBX_EBUSY && may_wait(part)) {
+            run->fault = (struct nbx_fault){0};
+            nbx_arena_reset(w->arena);
+            return NBX_EBUSY;
+        }
         if (!err && !keep_observed(run, &observed, part->arena))
             err = NBX_ELIMIT;
         if (err)
             nbx_fault_set(&run->fault, err, NULL, "the event cannot be written: %s",
                           nbx_err_status(err));
-        applied |= observed.applied + observed.duplicates > 0;
+        part->durable |= observed.applied + observed.duplicates > 0;
         nbx_count(&w->counters.events, observed.applied);
         nbx_count(&w->counters.duplicates, observed.duplicates);
         nbx_arena_reset(w->arena);
     }
-    return applied && part->fan->req.ack != NBX_ACK_MEMORY;
+    part->durable &= part->fan->req.ack != NBX_ACK_MEMORY;
+    return NBX_OK;
 }

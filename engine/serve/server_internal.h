@@ -37,6 +37,7 @@ struct nbx_worker {
     struct nbx_arena *arena;
     struct nbx_batch *batch;
     struct nbx_filter_cache *filters;
+    struct nbx_part *stalled; /* waits until the store takes writes again */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
@@ -143,7 +144,9 @@ void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
 
 /* Serves one request on the worker: fills job->status, reply and durable. */
 void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);
-/* Serves one part of a fanned-out observe; true where something must be synced. */
-bool nbx_request__serve_part(struct nbx_worker *worker, struct nbx_part *part);
+/* Serves a part of a fanned-out observe, from where it was left. NBX_EBUSY: the store stalls
+ * writes; call again later, nothing is lost. Else the part is done, each run with its own verdict.
+ */
+enum nbx_err nbx_request__serve_part(struct nbx_worker *worker, struct nbx_part *part);
 
 #endif

@@ -8,8 +8,9 @@
 
 #include <stdlib.h>
 
-#define ARENA_BYTES  ((size_t)64 << 20) /* what one request may use */
-#define FILTER_BYTES ((size_t)8 << 20)
+#define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
+#define FILTER_BYTES   ((size_t)8 << 20)
+#define STALL_PAUSE_MS 2 /* between tries of a part that the store would not take */
 
 static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
 {
@@ -36,14 +37,23 @@ static void serve(struct nbx_worker *w, struct nbx_job *job)
         nbx_mail__send(w->to_front, &w->server->front.bell, job);
 }
 
-static void serve_part(struct nbx_worker *w, struct nbx_part *part)
+/* The part left by a stalled store first, else the next one. */
+static bool serve_part(struct nbx_worker *w)
 {
+    struct nbx_part *part = w->stalled ? w->stalled : nbx_ring_pop(w->from_fanout);
+    w->stalled = NULL;
+    if (!part)
+        return false;
     nbx_log_set_context("observe part");
-    if (nbx_request__serve_part(w, part))
+    enum nbx_err err = nbx_request__serve_part(w, part);
+    nbx_log_set_context(NULL);
+    if (err)
+        w->stalled = part;
+    else if (part->durable)
         nbx_mail__send(w->to_commit, &w->server->commit.bell, part);
     else
         nbx_fan__part_done(part, w->to_front);
-    nbx_log_set_context(NULL);
+    return !err;
 }
 
 /* A new world first: what was acknowledged before a request came is obeyed by its answer. */
@@ -66,16 +76,14 @@ static bool work(struct nbx_worker *w)
     struct nbx_job *job = nbx_ring_pop(w->from_front);
     if (job)
         serve(w, job);
-    struct nbx_part *part = nbx_ring_pop(w->from_fanout);
-    if (part)
-        serve_part(w, part);
-    return worked || job || part;
+    bool bulk = serve_part(w);
+    return worked || job || bulk;
 }
 
 static bool waits(const struct nbx_worker *w)
 {
-    return nbx_ring_depth(w->from_front) || nbx_ring_depth(w->from_fanout) ||
-           nbx_ring_depth(w->from_keeper);
+    return nbx_ring_depth(w->from_front) || nbx_ring_depth(w->from_keeper) ||
+           (nbx_ring_depth(w->from_fanout) && !w->stalled);
 }
 
 static void *worker_main(void *arg)
@@ -84,11 +92,11 @@ static void *worker_main(void *arg)
     for (;;) {
         if (work(w))
             continue;
-        if (atomic_load(&w->server->stop))
+        if (atomic_load(&w->server->stop) && !w->stalled)
             return NULL;
         nbx_bell_sleep(&w->bell);
         if (!waits(w) && !atomic_load(&w->server->stop))
-            nbx_bell_wait(&w->bell, -1);
+            nbx_bell_wait(&w->bell, w->stalled ? STALL_PAUSE_MS : -1);
         nbx_bell_wake(&w->bell);
     }
 }
