@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const struct nbx_type defaults[] = {
-    {"purchase", 1}, {"cart", 1},   {"wishlist", 1},   {"click", 1}, {"view", 1},
-    {"visit", 1},    {"rating", 1}, {"share", 1},      {"call", 1},  {"dismiss", -1},
-    {"return", -1},  {"search", 0}, {"impression", 0},
+    {"purchase", 1},   {"cart", 1},     {"click", 1},   {"view", 1},
+    {"visit", 1},      {"rating", 1},   {"call", 0},    {"search", 0},
+    {"impression", 0}, {"dismiss", -1}, {"return", -1},
 };
 
 void nbx_types_default(struct nbx_types *out)

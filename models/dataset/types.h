@@ -28,8 +28,8 @@ struct nbx_types {
     size_t n;
 };
 
-/* Positive, weight 1: purchase, cart, wishlist, click, view, visit, rating, share, call.
- * Negative: dismiss, return. Neutral: impression, search. */
+/* Positive, weight 1: purchase, cart, click, view, visit, rating. Negative: dismiss, return.
+ * Neutral: call, search, impression. */
 void nbx_types_default(struct nbx_types *out);
 /* "purchase=3,view=0.5,dismiss=-1": sets or adds types on top of what *types holds. */
 enum nbx_err nbx_types_parse(struct nbx_types *types, const char *text,

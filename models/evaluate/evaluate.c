@@ -45,6 +45,12 @@ struct worker {
     float scores[BLOCK_ITEMS];
 };
 
+struct popular {
+    uint32_t row;
+    size_t n_customers;
+    struct nbx_str id;
+};
+
 struct job {
     const struct nbx_bundle_info *bundle;
     const struct nbx_space *space;
@@ -55,9 +61,11 @@ struct job {
     uint32_t *event_row; /* (events->n_items) the bundle's row */
     uint32_t *test_row;  /* (test->n_items) */
     struct nbx_fold *fold;
-    struct worker *workers;      /* (threads) */
-    struct nbx_metrics *metrics; /* (test->n_customers) */
-    uint8_t *cold;               /* (test->n_customers) */
+    struct worker *workers;         /* (threads) */
+    struct nbx_metrics *metrics;    /* (test->n_customers) */
+    struct nbx_metrics *popularity; /* (test->n_customers) */
+    struct popular *popular;        /* (n_items) most customers first, then by id */
+    uint8_t *cold;                  /* (test->n_customers) */
     struct nbx_progress progress;
     _Atomic size_t done;
 };
@@ -152,6 +160,30 @@ static enum nbx_err make_fold(struct job *job)
     return err;
 }
 
+static int compare_popular(const void *a, const void *b)
+{
+    const struct popular *x = a, *y = b;
+    if (x->n_customers != y->n_customers)
+        return x->n_customers > y->n_customers ? -1 : 1;
+    return nbx_str_cmp(x->id, y->id);
+}
+
+static enum nbx_err count_popular(struct job *job)
+{
+    size_t n = job->bundle->n_items;
+    job->popular = calloc(n + 1, sizeof *job->popular);
+    if (!job->popular)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < n; i++)
+        job->popular[i] = (struct popular){(uint32_t)i, 0, job->bundle->item_ids[i]};
+    for (size_t i = 0; i < job->events->n_items; i++)
+        if (job->event_row[i] != ROW_UNKNOWN)
+            job->popular[job->event_row[i]].n_customers =
+                nbx_csr_row_entries(&job->events->by_item, i);
+    qsort(job->popular, n, sizeof *job->popular, compare_popular);
+    return NBX_OK;
+}
+
 static enum nbx_err init_worker(struct worker *w, const struct job *job)
 {
     size_t n_items = job->bundle->n_items, k = job->options->k;
@@ -172,8 +204,9 @@ static enum nbx_err make_workers(struct job *job)
 {
     job->workers = calloc(job->options->threads, sizeof *job->workers);
     job->metrics = calloc(job->test->n_customers, sizeof *job->metrics);
+    job->popularity = calloc(job->test->n_customers, sizeof *job->popularity);
     job->cold = calloc(job->test->n_customers, sizeof *job->cold);
-    if (!job->workers || !job->metrics || !job->cold)
+    if (!job->workers || !job->metrics || !job->popularity || !job->cold)
         return NBX_ELIMIT;
     enum nbx_err err = NBX_OK;
     for (unsigned i = 0; !err && i < job->options->threads; i++)
@@ -192,6 +225,8 @@ static void free_job(struct job *job)
     nbx_fold_destroy(&job->fold);
     free(job->workers);
     free(job->metrics);
+    free(job->popularity);
+    free(job->popular);
     free(job->cold);
     free(job->items);
     free(job->event_row);
@@ -266,15 +301,37 @@ static void mark_row(const struct nbx_csr *pairs, size_t row, const uint32_t *bu
             marked[bundle_row[pairs->col[i]]] = (uint8_t)mark;
 }
 
+/* The most popular items that are not the customer's own. rows: (k); returns how many. */
+static size_t list_popular(uint32_t *rows, const struct job *job, const struct seat *seat)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < job->bundle->n_items && n < job->options->k; i++)
+        if (seat->marked[job->popular[i].row] != MARK_OWN)
+            rows[n++] = job->popular[i].row;
+    return n;
+}
+
+static struct nbx_metrics measure(const uint32_t *rows, size_t n, const struct job *job,
+                                  const struct seat *seat)
+{
+    bool right[NBX_EVALUATE_MAX_K];
+    for (size_t i = 0; i < n; i++)
+        right[i] = seat->marked[rows[i]] == MARK_HELD_OUT;
+    return nbx_metrics_of(right, n, job->options->k,
+                          nbx_csr_row_entries(&job->test->by_customer, seat->test_customer));
+}
+
 static void leave_seat(const struct job *job, struct seat *seat)
 {
-    bool right[NBX_EVALUATE_MAX_K] = {false};
+    uint32_t ranked[NBX_EVALUATE_MAX_K], popular[NBX_EVALUATE_MAX_K];
     const struct nbx_csr *held = &job->test->by_customer;
     size_t n = nbx_topk_finish(&seat->best), c = seat->test_customer;
-    mark_row(held, c, job->test_row, seat->marked, MARK_HELD_OUT);
+    size_t n_popular = list_popular(popular, job, seat);
     for (size_t i = 0; i < n; i++)
-        right[i] = seat->marked[seat->hits[i].row] == MARK_HELD_OUT;
-    job->metrics[c] = nbx_metrics_of(right, n, job->options->k, nbx_csr_row_entries(held, c));
+        ranked[i] = seat->hits[i].row;
+    mark_row(held, c, job->test_row, seat->marked, MARK_HELD_OUT);
+    job->metrics[c] = measure(ranked, n, job, seat);
+    job->popularity[c] = measure(popular, n_popular, job, seat);
     mark_row(held, c, job->test_row, seat->marked, MARK_NONE);
     if (seat->customer != NBX_DATASET_NO_ROW)
         mark_row(&job->events->by_customer, seat->customer, job->event_row, seat->marked,
@@ -308,22 +365,24 @@ static enum nbx_err evaluate_unit(void *ctx, unsigned worker_number, size_t unit
 
 static void sum_up(struct nbx_evaluation *out, const struct job *job)
 {
-    struct nbx_metrics sum = {0};
+    struct nbx_metrics sum = {0}, popularity = {0};
     const struct nbx_csr *held = &job->test->by_customer;
     out->customers = job->test->n_customers;
     out->test_pairs = nbx_csr_entries(held);
     for (size_t c = 0; c < out->customers; c++) {
         nbx_metrics_add(&sum, &job->metrics[c]);
+        nbx_metrics_add(&popularity, &job->popularity[c]);
         out->cold += job->cold[c];
     }
     for (size_t i = 0; i < out->test_pairs; i++)
         out->unknown_pairs += job->test_row[held->col[i]] == ROW_UNKNOWN;
     out->metrics = nbx_metrics_mean(&sum, out->customers);
+    out->popularity = nbx_metrics_mean(&popularity, out->customers);
 }
 
 static enum nbx_err prepare(struct job *job, struct nbx_fault *fault)
 {
-    if (map_items(job) || pad_items(job) || make_workers(job))
+    if (map_items(job) || pad_items(job) || count_popular(job) || make_workers(job))
         return out_of_memory(fault);
     enum nbx_err err = make_fold(job);
     if (err == NBX_ELIMIT)
@@ -372,6 +431,7 @@ uint64_t nbx_evaluate_bound_bytes(const struct nbx_bundle_info *bundle, size_t n
         ids += bundle->item_ids[i].len;
     uint64_t each = ARENA_BYTES(n, dim) + sizeof(struct worker) + SEATS * (n + 1) +
                     SEATS * (nbx_padded(dim) * sizeof(float) + options->k * sizeof(struct nbx_hit));
-    return n * nbx_padded(dim) * sizeof(float) + 2 * ids + 64 * n + 8 * dim * dim * sizeof(double) +
-           options->threads * each + n_customers * (sizeof(struct nbx_metrics) + 1);
+    return n * nbx_padded(dim) * sizeof(float) + 2 * ids + (64 + sizeof(struct popular)) * n +
+           8 * dim * dim * sizeof(double) + options->threads * each +
+           n_customers * (2 * sizeof(struct nbx_metrics) + 1);
 }

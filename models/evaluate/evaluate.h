@@ -38,8 +38,10 @@ struct nbx_evaluate_options {
 };
 
 struct nbx_evaluation {
-    struct nbx_metrics metrics; /* at k, means over `customers` */
-    size_t customers;           /* of the test file, with at least one held-out item */
+    struct nbx_metrics metrics;    /* at k, means over `customers` */
+    struct nbx_metrics popularity; /* what the same list for all would have reached: the bundle's
+                                      items by how many customers have them in the events */
+    size_t customers;              /* of the test file, with at least one held-out item */
     size_t cold; /* among them: no event on an item of the bundle; their list is empty */
     size_t test_pairs;
     size_t unknown_pairs; /* among them: items the bundle does not know; always missed */

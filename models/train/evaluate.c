@@ -25,9 +25,9 @@ static const char usage[] =
     "  --threads T          (default: every processor)\n"
     "  --types T=W,...      as in nbx-train fit\n"
     "  --weighted           as in nbx-train fit\n"
-    "  --json               one JSON object on stdout: recall@K, ndcg@K, precision@K, hit@K, "
-    "mrr@K,\n"
-    "                       map@K, users, cold, test_pairs, unknown_pairs, seconds ...\n"
+    "  --json               one JSON object on stdout: recall@K, ndcg@K, precision@K, hit@K,\n"
+    "                       mrr@K, map@K, users, cold, items, test_pairs, unknown_pairs, seconds,\n"
+    "                       and popularity: recall@K, ndcg@K of one list of popular items\n"
     "\n"
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
@@ -99,6 +99,8 @@ static void print_json(const struct request *r, const struct nbx_bundle_info *bu
            e->metrics.ndcg, k, e->metrics.precision);
     printf("\"hit@%zu\":%.6f,\"mrr@%zu\":%.6f,\"map@%zu\":%.6f,", k, e->metrics.hit, k,
            e->metrics.mrr, k, e->metrics.map);
+    printf("\"popularity\":{\"recall@%zu\":%.6f,\"ndcg@%zu\":%.6f},", k, e->popularity.recall, k,
+           e->popularity.ndcg);
     printf("\"customers\":\"folded in from their events\",\"users\":%zu,\"cold\":%zu,",
            e->customers, e->cold);
     printf("\"items\":%zu,\"test_pairs\":%zu,\"unknown_pairs\":%zu,\"seconds\":%.3f}\n",
@@ -112,10 +114,23 @@ static void print_table(const struct request *r, const struct nbx_bundle_info *b
     printf("%.*s %.*s, protocol %s: %zu customers folded in from their events, %zu items\n",
            NBX_STR_ARG(bundle->name), NBX_STR_ARG(bundle->version), r->evaluate.protocol,
            e->customers, bundle->n_items);
-    printf("  recall@%-6zu %.4f\n  ndcg@%-8zu %.4f\n  precision@%-3zu %.4f\n", k, e->metrics.recall,
-           k, e->metrics.ndcg, k, e->metrics.precision);
-    printf("  hit@%-9zu %.4f\n  mrr@%-9zu %.4f\n  map@%-9zu %.4f\n", k, e->metrics.hit, k,
-           e->metrics.mrr, k, e->metrics.map);
+    const struct {
+        const char *name;
+        double model, popularity;
+    } lines[] = {
+        {"recall", e->metrics.recall, e->popularity.recall},
+        {"ndcg", e->metrics.ndcg, e->popularity.ndcg},
+        {"precision", e->metrics.precision, e->popularity.precision},
+        {"hit", e->metrics.hit, e->popularity.hit},
+        {"mrr", e->metrics.mrr, e->popularity.mrr},
+        {"map", e->metrics.map, e->popularity.map},
+    };
+    printf("  %-14s %8s %12s\n", "", "model", "popularity");
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s@%zu", lines[i].name, k);
+        printf("  %-14s %8.4f %12.4f\n", name, lines[i].model, lines[i].popularity);
+    }
     printf("  %zu held-out pairs, %zu on items the model does not know; %zu customers without "
            "history\n  %.1f s\n",
            e->test_pairs, e->unknown_pairs, e->cold, e->seconds);

@@ -221,6 +221,19 @@ Test(evaluate, the_last_of_many_items_is_found)
     cr_expect_eq(e.metrics.hit, 1);
 }
 
+Test(evaluate, popularity_ranks_what_most_customers_have)
+{
+    struct nbx_bundle_info bundle = make_bundle();
+    struct nbx_evaluate_options options = some_options(2);
+    options.k = 2;
+    /* i007: 3 customers, i003: 2, i005 and i009: 1. c has i007, so its list is i003, i005. */
+    struct nbx_evaluation e = must_evaluate(
+        &bundle, "customer,item\na,i007\nb,i007\nc,i007\na,i003\nb,i003\na,i009\nb,i005\n",
+        "customer,item\nc,i005\nc,i009\n", options);
+    cr_expect_float_eq(e.popularity.recall, 0.5, 1e-12);
+    cr_expect_float_eq(e.popularity.mrr, 0.5, 1e-12);
+}
+
 Test(evaluate, who_is_unknown_gets_no_list_and_still_counts)
 {
     struct nbx_bundle_info bundle = make_bundle();
