@@ -37,7 +37,8 @@ struct nbx_worker {
     struct nbx_arena *arena;
     struct nbx_batch *batch;
     struct nbx_filter_cache *filters;
-    struct nbx_part *stalled; /* waits until the store takes writes again */
+    struct nbx_part *part; /* under way: bulk is served in slices between requests */
+    bool stalled;          /* the store would not take its last slice */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
@@ -144,9 +145,9 @@ void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
 
 /* Serves one request on the worker: fills job->status, reply and durable. */
 void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);
-/* Serves a part of a fanned-out observe, from where it was left. NBX_EBUSY: the store stalls
- * writes; call again later, nothing is lost. Else the part is done, each run with its own verdict.
- */
+/* Serves a slice of a part of a fanned-out observe, from where it was left; it is done when n_done
+ * is n_runs, each run with its own verdict. NBX_EBUSY: the store stalls writes; call again later,
+ * nothing is lost. */
 enum nbx_err nbx_request__serve_part(struct nbx_worker *worker, struct nbx_part *part);
 
 #endif

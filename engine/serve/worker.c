@@ -37,23 +37,25 @@ static void serve(struct nbx_worker *w, struct nbx_job *job)
         nbx_mail__send(w->to_front, &w->server->front.bell, job);
 }
 
-/* The part left by a stalled store first, else the next one. */
-static bool serve_part(struct nbx_worker *w)
+/* A slice of the part under way, or of the next one; false where nothing moved. */
+static bool serve_slice(struct nbx_worker *w)
 {
-    struct nbx_part *part = w->stalled ? w->stalled : nbx_ring_pop(w->from_fanout);
-    w->stalled = NULL;
+    if (!w->part)
+        w->part = nbx_ring_pop(w->from_fanout);
+    struct nbx_part *part = w->part;
     if (!part)
         return false;
     nbx_log_set_context("observe part");
-    enum nbx_err err = nbx_request__serve_part(w, part);
+    w->stalled = nbx_request__serve_part(w, part) == NBX_EBUSY;
     nbx_log_set_context(NULL);
-    if (err)
-        w->stalled = part;
-    else if (part->durable)
+    if (part->n_done < part->n_runs)
+        return !w->stalled;
+    w->part = NULL;
+    if (part->durable)
         nbx_mail__send(w->to_commit, &w->server->commit.bell, part);
     else
         nbx_fan__part_done(part, w->to_front);
-    return !err;
+    return true;
 }
 
 /* A new world first: what was acknowledged before a request came is obeyed by its answer. */
@@ -76,14 +78,14 @@ static bool work(struct nbx_worker *w)
     struct nbx_job *job = nbx_ring_pop(w->from_front);
     if (job)
         serve(w, job);
-    bool bulk = serve_part(w);
+    bool bulk = serve_slice(w);
     return worked || job || bulk;
 }
 
 static bool waits(const struct nbx_worker *w)
 {
     return nbx_ring_depth(w->from_front) || nbx_ring_depth(w->from_keeper) ||
-           (nbx_ring_depth(w->from_fanout) && !w->stalled);
+           (nbx_ring_depth(w->from_fanout) && !w->part);
 }
 
 static void *worker_main(void *arg)
@@ -92,7 +94,7 @@ static void *worker_main(void *arg)
     for (;;) {
         if (work(w))
             continue;
-        if (atomic_load(&w->server->stop) && !w->stalled)
+        if (atomic_load(&w->server->stop) && !w->part)
             return NULL;
         nbx_bell_sleep(&w->bell);
         if (!waits(w) && !atomic_load(&w->server->stop))
