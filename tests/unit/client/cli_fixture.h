@@ -37,7 +37,7 @@ static struct fake_daemon daemon_;
 static struct result result;
 static struct nbx_buf seen; /* what `note` wrote */
 static char folder[] = P_tmpdir "/nbx-cli-XXXXXX";
-static char path[256];
+static char path[256]; /* of the file written last */
 /* Writes the reply's body and gives its status; NULL: no reply. */
 static const char *(*answer)(struct nbx_buf *out, const struct asked *asked);
 
@@ -95,10 +95,14 @@ static void teardown(void)
     NBX_ASSERT(system(command) == 0); /* NOLINT(bugprone-command-processor): a path of our own */
 }
 
-static const char *in_folder(const char *name)
+/* The last few results stay valid. */
+static char *in_folder(const char *name)
 {
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
+    static char paths[8][256];
+    static unsigned n;
+    char *out = paths[n++ % 8];
+    snprintf(out, sizeof paths[0], "%s/%s", folder, name);
+    return out;
 }
 
 static void read_all(const char *name, char *out)
@@ -149,9 +153,10 @@ static inline void expect_err(const char *text)
     cr_expect(strstr(result.err, text) != NULL, "\"%s\" is not in:\n%s", text, result.err);
 }
 
-static inline const char *write_file(const char *name, const char *text)
+static inline char *write_file(const char *name, const char *text)
 {
-    FILE *f = fopen(in_folder(name), "we");
+    snprintf(path, sizeof path, "%s", in_folder(name));
+    FILE *f = fopen(path, "we");
     cr_assert_eq(fwrite(text, 1, strlen(text), f), strlen(text));
     fclose(f);
     return path;
