@@ -41,10 +41,10 @@ enum nbx_err nbx_catalog_load(struct nbx_catalog **out, struct nbx_ids *ids,
 
 enum nbx_change_kind { NBX_CHANGE_PUT, NBX_CHANGE_PATCH, NBX_CHANGE_DELETE };
 struct nbx_change {
-    enum nbx_change_kind kind;
     struct nbx_str id;
     const struct nbx_value *fields; /* PUT, PATCH: a checked map of proto (nbx_items_req) */
-    struct nbx_fault fault;         /* set by apply: code 0 where the change was taken */
+    enum nbx_change_kind kind;
+    struct nbx_fault fault; /* set by apply: code 0 where the change was taken */
 };
 
 /* Applies the changes in order to a new snapshot *out and adds their records to `batch`, which the

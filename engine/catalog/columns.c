@@ -272,6 +272,14 @@ static bool is_missing(const struct nbx_segment *s, uint32_t row)
     }
 }
 
+/* 0.0 and -0.0 are two values. */
+static uint64_t double_bits(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
 static bool holds(const struct nbx_segment *s, uint32_t row, const struct nbx_cell *cell)
 {
     if (!s || !cell->set)
@@ -279,8 +287,7 @@ static bool holds(const struct nbx_segment *s, uint32_t row, const struct nbx_ce
     switch (s->type) {
     case NBX_COLUMN_STRING: return nbx_segment_codes(s)[row] == cell->code;
     case NBX_COLUMN_INT: return nbx_segment_ints(s)[row] == cell->i;
-    case NBX_COLUMN_FLOAT:
-        return memcmp(&nbx_segment_floats(s)[row], &cell->f, sizeof cell->f) == 0;
+    case NBX_COLUMN_FLOAT: return double_bits(nbx_segment_floats(s)[row]) == double_bits(cell->f);
     case NBX_COLUMN_BOOL: return s->data[row] == (cell->b ? NBX_BOOL_TRUE : NBX_BOOL_FALSE);
     case NBX_COLUMN_VECTOR: return same_vector(nbx_segment_vectors(s)[row], cell->vector);
     default: return same_many(s, row, cell);

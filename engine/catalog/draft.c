@@ -25,7 +25,7 @@ enum nbx_err nbx_catalog__draft(struct nbx_catalog **out, struct nbx_catalog_hom
         free(c);
         return NBX_ELIMIT;
     }
-    for (size_t i = 0; i < c->n_chunks; i++) {
+    for (size_t i = 0; old && i < old->n_chunks; i++) {
         c->chunks[i] = old->chunks[i];
         if (c->chunks[i])
             c->chunks[i]->shares++;

@@ -15,7 +15,7 @@ static uint64_t gather(const uint8_t *passes)
     return bits;
 }
 
-#define EACH_WORD(bits, passes, test)                                                              \
+#define EACH_WORD(bits, test)                                                                      \
     for (uint32_t w = 0; w < NBX_CHUNK_WORDS; w++) {                                               \
         uint8_t passes[64];                                                                        \
         for (uint32_t i = 0; i < 64; i++)                                                          \
@@ -45,18 +45,17 @@ static void test_code(uint64_t *bits, const struct nbx_filter_node *f, const uin
 {
     if (f->n && !f->codes.mask) {
         uint32_t a = f->codes.p[0], b = f->codes.p[1], c = f->codes.p[2], d = f->codes.p[3];
-        EACH_WORD(bits, passes,
-                  (codes[w * 64 + i] == a) | (codes[w * 64 + i] == b) | (codes[w * 64 + i] == c) |
-                      (codes[w * 64 + i] == d))
+        EACH_WORD(bits, (codes[w * 64 + i] == a) | (codes[w * 64 + i] == b) |
+                            (codes[w * 64 + i] == c) | (codes[w * 64 + i] == d))
     } else {
-        EACH_WORD(bits, passes, in_codes(f, codes[w * 64 + i]))
+        EACH_WORD(bits, in_codes(f, codes[w * 64 + i]))
     }
 }
 
 /* The id is the row's number. */
 static void test_id(uint64_t *bits, const struct nbx_filter_node *f, uint32_t first_no)
 {
-    EACH_WORD(bits, passes, in_codes(f, first_no + w * 64 + i))
+    EACH_WORD(bits, in_codes(f, first_no + w * 64 + i))
 }
 
 static bool has_one(const struct nbx_filter_node *f, const uint32_t *values, uint32_t n)
@@ -120,13 +119,11 @@ static void test_exists(uint64_t *bits, const struct nbx_segment *s)
     const double *floats = nbx_segment_floats(s);
     const uint32_t *codes = nbx_segment_codes(s);
     switch (s->type) {
-    case NBX_COLUMN_INT: EACH_WORD(bits, passes, ints[w * 64 + i] != NBX_INT_MISSING) break;
-    case NBX_COLUMN_FLOAT: EACH_WORD(bits, passes, !isnan(floats[w * 64 + i])) break;
-    case NBX_COLUMN_BOOL: EACH_WORD(bits, passes, s->data[w * 64 + i] != NBX_BOOL_MISSING) break;
-    case NBX_COLUMN_VECTOR:
-        EACH_WORD(bits, passes, nbx_segment_vectors(s)[w * 64 + i] != NULL)
-        break;
-    default: EACH_WORD(bits, passes, codes[w * 64 + i] != 0) break;
+    case NBX_COLUMN_INT: EACH_WORD(bits, ints[w * 64 + i] != NBX_INT_MISSING) break;
+    case NBX_COLUMN_FLOAT: EACH_WORD(bits, !isnan(floats[w * 64 + i])) break;
+    case NBX_COLUMN_BOOL: EACH_WORD(bits, s->data[w * 64 + i] != NBX_BOOL_MISSING) break;
+    case NBX_COLUMN_VECTOR: EACH_WORD(bits, nbx_segment_vectors(s)[w * 64 + i] != NULL) break;
+    default: EACH_WORD(bits, codes[w * 64 + i] != 0) break;
     }
 }
 
@@ -140,16 +137,16 @@ static void test_segment(uint64_t *bits, const struct nbx_filter_node *f,
     switch (f->test) {
     case NBX_TEST_CODE: test_code(bits, f, nbx_segment_codes(s)); break;
     case NBX_TEST_CODES:
-    case NBX_TEST_ALL_CODES: EACH_WORD(bits, passes, many_pass(f, s, w * 64 + i)) break;
+    case NBX_TEST_ALL_CODES: EACH_WORD(bits, many_pass(f, s, w * 64 + i)) break;
     case NBX_TEST_INT_RANGE:
-        EACH_WORD(bits, passes, (ints[w * 64 + i] >= from) & (ints[w * 64 + i] <= to))
+        EACH_WORD(bits, (ints[w * 64 + i] >= from) & (ints[w * 64 + i] <= to))
         break;
     case NBX_TEST_FLOAT_RANGE: /* NaN fails both */
-        EACH_WORD(bits, passes, (floats[w * 64 + i] >= above) & (floats[w * 64 + i] <= below))
+        EACH_WORD(bits, (floats[w * 64 + i] >= above) & (floats[w * 64 + i] <= below))
         break;
-    case NBX_TEST_INT_LIST: EACH_WORD(bits, passes, int_listed(f, ints[w * 64 + i])) break;
-    case NBX_TEST_FLOAT_LIST: EACH_WORD(bits, passes, float_listed(f, floats[w * 64 + i])) break;
-    case NBX_TEST_BOOL: EACH_WORD(bits, passes, f->bools[s->data[w * 64 + i]]) break;
+    case NBX_TEST_INT_LIST: EACH_WORD(bits, int_listed(f, ints[w * 64 + i])) break;
+    case NBX_TEST_FLOAT_LIST: EACH_WORD(bits, float_listed(f, floats[w * 64 + i])) break;
+    case NBX_TEST_BOOL: EACH_WORD(bits, f->bools[s->data[w * 64 + i]]) break;
     default: test_exists(bits, s); break;
     }
 }

@@ -290,7 +290,7 @@ enum nbx_err nbx_filter_bits(struct nbx_filter_cache *cache, const struct nbx_ca
     if (err)
         return err;
     *bits = offered->bits;
-    if (!filter)
+    if (!passing)
         return NBX_OK;
     if (!join(cache, offered->bits, passing->bits, chunks_of(catalog) * NBX_CHUNK_WORDS))
         return nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");

@@ -56,6 +56,16 @@ static enum nbx_err read_all(const struct nbx_store *store, struct nbx_buf *text
     return texts->failed || list->failed ? NBX_ELIMIT : NBX_OK;
 }
 
+static enum nbx_err add_next(struct nbx_words *words, struct nbx_str id, uint32_t expected)
+{
+    uint32_t number;
+    enum nbx_err err = nbx_words_add(words, id, &number);
+    if (err || number == expected)
+        return err;
+    nbx_log_errorx("what=item_ids number=%u expected=%u", expected, number);
+    return NBX_ECORRUPT;
+}
+
 static enum nbx_err add_all(struct nbx_words *words, const struct nbx_buf *texts,
                             struct nbx_buf *list)
 {
@@ -63,18 +73,12 @@ static enum nbx_err add_all(struct nbx_words *words, const struct nbx_buf *texts
     size_t count = list->len / sizeof *n;
     if (count)
         qsort(n, count, sizeof *n, by_number);
-    for (size_t i = 0; i < count; i++) {
+    enum nbx_err err = NBX_OK;
+    for (size_t i = 0; !err && i < count; i++) {
         struct nbx_str id = {(const char *)texts->p + n[i].at, n[i].len};
-        uint32_t number;
-        enum nbx_err err = nbx_words_add(words, id, &number);
-        if (err)
-            return err;
-        if (number != n[i].number) {
-            nbx_log_errorx("what=item_ids number=%u expected=%u", n[i].number, number);
-            return NBX_ECORRUPT;
-        }
+        err = add_next(words, id, n[i].number);
     }
-    return NBX_OK;
+    return err;
 }
 
 enum nbx_err nbx_ids_load(struct nbx_ids **out, struct nbx_store *store, struct nbx_budget *budget)

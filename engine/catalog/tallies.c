@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define CHUNK_BYTES (NBX_CHUNK_ITEMS * sizeof(uint64_t))
+#define CHUNK_BYTES (NBX_CHUNK_ITEMS * sizeof(_Atomic uint64_t))
 
 static enum nbx_err grow(struct nbx_tallies *t, size_t n_chunks, struct nbx_budget *budget)
 {
@@ -30,7 +30,7 @@ enum nbx_err nbx_tallies_reach(struct nbx_tallies *t, uint32_t item_no, struct n
         return NBX_OK;
     if (nbx_budget_take(budget, CHUNK_BYTES))
         return NBX_ELIMIT;
-    t->chunks[at] = calloc(1, CHUNK_BYTES);
+    t->chunks[at] = calloc(NBX_CHUNK_ITEMS, sizeof(_Atomic uint64_t));
     if (t->chunks[at])
         return NBX_OK;
     nbx_budget_give(budget, CHUNK_BYTES);

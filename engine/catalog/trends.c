@@ -12,6 +12,7 @@
 
 #define LEAST_BUCKET_MS  60000 /* so that bucket numbers fit 32 bits until the year 9999 */
 #define HALF_LIVES_AHEAD 400   /* of the landmark; a double overflows at 1,024 */
+#define NOTHING_LEFT     4096  /* half-lives after which every double is 0 */
 #define HALF_LIFE_KEY    "trends/half_life_ms"
 #define ARENA_BYTES      4096
 
@@ -40,7 +41,7 @@ static void rescale_tallies(struct nbx_tallies *sums, int by)
 static void rescale(struct nbx_trends *t, double ahead)
 {
     for (uint16_t i = 0; i <= t->n_channels; i++)
-        rescale_tallies(&t->channels[i].sums, (int)ahead);
+        rescale_tallies(&t->channels[i].sums, (int)fmin(ahead, NOTHING_LEFT));
     t->landmark += ahead;
 }
 

@@ -59,6 +59,7 @@ struct nbx_rankings {
     struct nbx_ranking popular; /* all-time totals; only items with a count */
     struct nbx_ranking newest;  /* every item, by created_ms falling, which is its score */
     uint16_t n_channels;
+    uint64_t catalog_generation; /* of the catalogue they were made from */
 };
 /* Only items present in the catalogue. */
 enum nbx_err nbx_rankings_build(struct nbx_rankings **out, const struct nbx_trends *trends,
