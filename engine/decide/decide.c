@@ -81,9 +81,9 @@ static enum nbx_err fill(struct nbx_decision *out, const struct nbx_decide *d,
         err = nbx_list_fill_one_by_one(&list, taste);
     else if (taste->space)
         err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_PERSONAL, false);
-    if (err)
+    uint16_t channel_no = nbx_vocabulary_channel(d->world->vocabulary, req->channel);
+    if (err || (err = nbx_list_fill_fallbacks(&list, channel_no)))
         return err;
-    nbx_list_fill_fallbacks(&list, nbx_vocabulary_channel(d->world->vocabulary, req->channel));
     out->choices = list.choices;
     out->n = list.n;
     return NBX_OK;
@@ -157,9 +157,8 @@ static enum nbx_err fill_similar(struct nbx_decision *out, const struct nbx_deci
         if (!err)
             err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_SIMILAR, true);
     }
-    if (err)
+    if (err || (err = nbx_list_fill_fallbacks(&list, 0)))
         return err;
-    nbx_list_fill_fallbacks(&list, 0);
     out->choices = list.choices;
     out->n = list.n;
     return NBX_OK;

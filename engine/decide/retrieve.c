@@ -147,7 +147,65 @@ static void fill_from_ranking(struct nbx_list *list, const struct nbx_ranking *r
     }
 }
 
-void nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no)
+#define NONE_OPEN UINT32_MAX
+
+/* The first item from `from` on that the gate passes. */
+static uint32_t next_open(const struct nbx_gate *gate, uint32_t from)
+{
+    for (size_t w = from / 64; w < gate->n_words; w++) {
+        uint64_t bits = gate->bits[w] & (w == from / 64 ? ~UINT64_C(0) << from % 64 : ~UINT64_C(0));
+        if (bits)
+            return (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
+    }
+    return NONE_OPEN;
+}
+
+static int64_t newest_open_ms(const struct nbx_list *list)
+{
+    int64_t newest_ms = 0;
+    for (uint32_t i = 0; (i = next_open(list->gate, i)) != NONE_OPEN; i++) {
+        int64_t created_ms = nbx_catalog_created_ms(list->d->world->catalog, i);
+        newest_ms = created_ms > newest_ms ? created_ms : newest_ms;
+    }
+    return newest_ms;
+}
+
+/* Where the catalogue moved on since the rankings were made, items that they do not know: those
+ * created at since_ms or later, newest first. Compared by age, which a float holds to the
+ * millisecond for hours. */
+static enum nbx_err fill_unranked(struct nbx_list *list, int64_t since_ms)
+{
+    const struct nbx_catalog *catalog = list->d->world->catalog;
+    size_t k = list->room - list->n;
+    if (k == 0 || nbx_catalog_generation(catalog) == list->d->world->rankings->catalog_generation)
+        return NBX_OK;
+    struct nbx_hit *heap = nbx_arena_calloc(list->d->scope->arena, k, sizeof *heap);
+    if (!heap)
+        return NBX_ELIMIT;
+    struct nbx_topk top;
+    int64_t newest_ms = newest_open_ms(list);
+    nbx_topk_init(&top, heap, k, nbx_catalog_tie, catalog);
+    for (uint32_t i = 0; (i = next_open(list->gate, i)) != NONE_OPEN; i++) {
+        int64_t created_ms = nbx_catalog_created_ms(catalog, i);
+        if (created_ms >= since_ms)
+            nbx_topk_offer(&top, (float)(created_ms - newest_ms), i);
+    }
+    size_t n = nbx_topk_finish(&top);
+    for (size_t i = 0; i < n; i++) {
+        heap[i].score = (float)nbx_catalog_created_ms(catalog, heap[i].row);
+        take(list, heap[i], NBX_SOURCE_NEWEST, NBX_REASON_NEWEST);
+    }
+    return NBX_OK;
+}
+
+/* The newest item of the ranking, 0 where it is empty. */
+static int64_t ranked_until_ms(const struct nbx_list *list)
+{
+    const struct nbx_ranking *newest = &list->d->world->rankings->newest;
+    return newest->n ? nbx_catalog_created_ms(list->d->world->catalog, newest->item_nos[0]) : 0;
+}
+
+enum nbx_err nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no)
 {
     const struct nbx_rankings *r = list->d->world->rankings;
     if (channel_no > 0 && channel_no <= r->n_channels)
@@ -155,5 +213,9 @@ void nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no)
                           NBX_REASON_TRENDING_IN_CHANNEL);
     fill_from_ranking(list, &r->trend[0], NBX_SOURCE_TREND, NBX_REASON_TRENDING);
     fill_from_ranking(list, &r->popular, NBX_SOURCE_POPULAR, NBX_REASON_POPULAR);
+    enum nbx_err err = fill_unranked(list, ranked_until_ms(list));
+    if (err)
+        return err;
     fill_from_ranking(list, &r->newest, NBX_SOURCE_NEWEST, NBX_REASON_NEWEST);
+    return fill_unranked(list, 0);
 }

@@ -29,7 +29,9 @@ enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_tast
                                     enum nbx_source source, bool by_angle);
 /* As above for a short list: scores just the items that the gate still passes, one by one. */
 enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list, const struct nbx_taste *taste);
-/* Trend in the channel (0: none named), trend overall, popular, newest, until the list is full. */
-void nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no);
+/* Trend in the channel (0: none named), trend overall, popular, newest, until the list is full.
+ * Rankings follow the catalogue with a pause; items that are newer than they are found all the
+ * same. */
+enum nbx_err nbx_list_fill_fallbacks(struct nbx_list *list, uint16_t channel_no);
 
 #endif
