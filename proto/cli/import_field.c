@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/cli/import_field.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,16 +79,26 @@ struct nbx_import_mapping {
 
 /* names */
 
-/* Lower case letters and digits only; what stands behind a colon is not part of the name. */
-static void simplify(char *out, struct nbx_str name)
+size_t nbx_import_simplify(char *out, size_t out_bytes, struct nbx_str text)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < name.len && name.p[i] != ':' && n < NAME_BYTES - 1; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (isalnum(c) || c >= 0x80)
-            out[n++] = (char)tolower(c);
+    for (uint32_t i = 0; i < text.len && n < out_bytes - 1; i++) {
+        char c = text.p[i];
+        bool upper = c >= 'A' && c <= 'Z';
+        if (upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c < 0)
+            out[n++] = upper ? (char)(c + ('a' - 'A')) : c;
     }
     out[n] = '\0';
+    return n;
+}
+
+/* What stands behind a colon is not part of the name. */
+static void simplify(char *out, struct nbx_str name)
+{
+    const char *colon = name.len ? memchr(name.p, ':', name.len) : NULL;
+    if (colon)
+        name.len = (uint32_t)(colon - name.p);
+    nbx_import_simplify(out, NAME_BYTES, name);
 }
 
 static bool is_alias(const struct nbx_import_field *field, struct nbx_str name)

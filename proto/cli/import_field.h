@@ -85,6 +85,9 @@ enum nbx_err nbx_import_mapping_check(const struct nbx_import_mapping *mapping,
 void nbx_import_mapping_unused(const struct nbx_import_mapping *mapping,
                                const struct nbx_source *source, char *out, size_t out_bytes);
 
+/* Lower case letters and digits only, NUL-terminated; the length. */
+size_t nbx_import_simplify(char *out, size_t out_bytes, struct nbx_str text);
+
 /* An event's type by its usual names: "addtocart" is cart. --type FROM=TO goes first. */
 struct nbx_str nbx_import_type(struct nbx_str text, const struct nbx_value *types);
 

@@ -140,13 +140,9 @@ static enum nbx_err put_bool(struct encoding *x, struct nbx_buf *out, struct nbx
     static const char yes[] = " true 1 yes y t instock preorder backorder limitedavailability ";
     static const char no[] = " false 0 no n f outofstock soldout discontinued ";
     char word[NUMBER_BYTES] = " ";
-    size_t n = 1;
-    for (uint32_t i = 0; i < s.len && n < sizeof word - 2; i++)
-        if (isalnum((unsigned char)s.p[i]))
-            word[n++] = (char)tolower((unsigned char)s.p[i]);
-    word[n] = ' ';
-    word[n + 1] = '\0';
-    if (n == 1 || (!strstr(yes, word) && !strstr(no, word)))
+    size_t n = nbx_import_simplify(word + 1, sizeof word - 2, s);
+    memcpy(word + 1 + n, " ", 2);
+    if (n == 0 || (!strstr(yes, word) && !strstr(no, word)))
         return refuse(x, "\"%.*s\" is neither true nor false", NBX_STR_ARG(s));
     nbx_wire_bool(out, strstr(yes, word) != NULL);
     return NBX_OK;
@@ -256,23 +252,29 @@ static enum nbx_err put_cell(struct encoding *x)
     return put_value(x, out, x->cell->value);
 }
 
+static enum nbx_err put_default(struct encoding *x, uint32_t f, struct nbx_str text, uint64_t line)
+{
+    struct nbx_cell cell = {.text = text, .line = line};
+    struct nbx_import_target target = {
+        .field = &x->e->what->fields[f], .separator = "|", .time_unit = NBX_TIME_AUTO};
+    x->cell = &cell;
+    x->target = &target;
+    enum nbx_err err = put_cell(x);
+    x->cell = NULL;
+    x->target = NULL;
+    return err;
+}
+
 /* Fields no cell of the row fills. */
 static enum nbx_err put_defaults(struct encoding *x, uint64_t filled, uint64_t line)
 {
-    for (uint32_t f = 0; f < x->e->what->n_fields; f++) {
+    enum nbx_err err = NBX_OK;
+    for (uint32_t f = 0; f < x->e->what->n_fields && !err; f++) {
         struct nbx_str text = nbx_import_mapping_default(x->e->mapping, f);
-        if (!text.len || filled >> f & 1)
-            continue;
-        struct nbx_cell cell = {.text = text, .line = line};
-        struct nbx_import_target target = {
-            .field = &x->e->what->fields[f], .separator = "|", .time_unit = NBX_TIME_AUTO};
-        x->cell = &cell;
-        x->target = &target;
-        enum nbx_err err = put_cell(x);
-        if (err)
-            return err;
+        if (text.len && !(filled >> f & 1))
+            err = put_default(x, f, text, line);
     }
-    return NBX_OK;
+    return err;
 }
 
 static enum nbx_err put_cells(struct encoding *x, const struct nbx_row *row)

@@ -177,7 +177,7 @@ static enum nbx_err read_option(struct nbx_cli_args *out, int argc, char **argv,
     else if (!text && option->value)
         text = argv[++*at];
     if (!err)
-        err = store(out, option, text, p);
+        err = store(out, option, text ? text : "", p);
     if (err)
         nbx_fault_prefix(p->fault, "%.*s", (int)len + 2, word);
     return err;

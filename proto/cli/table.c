@@ -136,6 +136,7 @@ void nbx_table_print(const struct nbx_table *table, FILE *out)
         return;
     const struct cell *cells = (const void *)table->cells.p;
     uint32_t n = (uint32_t)(table->cells.len / sizeof *cells), n_columns = table->n_columns;
+    NBX_ASSERT(n_columns > 0);
     int widths[NBX_TABLE_MAX_COLUMNS] = {0};
     bool numeric[NBX_TABLE_MAX_COLUMNS];
     memset(numeric, n > n_columns, sizeof numeric);
