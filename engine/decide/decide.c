@@ -114,6 +114,21 @@ enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_dec
     return NBX_OK;
 }
 
+enum nbx_err nbx_decide_check(const struct nbx_decide *d, const struct nbx_recommend_req *req,
+                              struct nbx_fault *fault)
+{
+    struct nbx_gate_request asked = {
+        .offer = {.channel = req->channel, .store = req->store, .now_ms = d->scope->now_ms},
+        .filter = req->filter};
+    struct nbx_gate gate;
+    struct nbx_taste taste;
+    enum nbx_err err;
+    if ((err = check_fields(d, &req->fields, fault)) ||
+        (err = nbx_gate_open(&gate, d, &asked, fault)))
+        return err;
+    return req->vector.n ? nbx_taste_of_query(&taste, d, &req->vector, fault) : NBX_OK;
+}
+
 /* The item's own vector, of length 1, as the taste; nothing where it has none. */
 static enum nbx_err taste_of_item(struct nbx_taste *taste, const struct nbx_decide *d,
                                   uint32_t item_no, struct nbx_fault *fault)

@@ -93,6 +93,10 @@ struct nbx_decide {
 enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_decide *d,
                                   const struct nbx_recommend_req *req,
                                   const struct nbx_profile *profile, struct nbx_fault *fault);
+/* What is wrong with the request itself, before anything is done for it: the faults that
+ * nbx_decide_recommend would find after its events were applied. */
+enum nbx_err nbx_decide_check(const struct nbx_decide *d, const struct nbx_recommend_req *req,
+                              struct nbx_fault *fault);
 /* NBX_ENOTFOUND where the item is not known. An item without a vector gets the fallbacks. */
 enum nbx_err nbx_decide_similar(struct nbx_decision *out, const struct nbx_decide *d,
                                 const struct nbx_similar_req *req, struct nbx_fault *fault);

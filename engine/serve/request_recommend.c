@@ -119,22 +119,28 @@ static void reply(struct answer *a, const struct nbx_decide *d)
     nbx_reply_finish(job);
 }
 
+/* A refused request changes nothing, so what can be found wrong is found before its events. */
+static enum nbx_err prepare(struct answer *a, const struct nbx_decide *d)
+{
+    enum nbx_err err = check_wait(a);
+    if (!err)
+        err = load_profile(a);
+    if (!err && a->req.observe.n)
+        err = nbx_decide_check(d, &a->req, &a->r->fault);
+    return err ? err : observe(a);
+}
+
 void nbx_request_recommend(struct nbx_request *r)
 {
-    struct answer a = {.r = r};
+    struct answer a = {.r = r, .scope = r->scope};
+    struct nbx_decide d = nbx_request_decide(r, &a.scope);
     bool rank = r->job->op->op == NBX_OP_RANK;
     enum nbx_err err =
         nbx_message_recommend(&a.req, nbx_job_body(r->job), rank, r->scope.arena, &r->fault);
-    if (!err)
-        err = check_wait(&a);
-    if (!err)
-        err = load_profile(&a);
-    if (!err)
-        err = observe(&a);
-    a.scope = r->scope;
-    if (a.req.now_ms != NBX_TIME_UNSET)
+    if (!err && a.req.now_ms != NBX_TIME_UNSET)
         a.scope.now_ms = a.req.now_ms;
-    struct nbx_decide d = nbx_request_decide(r, &a.scope);
+    if (!err)
+        err = prepare(&a, &d);
     if (!err)
         err = nbx_decide_recommend(&a.decision, &d, &a.req, &a.profile, &r->fault);
     if (err) {
