@@ -24,7 +24,8 @@ import nbx  # noqa: E402
 DEFAULT_PORT, DEFAULT_HTTP_PORT = 7741, 7742
 START_SECONDS, STOP_SECONDS = 60, 20
 SHOWN = 6
-TITLE_WIDTH, REASON_WIDTH = 38, 60
+CANDIDATES = 40  # customers looked at, to show three of different tastes
+TITLE_WIDTH, REASON_WIDTH = 36, 54
 
 
 class Failed(Exception):
@@ -57,19 +58,24 @@ def call(*command):
 
 
 def make_data(source, seed, out):
-    """The folder with items.csv and events.csv: made, prepared, or as it is."""
+    """Fills the folder `out` with items.csv and events.csv: made, prepared, or linked."""
     def has(*names):
         return all(os.path.isfile(os.path.join(source, name)) for name in names)
     if source is None:
         call(os.path.join(BIN, "nbx-sim"), "--seed", str(seed), "--out", out)
-        return out
+        return
     if has("items.csv", "events.csv"):
-        return source
+        # An import notes beside the file how far it came: that must not land in your folder.
+        os.makedirs(out)
+        for name in ("items.csv", "events.csv", "dataset.json"):
+            if has(name):
+                os.symlink(os.path.abspath(os.path.join(source, name)), os.path.join(out, name))
+        return
     for name, files in (("online-retail", ("online_retail.csv",)),
                         ("gowalla", ("train.txt", "test.txt"))):
         if has(*files):
             call(os.path.join(ROOT, "scripts", "prepare"), name, source, out)
-            return out
+            return
     raise Failed(f"{source} has neither items.csv and events.csv, nor online_retail.csv, nor "
                  "train.txt and test.txt")
 
@@ -94,13 +100,13 @@ class Events:
                     history.pop(row["item"], None)
                     history[row["item"]] = True
 
-    def customers(self, seed, n):
-        """n customers with enough of a past to tell their taste, and not too much to read."""
+    def candidates(self, seed):
+        """Customers with enough of a past to tell their taste, and not too much to read."""
         fit = sorted(c for c, items in self.histories.items() if 6 <= len(items) <= 40)
         fit = fit or sorted(self.histories, key=lambda c: (-len(self.histories[c]), c))[:50]
         if not fit:
             raise Failed("events.csv has no customer with a positive event")
-        return random.Random(seed).sample(fit, min(n, len(fit)))
+        return random.Random(seed).sample(fit, min(CANDIDATES, len(fit)))
 
 
 def settings(currency):
@@ -217,9 +223,9 @@ def reason_in_words(explain, titles):
     code, args = reason.get("code", ""), reason.get("args") or {}
     if code == "because_of_items":
         shares = {entry["item"]: entry["share"] for entry in explain.get("because", [])}
-        names = [f"{cut(titles.get(item, item), 32)} ({100 * shares[item]:.0f} %)"
-                 if item in shares else titles.get(item, item) for item in args.get("items", [])]
-        return "because of " + " and ".join(names[:2])
+        items = args.get("items", [])
+        share = f" ({100 * shares[items[0]]:.0f} %)" if items and items[0] in shares else ""
+        return "because of " + ", ".join(cut(titles.get(i, i), 32) for i in items[:1]) + share
     return {
         "customer_vector": "near this customer's taste",
         "similar_to": f"like {titles.get(args.get('item'), args.get('item'))}",
@@ -245,10 +251,10 @@ class Shop:
         self.times_ms.append(1000 * (time.perf_counter() - start))
         return reply
 
-    def recommend(self, customer):
+    def recommend(self, customer, record="decision"):
         return self.timed("recommend", customer, {
             "n": SHOWN, "exclude_seen": True, "distinct": "group", "fields": ["title"],
-            "explain": True})["items"]
+            "explain": True, "record": record})["items"]
 
     def title(self, item):
         return cut((item.get("fields") or {}).get("title") or item["id"], TITLE_WIDTH)
@@ -288,10 +294,21 @@ def pick_other_taste(lists, histories, customers):
     raise Failed("all customers are recommended the same; is there a model?")
 
 
+def choose_customers(shop, candidates, n):
+    """The first candidate and those whose recommendations share the least words with the rest."""
+    words = {customer: {word for item in shop.recommend(customer, record="none")
+                        for word in re.findall(r"\w+", shop.title(item).lower())}
+             for customer in candidates}
+    chosen = candidates[:1]
+    while len(chosen) < min(n, len(candidates)):
+        chosen.append(min((c for c in candidates if c not in chosen), key=lambda c: sum(
+            len(words[c] & words[other]) / max(1, len(words[c] | words[other]))
+            for other in chosen)))
+    return chosen
+
+
 def show_answers(shop, events, seed):
-    customers = events.customers(seed, 3)
-    shop.recommend(customers[0])  # the connection is made with the first request: not timed
-    shop.times_ms.clear()
+    customers = choose_customers(shop, events.candidates(seed), 3)
     lists = []
     for customer in customers:
         lists.append(shop.recommend(customer))
@@ -339,9 +356,10 @@ for item in nbx.Client({argument}).recommend("{customer}", n=5)["items"]: print(
 
 
 def prepare(arguments, folder):
-    """Data, model and a daemon that has both; returns (daemon, events, titles)."""
+    """Data, model and settings; returns (daemon, not yet started, events, titles, folder)."""
     with step("data" if arguments.data else f"simulated shop, seed {arguments.seed}") as said:
-        data = make_data(arguments.data, arguments.seed, os.path.join(folder, "data"))
+        data = os.path.join(folder, "data")
+        make_data(arguments.data, arguments.seed, data)
         text = settings(currency_of(data))
         titles = read_titles(data)
         events = Events(data, positive_types(text))
@@ -365,9 +383,16 @@ def serve(daemon, data):
         daemon.start()
         said.append(daemon.endpoint)
     for what in ("items", "events"):
-        with step(f"import {what}"):
-            call(os.path.join(BIN, "nbx"), "import", what, os.path.join(data, f"{what}.csv"),
-                 "--endpoint", daemon.endpoint)
+        with step(f"import {what}") as said:
+            output = call(os.path.join(BIN, "nbx"), "import", what,
+                          os.path.join(data, f"{what}.csv"), "--allow-refused", "--json",
+                          "--endpoint", daemon.endpoint)
+            counts = json.loads(output[output.index("{"):])
+            if counts.get("refused"):
+                said.append(f"{counts['refused']} refused, such as "
+                            f"{output.splitlines()[0].removeprefix('nbx: ')}\n")
+            if not counts.get("applied"):
+                raise Failed(f"nothing was taken\n{output}")
     with step("model in use") as said:
         daemon.process.send_signal(signal.SIGHUP)
         names = []

@@ -28,10 +28,12 @@ class Test:
     module: str  # the folder it lies in: score
     path: str    # source, from the root
     alone: bool  # starts daemons or watches the clock: nothing else may run beside it
+    target: str = ""  # what CMake calls it; empty where it is no target, as a shared part
 
-    @property
-    def target(self):
-        return {"unit": "test_", "daemon": "test_"}.get(self.kind, self.kind + "_") + self.name
+    def find_target(self, known):
+        """Sets the target: the prefix of its kind and the name, or the name alone."""
+        prefix = {"unit": "test_", "daemon": "test_"}.get(self.kind, self.kind + "_")
+        self.target = next((t for t in (prefix + self.name, self.name) if t in known), "")
 
     @property
     def program(self):
@@ -63,9 +65,9 @@ def find_tests():
     add("fuzz", "tests/fuzz/*.c", "fuzz_", False)
     add("python", "tests/scripts/test_*.py", "test_", True)
     add("python", "proto/python/tests/test_*.py", "test_", True)
-    add("crash", "tests/crash/*.py", "test_", True)
-    # A race or fuzz folder may hold parts shared by its programs; only targets are tests.
-    return [test for test in tests if not test.path.endswith(("_driver.c", "driver.c", "_lib.py"))]
+    add("crash", "tests/crash/*.c", "crash_", True)
+    # The folders of plain programs hold their parts too; only targets are tests: see build.
+    return tests
 
 
 def select(tests, name):
@@ -97,25 +99,24 @@ def known_targets(build):
 
 
 def build(tests, everything):
-    """Builds what these tests need, drops those that no target builds here, says so."""
-    compiled = [test for test in tests if test.kind not in ("python", "crash")]
-    targets = {}
+    """Builds what these tests need; returns those that are programs or scripts."""
     for preset, folder in (("dev", DEV), ("tsan", TSAN)):
-        mine = [t for t in compiled if (t.kind == "race") == (preset == "tsan")]
+        mine = [t for t in tests if t.kind != "python" and (t.kind == "race") == (preset == "tsan")]
         if preset == "tsan" and not mine:
             continue
         must(["cmake", "--preset", preset], f"configuring {preset}")
-        targets[preset] = known_targets(folder)
-        wanted = [t.target for t in mine if t.target in targets[preset]]
+        known = known_targets(folder)
+        for test in mine:
+            test.find_target(known)
+        wanted = [test.target for test in mine if test.target]
         if preset == "dev" and everything:
             wanted = ["all"]
         elif preset == "dev" and any(t.kind in ("daemon", "python", "crash") for t in tests):
-            wanted += [program for program in PROGRAMS if program in targets["dev"]]
+            wanted += [program for program in PROGRAMS if program in known]
         if wanted:
             must(["ninja", "-C", folder, "-j", str(os.cpu_count() or 2), "--quiet", *wanted],
                  f"building {preset}")
-    return [t for t in tests if t not in compiled
-            or t.target in targets["tsan" if t.kind == "race" else "dev"]]
+    return [t for t in tests if t.kind == "python" or (t.target and os.path.isfile(t.program))]
 
 
 def environment():
@@ -136,17 +137,17 @@ def environment():
     return env
 
 
-def execute(command):
+def execute(command, seconds=PROGRAM_SECONDS):
     """(exit code, output); a hanging program is ended with all it started."""
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           start_new_session=True) as process:
         try:
-            output, _ = process.communicate(timeout=PROGRAM_SECONDS)
+            output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             output, _ = process.communicate()
-            output += f"\ntest: ended after {PROGRAM_SECONDS} s\n".encode()
+            output += f"\ntest: ended after {seconds} s\n".encode()
     return process.returncode, output.decode("utf-8", "replace")
 
 
@@ -220,11 +221,11 @@ def run_one(test, pattern, options):
         result = run_criterion(test, pattern, options)
     elif test.kind == "python":
         result = run_python(test, pattern, options)
-    elif test.kind == "crash":
-        result = plain_result(*execute(["/usr/bin/python3", test.path, *options]))
     else:
-        result = plain_result(*execute([test.program, *options, *(
-            corpus_of(test) if test.kind == "fuzz" else [])]))
+        # More rounds take as long as they take.
+        corpus = corpus_of(test) if test.kind == "fuzz" else []
+        result = plain_result(*execute([test.program, *options, *corpus],
+                                       None if options else PROGRAM_SECONDS))
     result.seconds = time.monotonic() - start
     return result
 
@@ -258,7 +259,7 @@ def run_all(tests, pattern, options, verbose):
 
 def debug(tests, pattern):
     """Criterion runs each test in a process of its own: gdb attaches to the one it starts."""
-    if len(tests) != 1 or tests[0].kind in ("python", "crash"):
+    if len(tests) != 1 or tests[0].kind == "python":
         print(f"test: --gdb needs one compiled test, not {len(tests)}", file=sys.stderr)
         sys.exit(2)
     for tool in ("gdb", "gdbserver"):
@@ -266,7 +267,7 @@ def debug(tests, pattern):
             print(f"test: --gdb needs {tool}: apt-get install gdb gdbserver", file=sys.stderr)
             sys.exit(2)
     test, env = tests[0], environment()
-    if test.kind in ("race", "fuzz"):
+    if test.kind not in ("unit", "daemon"):
         sys.exit(subprocess.call(["gdb", "-q", "--args", test.program, *corpus_of(test)], env=env))
     server = subprocess.Popen([test.program, "-j1", "--debug=gdb",
                                *(["--filter", pattern] if pattern else [])], env=env, cwd=ROOT)

@@ -61,6 +61,14 @@ class Selecting(unittest.TestCase):
         self.assertEqual(self.names(""), ["topk", "fold", "kill"])
         self.assertEqual(self.names("nothing"), [])
 
+    def test_only_targets_are_programs(self):
+        known = {"test_topk", "crash", "fold"}
+        for kind, name, target in (("unit", "topk", "test_topk"), ("crash", "crash", "crash"),
+                                   ("crash", "ledger", ""), ("race", "topk", "")):
+            test = testing.Test(kind, name, "m", "p", True)
+            test.find_target(known)
+            self.assertEqual(test.target, target)
+
     def test_this_file_is_found(self):
         self.assertIn("tests/scripts/test_testing.py", [t.path for t in testing.find_tests()])
 
