@@ -33,6 +33,7 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
     c->store = store;
     c->ids = ids;
     c->trends = trends;
+    pthread_mutex_init(&c->anonymous, NULL);
     for (int g = 0; g < NBX_N_GROUPS; g++) {
         if ((err = load_counter(store, META_SEQ, (uint8_t)g, arena, &c->groups[g].seq)) ||
             (err = load_counter(store, META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)))
@@ -48,8 +49,9 @@ out:
 
 void nbx_customers_destroy(struct nbx_customers **customers)
 {
-    if (!customers)
+    if (!customers || !*customers)
         return;
+    pthread_mutex_destroy(&(*customers)->anonymous);
     free(*customers);
     *customers = NULL;
 }

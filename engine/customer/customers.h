@@ -69,8 +69,8 @@ struct nbx_observed {
 enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                          struct nbx_profile *profile, struct nbx_str customer_id,
                          const struct nbx_events *events, bool atomic, struct nbx_fault *fault);
-/* Events of nobody: kept and counted in trends, by the group of each event's id. All of `events`
- * must be of `group`. */
+/* Events of nobody: kept under `group`, which the caller owns, and counted in trends. An id counts
+ * once over all groups. */
 enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                                    uint8_t group, const struct nbx_events *events);
 

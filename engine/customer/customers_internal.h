@@ -6,6 +6,8 @@
 
 #include "engine/customer/customers.h"
 
+#include <pthread.h>
+
 struct nbx_customers {
     struct nbx_store *store;
     struct nbx_ids *ids;
@@ -14,6 +16,9 @@ struct nbx_customers {
         uint64_t seq;    /* of the last command */
         uint64_t serial; /* of the newest customer */
     } groups[NBX_N_GROUPS];
+    /* Held from the look-up of anonymous events' ids to their write: these ids are nobody's, so
+     * two workers may be sent the same one. A leaf. */
+    pthread_mutex_t anonymous;
 };
 
 /* Gives the stranger a number and adds the identity to the batch. */

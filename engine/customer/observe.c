@@ -20,7 +20,7 @@ struct prepared {
     struct nbx_event_record record;
     int64_t time_ms;
     uint8_t id_hash[16];
-    bool given_id;  /* by us: cannot have been seen before */
+    bool given_id; /* by us: cannot have been seen before */
 };
 
 struct prepared_list {
@@ -113,9 +113,16 @@ static enum nbx_err prepare(struct prepared *out, const struct nbx_event *e,
     return NBX_OK;
 }
 
-/* *seen: the id is stored already, or stands earlier in this list. */
+/* Under whom the id of an event of nobody is remembered: any worker must find it. */
+static uint64_t anonymous_number(const struct prepared *e)
+{
+    return NBX_CUSTOMER(nbx_group_of(e->record.id), 0);
+}
+
+/* *seen: the id is stored already, or stands earlier in this list. profile NULL: of nobody. */
 static enum nbx_err is_duplicate(const struct prepared_list *list, const struct prepared *e,
-                                 uint64_t number, const struct nbx_store *store, bool *seen)
+                                 const struct nbx_profile *profile, const struct nbx_store *store,
+                                 bool *seen)
 {
     *seen = false;
     if (e->given_id)
@@ -126,7 +133,10 @@ static enum nbx_err is_duplicate(const struct prepared_list *list, const struct 
             return NBX_OK;
         }
     }
+    if (profile && !profile->known)
+        return NBX_OK;
     enum nbx_err err = NBX_OK;
+    uint64_t number = profile ? profile->number : anonymous_number(e);
     struct nbx_key key = nbx_key_event_id(number, e->id_hash);
     *seen = nbx_store_has(store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
     return err;
@@ -144,8 +154,8 @@ static enum nbx_err start_reply(struct nbx_observed *out, const struct nbx_event
 
 /* Checks every event; good new ones go to *list, the rest into the reply. */
 static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed *out,
-                                const struct nbx_customer_scope *scope, uint64_t number,
-                                const struct nbx_events *events)
+                                const struct nbx_customer_scope *scope,
+                                const struct nbx_profile *profile, const struct nbx_events *events)
 {
     list->p = nbx_arena_calloc(scope->arena, events->n, sizeof *list->p);
     if (!list->p || start_reply(out, events, scope->arena))
@@ -163,7 +173,7 @@ static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed 
             continue;
         }
         bool seen;
-        enum nbx_err err = is_duplicate(list, e, number, scope->customers->store, &seen);
+        enum nbx_err err = is_duplicate(list, e, profile, scope->customers->store, &seen);
         if (err)
             return err;
         out->ids[i] = e->record.id;
@@ -183,7 +193,8 @@ static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
                       const struct prepared *e, struct nbx_buf *buf)
 {
     struct nbx_key key = nbx_key_event(number, e->time_ms, e->id_hash);
-    struct nbx_key id_key = nbx_key_event_id(number, e->id_hash);
+    uint64_t id_number = NBX_CUSTOMER_SERIAL(number) ? number : anonymous_number(e);
+    struct nbx_key id_key = nbx_key_event_id(id_number, e->id_hash);
     nbx_buf_clear(buf);
     nbx_event_record_encode(buf, &e->record);
     NBX_ASSERT(!buf->failed);
@@ -311,7 +322,7 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
 {
     struct prepared_list list = {0};
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
-    enum nbx_err err = prepare_all(&list, out, scope, profile->number, events);
+    enum nbx_err err = prepare_all(&list, out, scope, profile, events);
     if (err)
         return nbx_fault_set(fault, err, "events", "cannot be taken");
     if (atomic && out->n_errors) {
@@ -331,11 +342,13 @@ enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_cu
     struct prepared_list list = {0};
     struct nbx_group before = scope->customers->groups[group];
     uint64_t number = NBX_CUSTOMER(group, 0);
-    enum nbx_err err = prepare_all(&list, out, scope, number, events);
+    pthread_mutex_lock(&scope->customers->anonymous);
+    enum nbx_err err = prepare_all(&list, out, scope, NULL, events);
     if (!err && list.n) {
         put_events(scope, number, &list);
         err = commit(scope, group, before, &list);
     }
+    pthread_mutex_unlock(&scope->customers->anonymous);
     out->applied = err ? 0 : list.n;
     out->seq = scope->customers->groups[group].seq;
     return err;
