@@ -24,6 +24,17 @@ static const float *fit(const struct nbx_model_space *space, const float *v,
     return out;
 }
 
+static enum nbx_err no_such_space(const struct nbx_model *model, struct nbx_str name,
+                                  struct nbx_fault *fault)
+{
+    struct nbx_buf known = {0};
+    nbx_model_list_spaces(model, &known);
+    nbx_fault_set(fault, NBX_EBAD, "space", "the model has no space '%.*s', it has: %.*s",
+                  NBX_STR_ARG(name), (int)known.len, (const char *)known.p);
+    nbx_buf_fini(&known);
+    return NBX_EBAD;
+}
+
 enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *d,
                                 const struct nbx_vector *vector, struct nbx_fault *fault)
 {
@@ -33,8 +44,7 @@ enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *
         return nbx_fault_set(fault, NBX_EBAD, "vector", "no model is loaded to score it with");
     out->space = nbx_model_space(model, vector->space);
     if (!out->space)
-        return nbx_fault_set(fault, NBX_EBAD, "space", "the model has no space '%.*s'",
-                             NBX_STR_ARG(vector->space));
+        return no_such_space(model, vector->space, fault);
     out->space_ix = (size_t)(out->space - nbx_model_space_at(model, 0));
     if (vector->n != out->space->dims)
         return nbx_fault_set(fault, NBX_EBAD, "vector", "has %u dims, space %.*s has %zu",
