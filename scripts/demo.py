@@ -110,8 +110,10 @@ class Events:
 
 
 def settings(currency):
-    """The default settings as text, in the data's currency."""
+    """The default settings as text, in the data's currency; a public set's events are old, so they
+    are kept for long."""
     text = call(os.path.join(BIN, "nbxd"), "--print-config")
+    text = set_key(text, "event_retention", "36500d")
     return set_key(text, "currency", currency) if currency else text
 
 
@@ -363,12 +365,6 @@ def prepare(arguments, folder):
         text = settings(currency_of(data))
         titles = read_titles(data)
         events = Events(data, positive_types(text))
-        if not events.histories:
-            # A set of visits alone: visiting is all the taste there is.
-            for type_ in events.types:
-                text = text.replace(f"{{type: {type_}, class: neutral",
-                                    f"{{type: {type_}, class: positive, weight: 1")
-            events = Events(data, positive_types(text))
         said.append(f"{len(titles)} items, {sum(events.types.values())} events")
     daemon = Daemon(folder, text)
     with step("train (ials)"):
