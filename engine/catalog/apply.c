@@ -76,7 +76,9 @@ static enum nbx_err put(struct step *s, struct nbx_change *change, const struct 
         if (err == NBX_ELIMIT)
             no_memory(&change->fault);
         else if (err)
-            nbx_fault_set(&change->fault, err, NULL, "the item could not be stored");
+            nbx_fault_set(&change->fault, err, NULL,
+                          err == NBX_EBUSY ? "the store is busy: send it again"
+                                           : "the item could not be stored");
     }
     if (err) { /* types that only this entry would have fixed are free again */
         nbx_item_discard(cells, home->budget);

@@ -2,11 +2,11 @@
 #include "engine/catalog/columns.h"
 
 #include "engine/base/check.h"
+#include "engine/catalog/charged.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define ALIGN            64
 #define VECTOR_PAD       16 /* floats */
 #define FIRST_POOL       256
 #define PLACE_NONE       0
@@ -45,25 +45,6 @@ bool nbx_column_type_parse(struct nbx_str name, enum nbx_column_type *out)
     return false;
 }
 
-static void *charged(struct nbx_budget *budget, size_t bytes)
-{
-    if (nbx_budget_take(budget, bytes))
-        return NULL;
-    size_t whole = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    void *p = aligned_alloc(ALIGN, whole);
-    if (!p)
-        nbx_budget_give(budget, bytes);
-    return p;
-}
-
-static void discharge(struct nbx_budget *budget, void *p, size_t bytes)
-{
-    if (!p)
-        return;
-    free(p);
-    nbx_budget_give(budget, bytes);
-}
-
 static size_t vector_floats(uint32_t n)
 {
     return ((size_t)n + VECTOR_PAD - 1) / VECTOR_PAD * VECTOR_PAD;
@@ -74,13 +55,13 @@ enum nbx_err nbx_own_vector_new(struct nbx_own_vector **out, struct nbx_vector v
 {
     *out = NULL;
     size_t floats = vector_floats(v.n) * sizeof(float);
-    struct nbx_own_vector *own = charged(budget, sizeof *own);
+    struct nbx_own_vector *own = nbx_charged_aligned(budget, sizeof *own);
     if (!own)
         return NBX_ELIMIT;
     *own = (struct nbx_own_vector){.shares = 1, .n = v.n, .space = v.space};
-    own->p = charged(budget, floats);
+    own->p = nbx_charged_aligned(budget, floats);
     if (!own->p) {
-        discharge(budget, own, sizeof *own);
+        nbx_charged_free(budget, own, sizeof *own);
         return NBX_ELIMIT;
     }
     memset(own->p, 0, floats);
@@ -95,8 +76,8 @@ void nbx_own_vector_release(struct nbx_own_vector **v, struct nbx_budget *budget
     *v = NULL;
     if (!own || --own->shares)
         return;
-    discharge(budget, own->p, vector_floats(own->n) * sizeof(float));
-    discharge(budget, own, sizeof *own);
+    nbx_charged_free(budget, own->p, vector_floats(own->n) * sizeof(float));
+    nbx_charged_free(budget, own, sizeof *own);
 }
 
 static bool is_pooled(enum nbx_column_type type)
@@ -118,7 +99,7 @@ static void fill_missing(struct nbx_segment *s)
 static struct nbx_segment *segment_alloc(enum nbx_column_type type, struct nbx_budget *budget)
 {
     size_t bytes = sizeof(struct nbx_segment) + NBX_CHUNK_ITEMS * types[type].cell_bytes;
-    struct nbx_segment *s = charged(budget, bytes);
+    struct nbx_segment *s = nbx_charged_aligned(budget, bytes);
     if (s)
         *s = (struct nbx_segment){
             .shares = 1, .type = type, .bytes = bytes, .pool_used = PLACE_FIRST_FREE};
@@ -134,8 +115,8 @@ static void segment_release(struct nbx_segment **segment, struct nbx_budget *bud
     struct nbx_own_vector **vectors = (struct nbx_own_vector **)s->data;
     for (uint32_t i = 0; s->type == NBX_COLUMN_VECTOR && i < NBX_CHUNK_ITEMS; i++)
         nbx_own_vector_release(&vectors[i], budget);
-    discharge(budget, s->pool, s->pool_cap * sizeof *s->pool);
-    discharge(budget, s, s->bytes);
+    nbx_charged_free(budget, s->pool, s->pool_cap * sizeof *s->pool);
+    nbx_charged_free(budget, s, s->bytes);
 }
 
 static enum nbx_err pool_reserve(struct nbx_segment *s, uint32_t more, struct nbx_budget *budget)
@@ -147,12 +128,12 @@ static enum nbx_err pool_reserve(struct nbx_segment *s, uint32_t more, struct nb
         cap += cap / 2;
     if (cap > UINT32_MAX)
         return NBX_ELIMIT;
-    uint32_t *pool = charged(budget, cap * sizeof *pool);
+    uint32_t *pool = nbx_charged_aligned(budget, cap * sizeof *pool);
     if (!pool)
         return NBX_ELIMIT;
     if (s->pool)
         memcpy(pool, s->pool, s->pool_used * sizeof *pool);
-    discharge(budget, s->pool, s->pool_cap * sizeof *pool);
+    nbx_charged_free(budget, s->pool, s->pool_cap * sizeof *pool);
     s->pool = pool;
     s->pool_cap = (uint32_t)cap;
     return NBX_OK;
@@ -213,7 +194,7 @@ enum nbx_err nbx_chunk_own(struct nbx_chunk **chunk, uint32_t n_columns, struct 
         return NBX_OK;
     if (old && old->n_columns > n_columns)
         n_columns = old->n_columns;
-    struct nbx_chunk *c = charged(budget, chunk_bytes(n_columns));
+    struct nbx_chunk *c = nbx_charged_aligned(budget, chunk_bytes(n_columns));
     if (!c)
         return NBX_ELIMIT;
     memset(c, 0, chunk_bytes(n_columns));
@@ -238,7 +219,7 @@ void nbx_chunk_release(struct nbx_chunk **chunk, struct nbx_budget *budget)
         return;
     for (uint32_t i = 0; i < c->n_columns; i++)
         segment_release(&c->segments[i], budget);
-    discharge(budget, c, chunk_bytes(c->n_columns));
+    nbx_charged_free(budget, c, chunk_bytes(c->n_columns));
 }
 
 void nbx_chunk_drop_columns(struct nbx_chunk *c, uint32_t first, struct nbx_budget *budget)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/catalog/tallies.h"
 
+#include "engine/catalog/charged.h"
+
 #include <stdlib.h>
 
 #define CHUNK_BYTES (NBX_CHUNK_ITEMS * sizeof(_Atomic uint64_t))
@@ -28,24 +30,14 @@ enum nbx_err nbx_tallies_reach(struct nbx_tallies *t, uint32_t item_no, struct n
         return NBX_ELIMIT;
     if (t->chunks[at])
         return NBX_OK;
-    if (nbx_budget_take(budget, CHUNK_BYTES))
-        return NBX_ELIMIT;
-    t->chunks[at] = calloc(NBX_CHUNK_ITEMS, sizeof(_Atomic uint64_t));
-    if (t->chunks[at])
-        return NBX_OK;
-    nbx_budget_give(budget, CHUNK_BYTES);
-    return NBX_ELIMIT;
+    t->chunks[at] = nbx_charged_calloc(budget, CHUNK_BYTES);
+    return t->chunks[at] ? NBX_OK : NBX_ELIMIT;
 }
 
 void nbx_tallies_fini(struct nbx_tallies *t, struct nbx_budget *budget)
 {
-    for (size_t at = 0; at < t->n_chunks; at++) {
-        if (!t->chunks[at])
-            continue;
-        free((void *)t->chunks[at]);
-        nbx_budget_give(budget, CHUNK_BYTES);
-    }
-    nbx_budget_give(budget, t->n_chunks * sizeof *t->chunks);
-    free((void *)t->chunks);
+    for (size_t at = 0; at < t->n_chunks; at++)
+        nbx_charged_free(budget, (void *)t->chunks[at], CHUNK_BYTES);
+    nbx_charged_free(budget, (void *)t->chunks, t->n_chunks * sizeof *t->chunks);
     *t = (struct nbx_tallies){0};
 }

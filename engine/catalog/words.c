@@ -3,6 +3,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
+#include "engine/catalog/charged.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,31 +28,14 @@ struct block {
 
 struct nbx_words {
     struct nbx_budget *budget;
-    pthread_rwlock_t lock;
-    struct slot *slots; /* (n_slots), a power of two */
+    pthread_mutex_t adding; /* held by who changes anything, so that he may look without `lock` */
+    pthread_rwlock_t lock;  /* held for writing while it is changed, for reading by all others */
+    struct slot *slots;     /* (n_slots), a power of two */
     size_t n_slots;
     struct block *block;
     _Atomic(const char **) pages[N_PAGES]; /* page k: (FIRST_PAGE << k) texts, length in front */
     _Atomic uint32_t end;
 };
-
-static void *charged(struct nbx_budget *budget, size_t bytes)
-{
-    if (nbx_budget_take(budget, bytes))
-        return NULL;
-    void *p = calloc(1, bytes);
-    if (!p)
-        nbx_budget_give(budget, bytes);
-    return p;
-}
-
-static void discharge(struct nbx_budget *budget, void *p, size_t bytes)
-{
-    if (!p)
-        return;
-    free(p);
-    nbx_budget_give(budget, bytes);
-}
 
 static unsigned page_of(uint32_t code)
 {
@@ -71,18 +55,19 @@ static size_t page_bytes(unsigned page)
 enum nbx_err nbx_words_new(struct nbx_words **out, struct nbx_budget *budget)
 {
     *out = NULL;
-    struct nbx_words *w = charged(budget, sizeof *w);
+    struct nbx_words *w = nbx_charged_calloc(budget, sizeof *w);
     if (!w)
         return NBX_ELIMIT;
     w->budget = budget;
     w->n_slots = FIRST_SLOTS;
-    w->slots = charged(budget, w->n_slots * sizeof *w->slots);
+    w->slots = nbx_charged_calloc(budget, w->n_slots * sizeof *w->slots);
     if (!w->slots) {
-        discharge(budget, w, sizeof *w);
+        nbx_charged_free(budget, w, sizeof *w);
         return NBX_ELIMIT;
     }
     atomic_init(&w->end, 1);
     NBX_ASSERT(pthread_rwlock_init(&w->lock, NULL) == 0);
+    NBX_ASSERT(pthread_mutex_init(&w->adding, NULL) == 0);
     *out = w;
     return NBX_OK;
 }
@@ -93,14 +78,15 @@ void nbx_words_destroy(struct nbx_words **words)
         return;
     struct nbx_words *w = *words;
     for (unsigned k = 0; k < N_PAGES; k++)
-        discharge(w->budget, (void *)atomic_load(&w->pages[k]), page_bytes(k));
+        nbx_charged_free(w->budget, (void *)atomic_load(&w->pages[k]), page_bytes(k));
     for (struct block *b = w->block, *older; b; b = older) {
         older = b->older;
-        discharge(w->budget, b, sizeof *b + b->cap);
+        nbx_charged_free(w->budget, b, sizeof *b + b->cap);
     }
-    discharge(w->budget, w->slots, w->n_slots * sizeof *w->slots);
+    nbx_charged_free(w->budget, w->slots, w->n_slots * sizeof *w->slots);
     pthread_rwlock_destroy(&w->lock);
-    discharge(w->budget, w, sizeof *w);
+    pthread_mutex_destroy(&w->adding);
+    nbx_charged_free(w->budget, w, sizeof *w);
     *words = NULL;
 }
 
@@ -143,7 +129,7 @@ uint32_t nbx_words_find(const struct nbx_words *words, struct nbx_str text)
 static enum nbx_err grow_slots(struct nbx_words *w)
 {
     size_t n = w->n_slots * 2;
-    struct slot *slots = charged(w->budget, n * sizeof *slots);
+    struct slot *slots = nbx_charged_calloc(w->budget, n * sizeof *slots);
     if (!slots)
         return NBX_ELIMIT;
     for (size_t i = 0; i < w->n_slots; i++) {
@@ -154,7 +140,7 @@ static enum nbx_err grow_slots(struct nbx_words *w)
             at = (at + 1) & (n - 1);
         slots[at] = w->slots[i];
     }
-    discharge(w->budget, w->slots, w->n_slots * sizeof *w->slots);
+    nbx_charged_free(w->budget, w->slots, w->n_slots * sizeof *w->slots);
     w->slots = slots;
     w->n_slots = n;
     return NBX_OK;
@@ -165,7 +151,7 @@ static enum nbx_err grow_block(struct nbx_words *w, size_t need)
     size_t cap = w->block ? w->block->cap * 2 : FIRST_BLOCK_BYTES;
     cap = cap > BLOCK_BYTES ? BLOCK_BYTES : cap;
     cap = cap < need ? need : cap;
-    struct block *b = charged(w->budget, sizeof *b + cap);
+    struct block *b = nbx_charged_calloc(w->budget, sizeof *b + cap);
     if (!b)
         return NBX_ELIMIT;
     b->cap = cap;
@@ -183,7 +169,7 @@ static enum nbx_err reserve(struct nbx_words *w, uint32_t len)
         return NBX_ELIMIT;
     unsigned k = page_of(end);
     if (!atomic_load(&w->pages[k])) {
-        const char **page = charged(w->budget, page_bytes(k));
+        const char **page = nbx_charged_calloc(w->budget, page_bytes(k));
         if (!page)
             return NBX_ELIMIT;
         atomic_store_explicit(&w->pages[k], page, memory_order_release);
@@ -194,9 +180,11 @@ static enum nbx_err reserve(struct nbx_words *w, uint32_t len)
 
 enum nbx_err nbx_words_reserve(struct nbx_words *w, uint32_t len)
 {
+    pthread_mutex_lock(&w->adding);
     pthread_rwlock_wrlock(&w->lock);
     enum nbx_err err = reserve(w, len);
     pthread_rwlock_unlock(&w->lock);
+    pthread_mutex_unlock(&w->adding);
     return err;
 }
 
@@ -216,19 +204,22 @@ static uint32_t append(struct nbx_words *w, struct slot *slot, struct nbx_str te
     return code;
 }
 
+static enum nbx_err add_new(struct nbx_words *w, struct nbx_str text, uint32_t tag, uint32_t *out)
+{
+    pthread_rwlock_wrlock(&w->lock);
+    enum nbx_err err = reserve(w, text.len);
+    if (!err)
+        *out = append(w, find_slot(w, text, tag), text, tag);
+    pthread_rwlock_unlock(&w->lock);
+    return err;
+}
+
 enum nbx_err nbx_words_add(struct nbx_words *w, struct nbx_str text, uint32_t *out)
 {
-    *out = nbx_words_find(w, text);
-    if (*out)
-        return NBX_OK;
     uint32_t tag = nbx_hash32(text.p, text.len);
-    pthread_rwlock_wrlock(&w->lock);
-    struct slot *slot = find_slot(w, text, tag);
-    enum nbx_err err = slot->code ? NBX_OK : reserve(w, text.len);
-    if (!err && !slot->code)
-        slot = find_slot(w, text, tag); /* the table may have grown */
-    if (!err)
-        *out = slot->code ? slot->code : append(w, slot, text, tag);
-    pthread_rwlock_unlock(&w->lock);
+    pthread_mutex_lock(&w->adding);
+    *out = find_slot(w, text, tag)->code;
+    enum nbx_err err = *out ? NBX_OK : add_new(w, text, tag, out);
+    pthread_mutex_unlock(&w->adding);
     return err;
 }

@@ -5,8 +5,8 @@
  *          numbers. All snapshots share one table, so a code means the same in each of them.
  * Owns:    copies of the strings; they stay where they are until destroy. About 18 to 28 bytes a
  *          string beyond its own. A string that no item uses any more stays until restart.
- * Threads: any. Find takes a read lock, add a write lock, text none: whoever knows a code got it
- *          from somebody who saw it added.
+ * Threads: any. Find takes a read lock, add a write lock where the string is new, text none:
+ *          whoever knows a code got it from somebody who saw it added.
  * Errors:  NBX_ELIMIT past the memory budget, 65,535 bytes in one string or 2^32 - 2 strings.
  */
 #ifndef NBX_CATALOG_WORDS_H
