@@ -120,7 +120,7 @@ static void show_list(struct nbx_str name, const struct nbx_value *list)
 void nbx_show_map(struct nbx_cli *cli, const struct nbx_value *map)
 {
     (void)cli;
-    struct nbx_table *t = nbx_table_new(2);
+    struct nbx_table *t = nbx_table_of_pairs();
     put_members(t, map, "");
     nbx_table_print(t, stdout);
     nbx_table_destroy(&t);
@@ -170,14 +170,12 @@ static void put_why(struct nbx_table *t, const struct nbx_value *explain)
 static void put_item(struct nbx_table *t, uint32_t place, const struct nbx_value *item,
                      const struct nbx_str *fields, uint32_t n_fields)
 {
-    const struct nbx_value *explain = nbx_value_get(item, "explain");
     nbx_table_printf(t, "%u", place);
     put_cell(t, nbx_value_get(item, "id"));
     for (uint32_t c = 0; c < n_fields; c++)
         put_cell(t, nbx_value_get_str(nbx_value_get(item, "fields"), fields[c]));
     put_cell(t, nbx_value_get(item, "score"));
     put_cell(t, nbx_value_get(item, "source"));
-    put_why(t, explain);
 }
 
 static void print_footer(const struct nbx_value *reply)
@@ -203,17 +201,21 @@ void nbx_show_items(struct nbx_cli *cli, const struct nbx_value *reply)
     items = items && items->type == NBX_LIST ? items : &none;
     struct nbx_str fields[NBX_TABLE_MAX_COLUMNS - 5];
     uint32_t n_fields = gather_fields(items, fields, NBX_TABLE_MAX_COLUMNS - 5);
-    struct nbx_table *t = nbx_table_new(n_fields + 5);
+    bool explained = items->n > 0 && nbx_value_get(&items->list[0], "explain");
+    struct nbx_table *t = nbx_table_new(n_fields + 4 + explained);
     nbx_table_cell(t, NBX_STR("#"));
     nbx_table_cell(t, NBX_STR("item"));
     for (uint32_t c = 0; c < n_fields; c++)
         nbx_table_cell(t, fields[c]);
     nbx_table_cell(t, NBX_STR("score"));
     nbx_table_cell(t, NBX_STR("source"));
-    bool explained = items->n > 0 && nbx_value_get(&items->list[0], "explain");
-    nbx_table_cell(t, explained ? NBX_STR("why") : (struct nbx_str){0});
-    for (uint32_t i = 0; i < items->n; i++)
+    if (explained)
+        nbx_table_cell(t, NBX_STR("why"));
+    for (uint32_t i = 0; i < items->n; i++) {
         put_item(t, i + 1, &items->list[i], fields, n_fields);
+        if (explained)
+            put_why(t, nbx_value_get(&items->list[i], "explain"));
+    }
     nbx_table_print(t, stdout);
     nbx_table_destroy(&t);
     const struct nbx_value *unknown = nbx_value_get(reply, "unknown");

@@ -4,6 +4,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/check.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -15,6 +16,7 @@ struct cell {
 
 struct nbx_table {
     uint32_t n_columns;
+    int max_width;
     struct nbx_buf text;
     struct nbx_buf cells; /* of struct cell */
 };
@@ -24,7 +26,15 @@ struct nbx_table *nbx_table_new(uint32_t n_columns)
     NBX_ASSERT(n_columns > 0 && n_columns <= NBX_TABLE_MAX_COLUMNS);
     struct nbx_table *t = calloc(1, sizeof *t);
     if (t)
-        t->n_columns = n_columns;
+        *t = (struct nbx_table){.n_columns = n_columns, .max_width = NBX_TABLE_WIDTH};
+    return t;
+}
+
+struct nbx_table *nbx_table_of_pairs(void)
+{
+    struct nbx_table *t = nbx_table_new(2);
+    if (t)
+        t->max_width = INT_MAX;
     return t;
 }
 
@@ -87,10 +97,10 @@ void nbx_table_cell(struct nbx_table *table, struct nbx_str text)
     if (!table)
         return;
     struct cell cell = {.from = table->text.len};
-    if (width_of(text) <= NBX_TABLE_MAX_WIDTH) {
-        cell.width = append(&table->text, text, NBX_TABLE_MAX_WIDTH);
+    if (width_of(text) <= table->max_width) {
+        cell.width = append(&table->text, text, table->max_width);
     } else {
-        cell.width = append(&table->text, text, NBX_TABLE_MAX_WIDTH - 1) + 1;
+        cell.width = append(&table->text, text, table->max_width - 1) + 1;
         nbx_buf_put(&table->text, "\xe2\x80\xa6", 3);
     }
     cell.len = table->text.len - cell.from;
@@ -139,7 +149,7 @@ void nbx_table_print(const struct nbx_table *table, FILE *out)
     NBX_ASSERT(n_columns > 0);
     int widths[NBX_TABLE_MAX_COLUMNS] = {0};
     bool numeric[NBX_TABLE_MAX_COLUMNS];
-    memset(numeric, n > n_columns, sizeof numeric);
+    memset(numeric, n > n_columns && table->max_width < INT_MAX, sizeof numeric);
     measure(table, cells, n, widths, numeric);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t column = i % n_columns;

@@ -15,13 +15,15 @@
 #include <stdio.h>
 
 #define NBX_TABLE_MAX_COLUMNS 32
-#define NBX_TABLE_MAX_WIDTH   48 /* a wider cell is cut and ends in an ellipsis */
+#define NBX_TABLE_WIDTH       48 /* of a cell; a wider one is cut and ends in an ellipsis */
 
 struct nbx_table;
 
 /* Columns are named by the first n cells. NULL where memory is out: the calls below then do
  * nothing. n_columns is at most NBX_TABLE_MAX_COLUMNS. */
 struct nbx_table *nbx_table_new(uint32_t n_columns);
+/* Names and values without a row of heads: all stand left, nothing is cut. */
+struct nbx_table *nbx_table_of_pairs(void);
 void nbx_table_destroy(struct nbx_table **table);
 /* The next cell, row by row. Control characters become spaces, bytes that are not UTF-8 "?". */
 void nbx_table_cell(struct nbx_table *table, struct nbx_str text);
