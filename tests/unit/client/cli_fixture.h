@@ -7,8 +7,8 @@
 #define NBX_TESTS_CLIENT_CLI_FIXTURE_H
 
 #include "engine/base/buf.h"
-#include "fake_daemon.h"
 #include "proto/wire.h"
+#include "tests/unit/client/fake_daemon.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * The commands of `nbx` but import, from the words to the request and from the reply to the
  * screen.
  */
-#include "cli_fixture.h"
+#include "tests/unit/client/cli_fixture.h"
 
 TestSuite(cli, .init = setup, .fini = teardown);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * `nbx import`: files of many shapes, and a daemon of many moods.
  */
-#include "cli_fixture.h"
+#include "tests/unit/client/cli_fixture.h"
 
 static uint32_t n_entries, n_requests, n_busy, stop_after, n_largest;
 

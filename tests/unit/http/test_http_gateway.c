@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http_fixture.h"
+#include "tests/unit/http/http_fixture.h"
 
 Test(http, a_body_reaches_the_front_and_its_reply_comes_back, .init = start, .fini = stop)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Peers and fronts that misbehave: nothing crashes, leaks or waits for ever. */
-#include "http_fixture.h"
+#include "tests/unit/http/http_fixture.h"
 
 #include "engine/base/random.h"
 
