@@ -3,19 +3,20 @@
 
 #include "engine/catalog/apply.h"
 #include "engine/store/key.h"
+#include "engine/store/record.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#define TYPE_RECORD 1 /* payload: one byte, see stored_types */
+#define TYPE_RECORD 1 /* of nbx_record_u64_put; see stored_types */
 #define PREFIX      "attribute/"
 #define BEHIND      "attribute0" /* the first key behind all that begin with PREFIX */
 
-/* The byte that stands in the store for each type; never renumbered. */
-static const char stored_types[] = {
-    [NBX_COLUMN_STRING] = 's', [NBX_COLUMN_STRINGS] = 'S', [NBX_COLUMN_INT] = 'i',
-    [NBX_COLUMN_FLOAT] = 'f',  [NBX_COLUMN_BOOL] = 'b',
+/* The number that stands in the store for each type; never changed. */
+static const uint64_t stored_types[] = {
+    [NBX_COLUMN_STRING] = 1, [NBX_COLUMN_STRINGS] = 2, [NBX_COLUMN_INT] = 3,
+    [NBX_COLUMN_FLOAT] = 4,  [NBX_COLUMN_BOOL] = 5,
 };
+#define N_STORED_TYPES (sizeof stored_types / sizeof *stored_types)
 
 static struct nbx_key key_of(struct nbx_str name)
 {
@@ -47,8 +48,7 @@ void nbx_attributes_store(struct nbx_batch *batch, struct nbx_catalog *draft,
             continue;
         const struct nbx_column *column = &draft->schema->columns[at];
         struct nbx_key key = key_of(column->name);
-        nbx_batch_put(batch, NBX_FAMILY_META, nbx_key_str(&key), TYPE_RECORD,
-                      (struct nbx_str){&stored_types[column->type], 1});
+        nbx_record_u64_put(batch, NBX_FAMILY_META, nbx_key_str(&key), stored_types[column->type]);
         mark_stored(draft, at);
     }
 }
@@ -59,12 +59,14 @@ static enum nbx_err read_stored(struct nbx_column *out, struct nbx_catalog_home 
     if (stored->version > TYPE_RECORD)
         return NBX_EVERSION;
     uint32_t skip = sizeof PREFIX - 1, code;
-    const char *type = stored->payload.len == 1
-                           ? memchr(stored_types, stored->payload.p[0], sizeof stored_types)
-                           : NULL;
-    if (!type || key.len <= skip)
+    struct nbx_reader r = nbx_reader_of(stored->payload.p, stored->payload.len);
+    uint64_t number = nbx_read_u64le(&r);
+    size_t type = 0;
+    while (type < N_STORED_TYPES && stored_types[type] != number)
+        type++;
+    if (type == N_STORED_TYPES || r.failed || r.p != r.end || key.len <= skip)
         return NBX_ECORRUPT;
-    out->type = (enum nbx_column_type)(type - stored_types);
+    out->type = (enum nbx_column_type)type;
     if (nbx_words_add(home->words, (struct nbx_str){key.p + skip, key.len - skip}, &code))
         return NBX_ELIMIT;
     out->name = nbx_words_text(home->words, code);

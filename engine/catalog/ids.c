@@ -5,11 +5,12 @@
 #include "engine/base/log.h"
 #include "engine/catalog/words.h"
 #include "engine/store/key.h"
+#include "engine/store/record.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#define ITEM_ID_RECORD 1 /* payload: the number, 4 bytes, little-endian */
+#define ITEM_ID_RECORD 1 /* of nbx_record_u64_put */
 
 /* Numbers are the codes of the words. The mutex keeps those who add in line while the store is
  * written; those who look up never wait for the store. */
@@ -42,10 +43,11 @@ static enum nbx_err read_all(const struct nbx_store *store, struct nbx_buf *text
     enum nbx_err err = nbx_cursor_open(&cursor, store, NBX_FAMILY_ITEM_IDS, from, from, false);
     while (!err && !(err = nbx_cursor_next(cursor, &id, &stored))) {
         struct nbx_reader r = nbx_reader_of(stored.payload.p, stored.payload.len);
-        struct numbered n = {nbx_read_u32le(&r), id.len, texts->len};
+        uint64_t number = nbx_read_u64le(&r);
+        struct numbered n = {(uint32_t)number, id.len, texts->len};
         if (stored.version > ITEM_ID_RECORD)
             err = NBX_EVERSION;
-        else if (r.failed || r.p != r.end)
+        else if (r.failed || r.p != r.end || number > UINT32_MAX)
             err = NBX_ECORRUPT;
         nbx_buf_put(texts, id.p, id.len);
         nbx_buf_put(list, &n, sizeof n);
@@ -128,11 +130,8 @@ static enum nbx_err add(struct nbx_ids *ids, struct nbx_str id, uint32_t *out)
         return err;
     uint32_t number = nbx_words_end(ids->words);
     struct nbx_key key = nbx_key_item_id(id);
-    uint8_t payload[4] = {(uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16),
-                          (uint8_t)(number >> 24)};
     nbx_batch_clear(ids->batch);
-    nbx_batch_put(ids->batch, NBX_FAMILY_ITEM_IDS, nbx_key_str(&key), ITEM_ID_RECORD,
-                  (struct nbx_str){(const char *)payload, sizeof payload});
+    nbx_record_u64_put(ids->batch, NBX_FAMILY_ITEM_IDS, nbx_key_str(&key), number);
     err = nbx_store_write(ids->store, ids->batch);
     if (err)
         return err;

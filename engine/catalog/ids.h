@@ -4,7 +4,8 @@
  * Why:     records, bitmaps and vectors name items by a small dense number. An event may name an
  *          item before it is put, so numbers are given at first mention, by anyone.
  * Owns:    the words and their numbers, in memory and in the store's item_ids family.
- * Threads: any. Look-ups take a read lock, a new id a write lock; both are leaves.
+ * Threads: any. Look-ups take a read lock, which no one holds while the store is written; who adds
+ *          ids waits for who else does.
  * Errors:  nbx_ids_intern: NBX_ELIMIT past the memory budget or 2^32 - 2 items, NBX_ESTORAGE.
  */
 #ifndef NBX_CATALOG_IDS_H

@@ -352,3 +352,22 @@ Test(catalog_apply, vectors_come_with_items)
     cr_assert_eq(nbx_catalog_with_vectors(s.c, numbers, 4), 0);
     shop_end(&s);
 }
+
+Test(catalog_apply, damaged_types_are_refused)
+{
+    struct shop s;
+    shop_begin(&s);
+    shop_takes(shop_put(&s, "a", "{attributes: {w: 1}}"));
+    struct nbx_key key = nbx_key_meta("attribute/w");
+    nbx_record_u64_put(s.f.batch, NBX_FAMILY_META, nbx_key_str(&key), 77);
+    fixture_write(&s.f);
+    shop_close(&s);
+    cr_assert_eq(shop_try_load(&s), NBX_ECORRUPT);
+    shop_refuses(s.fault, NBX_ECORRUPT, "attributes", "the stored types cannot be read");
+    nbx_ids_destroy(&s.ids);
+    nbx_record_u64_put(s.f.batch, NBX_FAMILY_META, nbx_key_str(&key), 3);
+    fixture_write(&s.f);
+    shop_load(&s);
+    cr_assert_eq(shop_field(&s, "a", "w").i, 1);
+    shop_end(&s);
+}

@@ -161,13 +161,13 @@ Test(catalog_ids, damaged_records_are_refused)
     struct nbx_ids *ids = NULL;
     fixture_begin(&f);
     fixture_put(&f, NBX_FAMILY_ITEM_IDS, "gap", "\x05");
-    cr_assert_eq(nbx_ids_load(&ids, f.store, &budget), NBX_ECORRUPT, "three bytes are missing");
+    cr_assert_eq(nbx_ids_load(&ids, f.store, &budget), NBX_ECORRUPT, "seven bytes are missing");
     nbx_batch_put(f.batch, NBX_FAMILY_ITEM_IDS, NBX_STR("gap"), 1,
-                  (struct nbx_str){"\x05\0\0\0", 4});
+                  (struct nbx_str){"\x05\0\0\0\0\0\0\0", 8});
     fixture_write(&f);
     cr_assert_eq(nbx_ids_load(&ids, f.store, &budget), NBX_ECORRUPT, "number 1 is missing");
     nbx_batch_put(f.batch, NBX_FAMILY_ITEM_IDS, NBX_STR("gap"), 2,
-                  (struct nbx_str){"\x01\0\0\0", 4});
+                  (struct nbx_str){"\x01\0\0\0\0\0\0\0", 8});
     fixture_write(&f);
     cr_assert_eq(nbx_ids_load(&ids, f.store, &budget), NBX_EVERSION);
     cr_assert_null(ids);

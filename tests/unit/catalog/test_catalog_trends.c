@@ -67,6 +67,7 @@ static struct nbx_rankings *rank(int64_t now_ms)
     struct nbx_rankings *r = NULL;
     cr_assert_eq(nbx_rankings_build(&r, trends, s.c, now_ms), NBX_OK);
     cr_assert_eq(r->n_channels, N_CHANNELS);
+    cr_assert_eq(r->catalog_generation, nbx_catalog_generation(s.c));
     return r;
 }
 
