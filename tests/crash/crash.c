@@ -60,13 +60,13 @@ static bool read_options(struct options *o, int argc, char **argv)
 static void print_outcome(const struct scenario *s, const struct outcome *o)
 {
     const struct tally *t = &o->tally;
+    uint64_t wrong = t->wrong + o->slow;
     printf(
         "%-7s %6u %6llu %9llu %9llu %9llu %7llu %7llu %6llu %6llu %6llu %6llu %6.0f %6.0f %6.0f\n",
         s->name, o->rounds, (unsigned long long)o->early, (unsigned long long)t->sent,
         (unsigned long long)t->durable, (unsigned long long)t->memory, (unsigned long long)t->items,
         (unsigned long long)t->refused, (unsigned long long)t->lost, (unsigned long long)t->twice,
-        (unsigned long long)t->half, (unsigned long long)(t->wrong + o->slow), o->p50_ms, o->p99_ms,
-        o->max_ms);
+        (unsigned long long)t->half, (unsigned long long)wrong, o->p50_ms, o->p99_ms, o->max_ms);
     if (s->power)
         printf("        the cuts shortened %llu files by %llu bytes\n",
                (unsigned long long)o->files, (unsigned long long)o->bytes);
