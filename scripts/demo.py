@@ -16,7 +16,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BIN = os.path.join(ROOT, "build", "release", "bin")
+BIN = os.environ.get("NBX_BIN_DIR") or os.path.join(ROOT, "build", "release", "bin")
 sys.path.insert(0, os.path.join(ROOT, "proto", "python"))
 sys.dont_write_bytecode = True
 import nbx  # noqa: E402
@@ -104,8 +104,6 @@ class Events:
         """Customers with enough of a past to tell their taste, and not too much to read."""
         fit = sorted(c for c, items in self.histories.items() if 6 <= len(items) <= 40)
         fit = fit or sorted(self.histories, key=lambda c: (-len(self.histories[c]), c))[:50]
-        if not fit:
-            raise Failed("events.csv has no customer with a positive event")
         return random.Random(seed).sample(fit, min(CANDIDATES, len(fit)))
 
 
