@@ -19,7 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_ARGS   24
+#ifndef NBX_BIN_DIR
+#define NBX_BIN_DIR "." /* the build says where the programs are */
+#endif
 #define TEXT_BYTES (256 * 1024)
 
 struct asked {
