@@ -363,6 +363,9 @@ def prepare(arguments, folder):
         text = settings(currency_of(data))
         titles = read_titles(data)
         events = Events(data, positive_types(text))
+        if not events.histories:
+            raise Failed("events.csv has no customer with an item and a known type that is "
+                         f"not negative; its types: {', '.join(sorted(events.types))}")
         said.append(f"{len(titles)} items, {sum(events.types.values())} events")
     daemon = Daemon(folder, text)
     with step("train (ials)"):
