@@ -28,7 +28,7 @@ class Test:
     module: str  # the folder it lies in: score
     path: str    # source, from the root
     alone: bool  # starts daemons or watches the clock: nothing else may run beside it
-    target: str = ""  # what CMake calls it; empty where it is no target, as a shared part
+    target: str = ""  # what CMake calls it; empty where CMake leaves it out here
 
     def find_target(self, known):
         """Sets the target: the prefix of its kind and the name, or the name alone."""
@@ -49,12 +49,20 @@ class Result:
     seconds: float = 0.0
 
 
+def is_program(path):
+    with open(path, encoding="utf-8") as file:
+        return re.search(r"^int main\(", file.read(), re.MULTILINE) is not None
+
+
 def find_tests():
     """Every test there is, by the tree alone: nothing need be built to know its name."""
     tests = []
 
     def add(kind, pattern, strip, alone):
         for path in sorted(glob.glob(os.path.join(ROOT, pattern))):
+            # The folders of plain programs hold their parts too.
+            if kind in ("race", "crash") and not is_program(path):
+                continue
             stem = os.path.splitext(os.path.basename(path))[0]
             name = stem[len(strip):] if stem.startswith(strip) else stem
             tests.append(Test(kind, name, os.path.basename(os.path.dirname(path)),
@@ -62,11 +70,10 @@ def find_tests():
     add("unit", "tests/unit/*/test_*.c", "test_", False)
     add("daemon", "tests/daemon/test_*.c", "test_", True)
     add("race", "tests/race/*.c", "race_", True)
-    add("fuzz", "tests/fuzz/*.c", "fuzz_", False)
+    add("fuzz", "tests/fuzz/fuzz_*.c", "fuzz_", False)
     add("python", "tests/scripts/test_*.py", "test_", True)
     add("python", "proto/python/tests/test_*.py", "test_", True)
     add("crash", "tests/crash/*.c", "crash_", True)
-    # The folders of plain programs hold their parts too; only targets are tests: see build.
     return tests
 
 

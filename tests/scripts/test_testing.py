@@ -69,6 +69,13 @@ class Selecting(unittest.TestCase):
             test.find_target(known)
             self.assertEqual(test.target, target)
 
+    def test_parts_of_programs_are_no_tests(self):
+        names = [(t.kind, t.name) for t in testing.find_tests()]
+        self.assertIn(("fuzz", "decode"), names)
+        self.assertNotIn(("fuzz", "replay"), names)
+        self.assertIn(("crash", "crash"), names)
+        self.assertNotIn(("crash", "ledger"), names)
+
     def test_this_file_is_found(self):
         self.assertIn("tests/scripts/test_testing.py", [t.path for t in testing.find_tests()])
 
