@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-#define JOBS_A_ROUND 64
+#define JOBS_A_ROUND  64
+#define BYTES_A_ROUND ((size_t)32 << 20) /* decoded; what is left waits for the next round */
 
 /* One request of the round: its share of the changes, or what was wrong with it. */
 struct order {
@@ -202,7 +203,8 @@ bool nbx_keeper__serve_items(struct nbx_keeper *k)
     struct order orders[JOBS_A_ROUND];
     size_t n = 0;
     struct nbx_job *job;
-    while (n < JOBS_A_ROUND && (job = nbx_ring_pop(k->from_front)))
+    while (n < JOBS_A_ROUND && nbx_arena_used(k->arena) < BYTES_A_ROUND &&
+           (job = nbx_ring_pop(k->from_front)))
         read_order(&orders[n++], job, k->arena);
     if (n > 0)
         serve_round(k, orders, n);
