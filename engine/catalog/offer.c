@@ -106,17 +106,11 @@ void nbx_offer_chunk(uint64_t *bits, int64_t *from_ms, int64_t *until_ms,
         keep(bits, channels, on_channel, offer);
     if (stock)
         keep(bits, stock, in_stock, offer);
-    /* An item that one border hides still has the other, which moves with the clock: both are asked
-     * of the same bits. */
-    uint64_t before[NBX_CHUNK_WORDS];
-    memcpy(before, bits, sizeof before);
+    /* Whom its beginning hides has its end behind that, so the order asks enough of both. */
     if (begin)
         keep_valid(bits, from_ms, until_ms, begin, true, offer->now_ms);
-    if (end) {
-        keep_valid(before, from_ms, until_ms, end, false, offer->now_ms);
-        for (uint32_t w = 0; w < NBX_CHUNK_WORDS; w++)
-            bits[w] &= before[w];
-    }
+    if (end)
+        keep_valid(bits, from_ms, until_ms, end, false, offer->now_ms);
 }
 
 bool nbx_catalog_offered(const struct nbx_catalog *c, uint32_t item_no,

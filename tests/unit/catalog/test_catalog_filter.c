@@ -375,3 +375,44 @@ Test(catalog_filter, an_empty_catalogue_has_no_bits)
     cr_assert_eq(passing("{all: []}"), 0);
     shop_end(&s);
 }
+
+/* How many of the floats 2^53, 2^53 + 2, 2^63 pass. */
+static void floats_pass(const char *op, int64_t literal, size_t want)
+{
+    struct nbx_member members[] = {{NBX_STR("field"), nbx_value_string(NBX_STR("f"))},
+                                   {nbx_str_c(op), nbx_value_int(literal)}};
+    const struct nbx_value f = {.type = NBX_MAP, .n = 2, .members = members};
+    struct nbx_filter_cache *cache = nbx_filter_cache_new(0);
+    struct nbx_offer offer = {.now_ms = 5};
+    const uint64_t *bits = NULL;
+    cr_assert_eq(nbx_filter_bits(cache, s.c, &offer, &f, &bits, NULL), NBX_OK);
+    size_t got = (size_t)__builtin_popcountll(bits[0]);
+    cr_assert_eq(got, want, "%s %lld passes %zu", op, (long long)literal, got);
+    nbx_filter_cache_destroy(&cache);
+}
+
+Test(catalog_filter, ints_that_no_double_equals_compare_exactly)
+{
+    const int64_t odd = (INT64_C(1) << 53) + 1; /* rounds to 2^53; 2^53 + 3 rounds to 2^53 + 4 */
+    shop_begin(&s);
+    shop_takes(shop_put(&s, "a", "{attributes: {f: 9007199254740992.0}}"));
+    shop_takes(shop_put(&s, "b", "{attributes: {f: 9007199254740994.0}}"));
+    shop_takes(shop_put(&s, "c", "{attributes: {f: 9223372036854775808.0}}"));
+    floats_pass("eq", odd, 0);
+    floats_pass("eq", odd - 1, 1);
+    floats_pass("lt", odd, 1);
+    floats_pass("le", odd, 1);
+    floats_pass("gt", odd, 2);
+    floats_pass("ge", odd, 2);
+    floats_pass("lt", odd + 2, 2);
+    floats_pass("ge", odd + 2, 1);
+    floats_pass("lt", odd + 1, 1);
+    floats_pass("le", odd + 1, 2);
+    floats_pass("gt", odd + 1, 1);
+    floats_pass("ge", odd + 1, 2);
+    floats_pass("le", INT64_MAX, 2);
+    floats_pass("gt", INT64_MAX, 1);
+    floats_pass("eq", INT64_MAX, 0);
+    floats_pass("ge", INT64_MIN, 3);
+    shop_end(&s);
+}

@@ -175,6 +175,27 @@ Test(catalog_trends, taking_back_leaves_nothing)
     }
 }
 
+Test(catalog_trends, rounding_leaves_no_trace_beside_an_old_event)
+{
+    struct nbx_random rnd;
+    double weights[100];
+    nbx_random_init(&rnd, SEED);
+    add(1, 1, 5, SHOP_NOW - 90 * DAY);
+    for (int i = 0; i < 100; i++) {
+        weights[i] = nbx_random_unit(&rnd) * 3;
+        add(1, 1, weights[i], SHOP_NOW - i * DAY / 3);
+    }
+    for (int i = 0; i < 100; i++)
+        add(1, 1, -weights[i], SHOP_NOW - i * DAY / 3);
+    struct nbx_rankings *r = rank(SHOP_NOW);
+    cr_assert_neq(nbx_tally_double(nbx_tallies_at(&trends->channels[1].sums, 1)), 0.0,
+                  "this seed does not round: take another");
+    cr_assert_eq(r->trend[1].n, 0);
+    cr_assert_eq(r->trend[0].n, 0);
+    ranks(&r->popular, "1");
+    nbx_rankings_destroy(&r);
+}
+
 struct brute {
     double trend[N_CHANNELS + 1][N_ITEMS + 1]; /* 0: all channels */
     double total[N_ITEMS + 1];
