@@ -15,6 +15,7 @@
 
 #define DRAIN_MS          1000
 #define DEFAULT_BODY      (1024 * 1024)
+#define MAX_BODY          (4 * 1024 * 1024)
 #define CONNECTION_BYTES  (32 * 1024) /* headers and one piece of the body */
 #define ARENA_PER_BYTE    40 /* the largest tree of a body: one struct nbx_member per pair */
 #define ARENA_FOR_REPLIES (64 * 1024 * 1024)
@@ -131,6 +132,7 @@ static struct nbx_http_options with_defaults(const struct nbx_http_options *give
 {
     struct nbx_http_options o = *given;
     o.max_body_bytes = o.max_body_bytes ? o.max_body_bytes : DEFAULT_BODY;
+    o.max_body_bytes = o.max_body_bytes < MAX_BODY ? o.max_body_bytes : MAX_BODY;
     o.max_connections = o.max_connections ? o.max_connections : 1024;
     o.timeout_ms = o.timeout_ms ? o.timeout_ms : 10000;
     o.idle_timeout_s = o.idle_timeout_s ? o.idle_timeout_s : 30;

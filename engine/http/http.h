@@ -35,7 +35,7 @@ struct nbx_http_options {
     const char *front;         /* ZeroMQ endpoint, such as "inproc://front" */
     void *zmq_context;         /* borrowed until stop */
     struct nbx_budget *budget; /* request bodies count here; NULL: nowhere */
-    size_t max_body_bytes;     /* default 1 MiB */
+    size_t max_body_bytes;     /* default 1 MiB, at most 4 MiB: bulk goes over ZeroMQ */
     unsigned max_connections;  /* default 1024; more wait to be accepted, or are closed */
     unsigned timeout_ms;       /* for the front's reply; default 10000 */
     unsigned idle_timeout_s;   /* a silent connection is closed after it; default 30 */

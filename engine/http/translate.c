@@ -50,11 +50,29 @@ static enum nbx_err take_customer(struct nbx_value *map, struct nbx_http_key *ke
     return NBX_OK;
 }
 
+static bool has_too_many_marks(struct nbx_str json)
+{
+    uint32_t n = 0;
+    bool in_string = false;
+    for (uint32_t i = 0; i < json.len; i++) {
+        char c = json.p[i];
+        if (c == '"')
+            in_string = !in_string;
+        else if (in_string)
+            i += c == '\\'; /* and what it escapes */
+        else
+            n += c == '[' || c == '{' || c == ',' || c == ':';
+    }
+    return n > NBX_HTTP_MAX_MARKS;
+}
+
 enum nbx_err nbx_http_translate_request(struct nbx_buf *out, struct nbx_http_key *key,
                                         struct nbx_str json, bool takes_customer,
                                         struct nbx_arena *arena, struct nbx_fault *fault)
 {
     struct nbx_value body;
+    if (has_too_many_marks(json))
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "the body has too many values");
     enum nbx_err err = nbx_json_decode(&body, json.p, json.len, arena, fault);
     if (err)
         return err;

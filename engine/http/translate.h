@@ -5,7 +5,7 @@
  * Owns:    nothing; trees live in the arena.
  * Threads: any, one per arena.
  * Errors:  NBX_EBAD names the field, or line and column of what is no JSON; NBX_ELIMIT where the
- *          arena or memory is out.
+ *          body has too many values, the arena or memory is out.
  */
 #ifndef NBX_HTTP_TRANSLATE_H
 #define NBX_HTTP_TRANSLATE_H
@@ -16,6 +16,10 @@
 #include "engine/base/utf8.h"
 
 #include <stdbool.h>
+
+/* Brackets, commas and colons of a body: each may become a value of a hundred bytes, so their
+ * number is bounded before the parser sees the text. */
+#define NBX_HTTP_MAX_MARKS 250000
 
 struct nbx_http_key {
     char p[NBX_ID_MAX_BYTES]; /* (len) */

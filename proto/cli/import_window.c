@@ -126,6 +126,14 @@ static void acknowledge(struct nbx_import_window *w, struct nbx_import_batch *b,
     advance(w);
 }
 
+static enum nbx_err error_of(struct nbx_str status)
+{
+    for (int code = NBX_EBAD; code >= NBX_EVERSION; code--)
+        if (nbx_str_is(status, nbx_err_status((enum nbx_err)code)))
+            return (enum nbx_err)code;
+    return NBX_EINTERNAL;
+}
+
 static enum nbx_err take_reply(struct nbx_import_window *w, const struct nbx_reply *reply,
                                struct nbx_fault *fault)
 {
@@ -140,10 +148,9 @@ static enum nbx_err take_reply(struct nbx_import_window *w, const struct nbx_rep
     }
     if (nbx_str_is(reply->status, "busy"))
         return try_later(b, message, fault);
-    nbx_fault_set(fault, NBX_EBAD, NULL, "%.*s", NBX_STR_ARG(message));
-    snprintf(fault->field, sizeof fault->field, "%.*s%s%.*s", NBX_STR_ARG(reply->status),
-             field.len ? ": " : "", NBX_STR_ARG(field));
-    return nbx_str_is(reply->status, "limit") ? NBX_ELIMIT : NBX_EBAD;
+    nbx_fault_set(fault, error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
+    snprintf(fault->field, sizeof fault->field, "%.*s", NBX_STR_ARG(field));
+    return fault->code;
 }
 
 /* Sends again what was told to wait or was never answered; *until_ns is when to look next. */

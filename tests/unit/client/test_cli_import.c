@@ -335,7 +335,7 @@ Test(cli_import, a_stopped_import_goes_on_where_it_was)
     stop_after = 3;
     run_nbx("import", "events", write_many("s.csv", 3000));
     expect_exit(1);
-    expect_err("nbx: bad_request: storage: the disk is full");
+    expect_err("nbx: storage: the disk is full");
     read_all("s.csv.nbx-import", result.out);
     expect_out("\"rows\": 1500, \"applied\": 1500");
     stop_after = 0;

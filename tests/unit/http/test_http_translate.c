@@ -52,6 +52,23 @@ Test(http_translate, a_body_too_large_for_the_arena_is_a_limit, .init = setup, .
                  NBX_ELIMIT);
 }
 
+Test(http_translate, too_many_values_are_a_limit_before_they_are_parsed, .init = setup,
+     .fini = teardown)
+{
+    static char text[2 * NBX_HTTP_MAX_MARKS + 3];
+    memset(text, '[', NBX_HTTP_MAX_MARKS + 1);
+    struct nbx_http_key key;
+    cr_expect_eq(nbx_http_translate_request(&out, &key, nbx_str_c(text), true, arena, &fault),
+                 NBX_ELIMIT);
+    /* In a string they are text, behind an escaped quote as well. */
+    memset(text, ',', 2 * NBX_HTTP_MAX_MARKS);
+    memcpy(text, "\"\\\",", 4);
+    text[2 * NBX_HTTP_MAX_MARKS] = '"';
+    cr_expect_eq(nbx_http_translate_request(&out, &key, nbx_str_c(text), true, arena, &fault),
+                 NBX_ELIMIT, "the arena is too small for it");
+    cr_expect(strstr(fault.message, "too many values") == NULL, "%s", fault.message);
+}
+
 Test(http_translate, a_reply_must_be_a_map, .init = setup, .fini = teardown)
 {
     cr_expect_eq(nbx_http_translate_reply(&out, NBX_STR("ok"), NBX_STR("\x93\x01\x02\x03"), arena),
