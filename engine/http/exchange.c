@@ -91,12 +91,11 @@ static void refuse_length(struct exchange *x)
                   x->shared->max_body_bytes);
 }
 
-/* true where the declared length alone is too much. */
-static bool declares_too_much(const struct exchange *x)
+static uintmax_t declared_length(const struct exchange *x)
 {
     const char *length =
         MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
-    return length && strtoumax(length, NULL, 10) > x->shared->max_body_bytes;
+    return length ? strtoumax(length, NULL, 10) : 0;
 }
 
 static enum MHD_Result begin(struct nbx_http_shared *shared, struct MHD_Connection *connection,
@@ -114,10 +113,12 @@ static enum MHD_Result begin(struct nbx_http_shared *shared, struct MHD_Connecti
     x->route = nbx_http_route_find(url, method, &x->code, &x->allow, &x->fault);
     if (x->route)
         check_headers(x);
-    if (!declares_too_much(x))
-        return MHD_YES;
-    refuse_length(x);
-    return refuse(x, x->code); /* before the body: the connection then closes */
+    size_t max = shared->max_body_bytes;
+    uintmax_t length = declared_length(x);
+    if (length > max)
+        refuse_length(x);
+    /* Before the body: the connection then closes, and its sender may read nothing at all. */
+    return length / MAX_OVERLONG > max ? refuse(x, x->code) : MHD_YES;
 }
 
 /* the body */

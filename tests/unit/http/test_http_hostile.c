@@ -39,6 +39,19 @@ Test(http_hostile, a_body_declared_too_long_is_refused_unread, .init = start_sma
     expect_alive();
 }
 
+Test(http_hostile, a_body_somewhat_too_long_is_read_and_refused, .init = start_small, .fini = stop)
+{
+    char body[1000];
+    memset(body, '[', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    int fd = dial();
+    put_request(fd, "/v1/rank", body);
+    expect_answer(read_answer(fd, true), 413, "the body may have 100 bytes");
+    put_request(fd, "/v1/rank", "{\"n\":1}"); /* the connection lives */
+    expect_answer(read_answer(fd, true), 200, "{\"n\":1}");
+    close(fd);
+}
+
 static void put_chunk(struct nbx_buf *b, size_t n)
 {
     nbx_buf_printf(b, "%zx\r\n", n);
