@@ -3,14 +3,17 @@
  */
 #include "engine/serve/keeper.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/serve/reply.h"
 #include "proto/wire.h"
 
 #include <stdlib.h>
+#include <time.h>
 
-#define JOBS_A_ROUND  64
-#define BYTES_A_ROUND ((size_t)32 << 20) /* decoded; what is left waits for the next round */
+#define JOBS_A_ROUND      64
+#define BYTES_A_ROUND     ((size_t)32 << 20) /* decoded; what is left waits for the next round */
+#define STALL_PATIENCE_NS INT64_C(10000000000)
 
 /* One request of the round: its share of the changes, or what was wrong with it. */
 struct order {
@@ -72,6 +75,30 @@ static void read_order(struct order *o, struct nbx_job *job, struct nbx_arena *a
         nbx_fault_set(&o->fault, err, "items", "no memory for this request");
 }
 
+/* True if the store stalls writes and it is worth trying again, after a moment. Nobody but other
+ * item changes waits for this thread. */
+static bool stalled(enum nbx_err err, int64_t since_ns)
+{
+    struct timespec pause = {0, 2000000};
+    if (err != NBX_EBUSY || nbx_clock_mono_ns() - since_ns > STALL_PATIENCE_NS)
+        return false;
+    nanosleep(&pause, NULL);
+    return true;
+}
+
+/* Gives new items their numbers, which are written at once; an id that gets none is refused by the
+ * catalogue. */
+static void number_new_items(struct nbx_keeper *k, const struct order *o)
+{
+    int64_t since_ns = nbx_clock_mono_ns();
+    for (uint32_t i = 0; i < o->n; i++) {
+        uint32_t item_no;
+        if (o->changes[i].kind == NBX_CHANGE_PUT)
+            while (stalled(nbx_ids_intern(k->server->ids, o->changes[i].id, &item_no), since_ns))
+                continue;
+    }
+}
+
 /* Applies one order to the newest snapshot; the snapshots in between are freed at once. */
 static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **newest)
 {
@@ -80,6 +107,7 @@ static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **ne
         o->seq = k->catalogue_seq;
         return;
     }
+    number_new_items(k, o);
     enum nbx_err err =
         nbx_catalog_apply(&next, *newest, o->changes, o->n, o->job->arrived_ms, k->batch);
     if (err) {
@@ -162,7 +190,10 @@ static enum nbx_err adopt(struct nbx_keeper *k, struct nbx_catalog *newest)
     enum nbx_err err = follow_vectors(k, newest, &model);
     if (!err) {
         nbx_keeper__put_seq(k);
-        err = nbx_store_write(k->server->store, k->batch);
+        int64_t since_ns = nbx_clock_mono_ns();
+        do
+            err = nbx_store_write(k->server->store, k->batch);
+        while (stalled(err, since_ns));
         if (err && model != old_model)
             nbx_model_release(&model);
     }
