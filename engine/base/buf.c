@@ -122,45 +122,46 @@ static const uint8_t *take(struct nbx_reader *r, size_t n)
     return p;
 }
 
+/* Copies n bytes to *to, which keeps its value past the end. */
+static void copy(struct nbx_reader *r, void *to, size_t n)
+{
+    const uint8_t *p = take(r, n);
+    if (p)
+        memcpy(to, p, n);
+}
+
 uint8_t nbx_read_u8(struct nbx_reader *r)
 {
-    const uint8_t *p = take(r, 1);
-    return p ? *p : 0;
+    uint8_t v = 0;
+    copy(r, &v, sizeof v);
+    return v;
 }
 
 uint32_t nbx_read_u32le(struct nbx_reader *r)
 {
     uint32_t v = 0;
-    const uint8_t *p = take(r, sizeof v);
-    if (p)
-        memcpy(&v, p, sizeof v);
+    copy(r, &v, sizeof v);
     return v;
 }
 
 uint64_t nbx_read_u64le(struct nbx_reader *r)
 {
     uint64_t v = 0;
-    const uint8_t *p = take(r, sizeof v);
-    if (p)
-        memcpy(&v, p, sizeof v);
+    copy(r, &v, sizeof v);
     return v;
 }
 
 float nbx_read_f32le(struct nbx_reader *r)
 {
     float v = 0;
-    const uint8_t *p = take(r, sizeof v);
-    if (p)
-        memcpy(&v, p, sizeof v);
+    copy(r, &v, sizeof v);
     return v;
 }
 
 double nbx_read_f64le(struct nbx_reader *r)
 {
     double v = 0;
-    const uint8_t *p = take(r, sizeof v);
-    if (p)
-        memcpy(&v, p, sizeof v);
+    copy(r, &v, sizeof v);
     return v;
 }
 

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The commit thread: one sync for everybody waiting, then all their acknowledgements.
  */
-#include "engine/base/check.h"
 #include "engine/base/log.h"
 #include "engine/serve/server_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-void nbx_mail__send(struct nbx_ring *ring, struct nbx_bell *bell, void *mail)
-{
-    NBX_ASSERT(nbx_ring_push(ring, mail) == NBX_OK);
-    nbx_bell_ring(bell);
-}
 
 /* Everything that waits now. */
 static size_t gather(struct nbx_commit *c)

@@ -7,6 +7,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/base/buf.h"
+#include "engine/base/ring.h"
 #include "engine/base/utf8.h"
 #include "engine/customer/customers.h"
 #include "engine/decide/decide.h"
@@ -96,5 +97,8 @@ struct nbx_world_mail {
     struct nbx_mail mail;
     const struct nbx_world *world;
 };
+
+/* Pushes a pointer that must not be lost: rings behind the front hold as many as there are jobs. */
+void nbx_mail__send(struct nbx_ring *ring, struct nbx_bell *bell, void *mail);
 
 #endif

@@ -137,9 +137,6 @@ static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t
     return &s->workers[group % s->n_workers];
 }
 
-/* Pushes a pointer that must not be lost: rings behind the front hold as many as there are jobs. */
-void nbx_mail__send(struct nbx_ring *ring, struct nbx_bell *bell, void *mail);
-
 /* A part is answered; the last one makes the job's reply and sends it on `to_front`. */
 void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
 
