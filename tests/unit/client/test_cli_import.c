@@ -4,6 +4,19 @@
 #include "tests/unit/client/cli_fixture.h"
 
 static uint32_t n_entries, n_requests, n_busy, stop_after, n_largest;
+static bool knows_ids; /* an entry that came before changes nothing, as in nbxd */
+
+/* false where it was there before. */
+static bool remember(const struct nbx_value *entry)
+{
+    size_t from = seen.len;
+    note(&seen, entry);
+    nbx_buf_put_u8(&seen, '\n');
+    if (!knows_ids || !memmem(seen.p, from, seen.p + from, seen.len - from))
+        return true;
+    seen.len = from;
+    return false;
+}
 
 /* Notes each entry; an entry whose item or id is "bad" is refused. */
 static const char *take(struct nbx_buf *out, const struct asked *asked)
@@ -12,6 +25,7 @@ static const char *take(struct nbx_buf *out, const struct asked *asked)
     const struct nbx_value *list = nbx_value_get(&asked->body, items ? "items" : "events");
     cr_assert(list && list->type == NBX_LIST);
     uint32_t n_bad = 0, bad = 0;
+    uint32_t n_before = 0;
     n_requests++;
     n_largest = list->n > n_largest ? list->n : n_largest;
     for (uint32_t i = 0; i < list->n; i++) {
@@ -19,13 +33,12 @@ static const char *take(struct nbx_buf *out, const struct asked *asked)
         bool is_bad = id && id->type == NBX_STRING && nbx_str_is(id->s, "bad");
         bad = is_bad ? i : bad;
         n_bad += is_bad;
-        note(&seen, &list->list[i]);
-        nbx_buf_put_u8(&seen, '\n');
+        n_before += !remember(&list->list[i]);
     }
-    n_entries += list->n;
+    n_entries += list->n - n_before;
     nbx_wire_map(out, n_bad ? 3 : 2);
-    nbx_wire_kv_int(out, "applied", list->n - n_bad);
-    nbx_wire_kv_int(out, "duplicates", 0);
+    nbx_wire_kv_int(out, "applied", list->n - n_bad - n_before);
+    nbx_wire_kv_int(out, "duplicates", n_before);
     if (n_bad) {
         nbx_wire_text(out, "errors");
         nbx_wire_list(out, 1);
@@ -333,6 +346,8 @@ Test(cli_import, a_stopped_import_goes_on_where_it_was)
     answer = be_moody;
     n_busy = 5; /* none */
     stop_after = 3;
+    /* What was under way may arrive when the import has ended already, and comes again. */
+    knows_ids = true;
     run_nbx("import", "events", write_many("s.csv", 3000));
     expect_exit(1);
     expect_err("nbx: storage: the disk is full");
@@ -344,7 +359,7 @@ Test(cli_import, a_stopped_import_goes_on_where_it_was)
     expect_err("going on after row 1500");
     cr_expect_eq(n_entries, 3000);
     expect_once(3000);
-    expect_out("3000     3000");
+    expect_out("\n3000");
     cr_expect_neq(access(in_folder("s.csv.nbx-import"), F_OK), 0);
 }
 
