@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define REQUESTS_A_ROUND 256
+#define BODIES_SHARE     16    /* of memory_limit: bodies of requests under way */
 #define KEPT_REPLY_BYTES 65536 /* a larger buffer is not kept for the next request */
 
 static struct nbx_job *job_take(struct nbx_front *f)
@@ -107,11 +108,14 @@ static void route(struct nbx_front *f, struct nbx_job *job)
         ring = s->fanout.from_front;
         bell = &s->fanout.bell;
     }
-    if (nbx_ring_push(ring, job)) {
-        refuse(f, job, NBX_EBUSY, "the queue is full");
+    size_t bytes = zmq_msg_size(&job->body);
+    bool crowded = f->bytes_in_flight + bytes > s->options.memory_limit / BODIES_SHARE;
+    if (crowded || nbx_ring_push(ring, job)) {
+        refuse(f, job, NBX_EBUSY, crowded ? "too much is under way" : "the queue is full");
         return;
     }
     f->in_flight++;
+    f->bytes_in_flight += bytes;
     nbx_bell_ring(bell);
 }
 
@@ -147,6 +151,7 @@ static size_t send_from(struct nbx_front *f, struct nbx_ring *ring)
     size_t n = 0;
     for (struct nbx_job *job; (job = nbx_ring_pop(ring)); n++) {
         f->in_flight--;
+        f->bytes_in_flight -= zmq_msg_size(&job->body);
         send_reply(f, job);
     }
     return n;
@@ -205,7 +210,7 @@ static void *open_router(struct nbx_server *s)
     void *router = zmq_socket(s->zmq, ZMQ_ROUTER);
     if (!router)
         return NULL;
-    int linger_ms = 1000, mandatory = 1, handshake_ms = 2000, hwm = 10000;
+    int linger_ms = 1000, mandatory = 1, handshake_ms = 2000, hwm = 1000;
     int heartbeat_ms = 5000, heartbeat_timeout_ms = 15000;
     int64_t max_message = (int64_t)s->options.max_message_bytes;
     zmq_setsockopt(router, ZMQ_LINGER, &linger_ms, sizeof linger_ms);

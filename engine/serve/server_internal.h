@@ -20,8 +20,9 @@ struct nbx_front {
     struct nbx_bell bell;
     struct nbx_job *free_jobs;
     size_t n_jobs, max_jobs; /* made so far; bound */
-    size_t in_flight;        /* jobs that other threads hold */
-    uint32_t next_group;     /* for requests of nobody in particular */
+    size_t in_flight;        /* jobs that other threads hold, and the bytes of their bodies */
+    size_t bytes_in_flight;
+    uint32_t next_group; /* for requests of nobody in particular */
     _Atomic bool draining, drained;
     struct nbx_counters counters;
 };
