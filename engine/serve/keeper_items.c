@@ -142,6 +142,8 @@ static struct nbx_entry_error *gather_errors(const struct order *o, struct nbx_a
         if (!o->changes[i].fault.code)
             continue;
         errors[*n] = (struct nbx_entry_error){o->index[i], o->changes[i].fault};
+        if (o->changes[i].kind == NBX_CHANGE_DELETE)
+            errors[*n].fault.field[0] = '\0'; /* the entry is the id itself */
         nbx_fault_prefix(&errors[(*n)++].fault, "%s[%u]", list, o->index[i]);
     }
     return errors;

@@ -40,8 +40,16 @@ void nbx_reply_model(struct nbx_buf *b, const struct nbx_world *world)
     nbx_wire_kv_str(b, "version", world->model ? nbx_model_version(world->model) : NBX_STR(""));
 }
 
-void nbx_reply_errors(struct nbx_buf *b, const struct nbx_entry_error *errors, uint32_t n)
+static int compare_errors(const void *a, const void *b)
 {
+    const struct nbx_entry_error *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+void nbx_reply_errors(struct nbx_buf *b, struct nbx_entry_error *errors, uint32_t n)
+{
+    if (n)
+        qsort(errors, n, sizeof *errors, compare_errors);
     nbx_wire_text(b, "errors");
     nbx_wire_list(b, n);
     for (uint32_t i = 0; i < n; i++) {
@@ -50,12 +58,6 @@ void nbx_reply_errors(struct nbx_buf *b, const struct nbx_entry_error *errors, u
         nbx_wire_kv_text(b, "field", errors[i].fault.field);
         nbx_wire_kv_text(b, "message", errors[i].fault.message);
     }
-}
-
-static int compare_errors(const void *a, const void *b)
-{
-    const struct nbx_entry_error *x = a, *y = b;
-    return (x->index > y->index) - (x->index < y->index);
 }
 
 /* Good events and those refused before they were read share the places of the list that came. */
@@ -79,8 +81,6 @@ void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,
     nbx_wire_kv_int(b, "duplicates", observed->duplicates);
     nbx_wire_kv_int(b, "seq", (int64_t)observed->seq);
     put_ids(b, observed, events);
-    if (observed->n_errors)
-        qsort(observed->errors, observed->n_errors, sizeof *observed->errors, compare_errors);
     nbx_reply_errors(b, observed->errors, observed->n_errors);
 }
 

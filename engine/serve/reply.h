@@ -20,7 +20,8 @@ void nbx_reply_begin(struct nbx_job *job, uint32_t n, const struct nbx_value *id
 
 void nbx_reply_model(struct nbx_buf *b,
                      const struct nbx_world *world); /* key and {name, version} */
-void nbx_reply_errors(struct nbx_buf *b, const struct nbx_entry_error *errors, uint32_t n);
+/* In the order sent, whoever found them: sorts (n) errors. */
+void nbx_reply_errors(struct nbx_buf *b, struct nbx_entry_error *errors, uint32_t n);
 /* {applied, duplicates, seq, ids, errors}: five members; ids and errors in the order sent. Sorts
  * observed->errors. */
 void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,
