@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #define JOBS_A_WORKER 1024 /* requests under way, beyond those in the workers' rings */
-/* Shares of memory_limit; what is left is for arenas, filters and the libraries. */
+/* Of memory_limit: first the process as it is when empty, then shares of the rest; what is left
+ * after them is for arenas, filters and a snapshot being built. */
+#define EMPTY_BYTES   ((size_t)32 << 20)
 #define CACHE_SHARE   16
 #define CACHE_MAX     ((size_t)96 << 20)
 #define BUFFER_SHARE  16
@@ -23,6 +25,7 @@ static size_t share(size_t limit, size_t part, size_t max)
 static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
 {
     size_t limit = s->options.memory_limit;
+    limit = limit > 2 * EMPTY_BYTES ? limit - EMPTY_BYTES : limit / 2;
     struct nbx_store_options options = {.dir = s->options.data_dir,
                                         .cache_bytes = share(limit, CACHE_SHARE, CACHE_MAX),
                                         .write_buffer_bytes =
