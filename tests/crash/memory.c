@@ -31,7 +31,7 @@
 #define IDLE_MIB  40.0
 /* Of 50,000 customers, and of any number: caches and write buffers have their fixed sizes. */
 #define SMALL_CUSTOMERS 50000
-#define SMALL_MIB       250.0
+#define SMALL_MIB       200.0
 #define LARGE_MIB       512.0
 
 static double disk_mib(const char *folder)
