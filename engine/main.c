@@ -12,10 +12,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { EXIT_RUNTIME = 1, EXIT_CONFIG = 2, EXIT_CORRUPT = 3, EXIT_TAKEN = 4, EXIT_PERMISSION = 5 };
@@ -78,8 +81,7 @@ static int start(struct daemon *d)
     if (!err && d->conf->http[0]) {
         struct nbx_http_options http = {.listen = d->conf->http,
                                         .front = NBX_FRONT_INPROC,
-                                        .zmq_context = nbx_server_zmq(d->server),
-                                        .max_body_bytes = (size_t)d->conf->max_message_bytes};
+                                        .zmq_context = nbx_server_zmq(d->server)};
         err = nbx_http_start(&d->http, &http, &fault);
         if (err)
             err = NBX_ECONFLICT;
@@ -138,14 +140,39 @@ static bool memory_exceeded(const struct daemon *d)
     return true;
 }
 
-static int run(struct daemon *d, const sigset_t *signals)
+/* OpenBLAS starts a thread before main runs, so blocking signals and waiting for them would leave
+ * one thread that a signal can kill: a handler notes them instead and rings. */
+static _Atomic bool end_asked, reload_asked;
+static int bell = -1;
+
+static void note_signal(int number)
 {
-    struct timespec tick = {0, WATCH_MS * 1000000};
+    uint64_t one = 1;
+    atomic_store(number == SIGHUP ? &reload_asked : &end_asked, true);
+    ssize_t ignored = write(bell, &one, sizeof one);
+    (void)ignored;
+}
+
+static bool take_signals(void)
+{
+    bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    struct sigaction note = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&note.sa_mask);
+    signal(SIGPIPE, SIG_IGN);
+    return bell >= 0 && !sigaction(SIGTERM, &note, NULL) && !sigaction(SIGINT, &note, NULL) &&
+           !sigaction(SIGHUP, &note, NULL);
+}
+
+static int run(struct daemon *d)
+{
+    struct pollfd wait = {bell, POLLIN, 0};
+    uint64_t rung;
     for (;;) {
-        int got = sigtimedwait(signals, NULL, &tick);
-        if (got == SIGTERM || got == SIGINT)
+        if (poll(&wait, 1, WATCH_MS) > 0 && read(bell, &rung, sizeof rung) < 0)
+            nbx_log_warn("bell=unreadable");
+        if (atomic_load(&end_asked))
             return 0;
-        if (got == SIGHUP)
+        if (atomic_exchange(&reload_asked, false))
             reload(d);
         if (memory_exceeded(d))
             return EXIT_RUNTIME;
@@ -158,16 +185,9 @@ static int serve(const char *config_path)
     if (!d.conf)
         return EXIT_CONFIG;
     nbx_log_set_level(d.conf->log_level);
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by every thread */
-    signal(SIGPIPE, SIG_IGN);
-    int code = start(&d);
+    int code = take_signals() ? start(&d) : EXIT_RUNTIME;
     if (code == 0) {
-        code = run(&d, &signals);
+        code = run(&d);
         nbx_log_info("stop=draining");
     }
     stop(&d);

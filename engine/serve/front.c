@@ -258,11 +258,13 @@ enum nbx_err nbx_front__start(struct nbx_front *f, struct nbx_server *server,
 
 void nbx_front__drain(struct nbx_front *f)
 {
+    if (!f->thread)
+        return;
     atomic_store(&f->draining, true);
     nbx_bell_ring(&f->bell);
     int64_t until = nbx_clock_mono_ns() + f->server->options.drain_timeout_ms * 1000000;
     struct timespec pause = {0, 1000000};
-    while (f->thread && !atomic_load(&f->drained) && nbx_clock_mono_ns() < until)
+    while (!atomic_load(&f->drained) && nbx_clock_mono_ns() < until)
         nanosleep(&pause, NULL);
 }
 
