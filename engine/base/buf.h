@@ -32,8 +32,8 @@ void nbx_buf_put_u32le(struct nbx_buf *b, uint32_t v);
 void nbx_buf_put_u64le(struct nbx_buf *b, uint64_t v);
 void nbx_buf_put_f32le(struct nbx_buf *b, float v);
 void nbx_buf_put_f64le(struct nbx_buf *b, double v);
-void nbx_buf_put_varint(struct nbx_buf *b, uint64_t v);  /* LEB128 */
-void nbx_buf_put_varsint(struct nbx_buf *b, int64_t v);  /* zigzag, then LEB128 */
+void nbx_buf_put_varint(struct nbx_buf *b, uint64_t v);    /* LEB128 */
+void nbx_buf_put_varsint(struct nbx_buf *b, int64_t v);    /* zigzag, then LEB128 */
 void nbx_buf_put_str(struct nbx_buf *b, struct nbx_str s); /* varint length, bytes */
 void nbx_buf_printf(struct nbx_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

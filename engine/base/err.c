@@ -65,7 +65,7 @@ void nbx_fault_prefix(struct nbx_fault *fault, const char *fmt, ...)
     snprintf(rest, sizeof rest, "%s", fault->field);
     size_t used = (size_t)snprintf(fault->field, sizeof fault->field, "%s", prefix);
     if (rest[0] && used < sizeof fault->field)
-        snprintf(fault->field + used, sizeof fault->field - used, "%s%s",
-                 rest[0] == '[' ? "" : ".", rest);
+        snprintf(fault->field + used, sizeof fault->field - used, "%s%s", rest[0] == '[' ? "" : ".",
+                 rest);
     trim_partial_utf8(fault->field);
 }

@@ -10,8 +10,8 @@
 #ifndef NBX_BASE_ERR_H
 #define NBX_BASE_ERR_H
 
-#define NBX_MUST_CHECK    __attribute__((warn_unused_result))
-#define NBX_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define NBX_MUST_CHECK   __attribute__((warn_unused_result))
+#define NBX_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 enum nbx_err {
     NBX_OK = 0,

@@ -8,7 +8,8 @@
 
 #define FIRST_SLOTS 16
 
-/* tag holds the top hash bits so that most misses never touch a key; entry_1 is entry + 1, 0 free */
+/* tag holds the top hash bits so that most misses never touch a key; entry_1 is entry + 1, 0 free
+ */
 struct slot {
     uint32_t tag, entry_1;
 };

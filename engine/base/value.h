@@ -37,8 +37,8 @@ struct nbx_value {
         bool b;
         int64_t i;
         double f;
-        struct nbx_str s; /* NBX_STRING (valid UTF-8) and NBX_BIN */
-        struct nbx_value *list;    /* (n) */
+        struct nbx_str s;           /* NBX_STRING (valid UTF-8) and NBX_BIN */
+        struct nbx_value *list;     /* (n) */
         struct nbx_member *members; /* (n) */
     };
 };

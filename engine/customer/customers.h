@@ -43,6 +43,7 @@ struct nbx_customer_scope {
 
 /* A customer as stored. A stranger has known = false, number = (group, serial 0), empty records. */
 struct nbx_profile {
+    struct nbx_str id; /* as it was asked for; empty: nobody in particular */
     bool known;
     uint64_t number;
     struct nbx_customer_record head;
@@ -67,8 +68,8 @@ struct nbx_observed {
  * changes nothing. `atomic`: one error and nothing is applied (NBX_EBAD, *fault names the first).
  * Where the write fails, profile and counters are as before. */
 enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
-                         struct nbx_profile *profile, struct nbx_str customer_id,
-                         const struct nbx_events *events, bool atomic, struct nbx_fault *fault);
+                         struct nbx_profile *profile, const struct nbx_events *events, bool atomic,
+                         struct nbx_fault *fault);
 /* Events of nobody: kept under `group`, which the caller owns, and counted in trends. An id counts
  * once over all groups. */
 enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,

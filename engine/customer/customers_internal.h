@@ -22,8 +22,7 @@ struct nbx_customers {
 };
 
 /* Gives the stranger a number and adds the identity to the batch. */
-void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
-                         struct nbx_str id);
+void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
 /* Adds the changed head to the batch. */
 void nbx_profile__put_head(const struct nbx_profile *profile,
                            const struct nbx_customer_scope *scope);

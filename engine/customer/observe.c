@@ -296,7 +296,7 @@ static enum nbx_err commit(const struct nbx_customer_scope *scope, uint8_t group
 
 /* The profile changes in a copy, so that a failed write leaves it as it was. */
 static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
-                          struct nbx_str customer_id, struct prepared_list *list)
+                          struct prepared_list *list)
 {
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     struct nbx_group before = scope->customers->groups[group];
@@ -306,7 +306,7 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
         (err = fold_seen(&changed, scope, list)))
         return err;
     if (!changed.known)
-        nbx_profile__create(&changed, scope, customer_id);
+        nbx_profile__create(&changed, scope);
     put_events(scope, changed.number, list);
     nbx_profile__put_head(&changed, scope);
     put_seen(&changed, scope);
@@ -317,8 +317,8 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
 }
 
 enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
-                         struct nbx_profile *profile, struct nbx_str customer_id,
-                         const struct nbx_events *events, bool atomic, struct nbx_fault *fault)
+                         struct nbx_profile *profile, const struct nbx_events *events, bool atomic,
+                         struct nbx_fault *fault)
 {
     struct prepared_list list = {0};
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
@@ -329,7 +329,7 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
         *fault = out->errors[0].fault;
         return fault->code;
     }
-    if (list.n && (err = apply(profile, scope, customer_id, &list)))
+    if (list.n && (err = apply(profile, scope, &list)))
         return nbx_fault_set(fault, err, "events", "cannot be written");
     out->applied = list.n;
     out->seq = scope->customers->groups[group].seq;

@@ -28,7 +28,7 @@ static enum nbx_err load_seen(struct nbx_profile *p, const struct nbx_customer_s
 enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
                               struct nbx_str id)
 {
-    *out = (struct nbx_profile){0};
+    *out = (struct nbx_profile){.id = id};
     if (id.len == 0)
         return NBX_OK;
     struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
@@ -44,15 +44,14 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
     return err ? err : load_seen(out, scope);
 }
 
-void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope,
-                         struct nbx_str id)
+void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
-    uint8_t group = nbx_group_of(id);
+    uint8_t group = nbx_group_of(p->id);
     p->known = true;
     p->number = NBX_CUSTOMER(group, ++scope->customers->groups[group].serial);
-    p->head.id = id;
+    p->head.id = p->id;
     p->head.created_ms = scope->now_ms;
-    struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
     nbx_record_u64_put(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), p->number);
 }
 

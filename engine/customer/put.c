@@ -97,7 +97,7 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
         return err;
     if (!profile.known) {
         profile.head = head;
-        nbx_profile__create(&profile, scope, id);
+        nbx_profile__create(&profile, scope);
         head = profile.head;
     }
     head.timezone = req->timezone.len ? req->timezone : head.timezone;

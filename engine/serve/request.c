@@ -77,7 +77,7 @@ static enum nbx_err apply_run(const struct nbx_customer_scope *scope, struct nbx
     enum nbx_err err = nbx_profile_load(&profile, scope, run->customer);
     if (err)
         return err;
-    return nbx_observe(observed, scope, &profile, run->customer, &run->events, false, &run->fault);
+    return nbx_observe(observed, scope, &profile, &run->events, false, &run->fault);
 }
 
 /* Bulk waits for a stalled store, but not for ever. */

@@ -21,7 +21,7 @@ void nbx_request_observe(struct nbx_request *r)
     if (!err && (err = nbx_profile_load(&profile, &r->scope, key)))
         nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
     if (!err)
-        err = nbx_observe(&observed, &r->scope, &profile, key, &req.events, req.atomic, &r->fault);
+        err = nbx_observe(&observed, &r->scope, &profile, &req.events, req.atomic, &r->fault);
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);
         return;

@@ -48,7 +48,7 @@ static enum nbx_err observe(struct answer *a)
     if (!a->observes)
         return NBX_OK;
     enum nbx_err err =
-        key.len ? nbx_observe(&a->observed, &r->scope, &a->profile, key, events, false, &r->fault)
+        key.len ? nbx_observe(&a->observed, &r->scope, &a->profile, events, false, &r->fault)
                 : nbx_observe_anonymous(&a->observed, &r->scope, r->job->group, events);
     if (err)
         return nbx_fault_set(&r->fault, err, "observe", "cannot be written");

@@ -19,7 +19,7 @@
 /* A customer number: group in the top byte, a serial from 1 below it. Serial 0 stands for whoever
  * has no number: strangers' decisions and anonymous events of that group. */
 #define NBX_CUSTOMER_GROUP(number)  ((uint8_t)((number) >> 56))
-#define NBX_CUSTOMER_SERIAL(number) ((number) & UINT64_C(0x00FFFFFFFFFFFFFF))
+#define NBX_CUSTOMER_SERIAL(number) ((number)&UINT64_C(0x00FFFFFFFFFFFFFF))
 #define NBX_CUSTOMER(group, serial) (((uint64_t)(group) << 56) | (serial))
 
 /* The group of a customer id: XXH3-64 & 255. The one function that says who owns whom. */

@@ -45,8 +45,8 @@ enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,
 
 /* seen: for each (item, event type, sign, scope) the last time and how often. Sorted by those four,
  * delta-coded; order of arrival does not matter. */
-#define NBX_SEEN_RECORD    1
-#define NBX_SEEN_MAX       65536
+#define NBX_SEEN_RECORD 1
+#define NBX_SEEN_MAX    65536
 struct nbx_seen_entry {
     uint32_t item_no;
     uint16_t type_no;
