@@ -12,8 +12,9 @@
 #define SETTINGS    "workers: 2\nlog_level: warn\n"
 #define LIFE_MIN_MS 5 /* of the writers before the kill */
 #define LIFE_MAX_MS 250
-#define EARLY_IN    8  /* one start in this many is killed before it is ready */
-#define EARLY_MS    60 /* at most so long after its launch */
+#define EARLY_IN    8   /* one start in this many is killed before it is ready */
+#define EARLY_MS    150 /* at most so long after its launch */
+#define EARLY_FIRST 4   /* so often while the store is being made */
 
 struct run {
     const struct scenario *scenario;
@@ -64,18 +65,36 @@ static bool die(struct run *r)
     return true;
 }
 
-/* Starts again; now and then dies once more on the way. */
+/* Dies on the way to being ready. */
+static bool stillbirth(struct run *r)
+{
+    if (!launch(r))
+        return false;
+    live(r, 0, EARLY_MS);
+    r->out->early++;
+    return die(r);
+}
+
+static bool start(struct run *r, double *ready_ms)
+{
+    return launch(r) && daemon_await(&r->daemon, ready_ms) && connect_verifier(r);
+}
+
+/* Starts again; now and then dies once more before. */
 static bool revive(struct run *r, double *ready_ms)
 {
-    if (nbx_random_below(&r->random, EARLY_IN) == 0) {
-        if (!launch(r))
+    if (nbx_random_below(&r->random, EARLY_IN) == 0 && !stillbirth(r))
+        return false;
+    return start(r, ready_ms);
+}
+
+/* The first start, of a store that was often not quite made. */
+static bool begin(struct run *r)
+{
+    for (unsigned i = 0; i < EARLY_FIRST; i++)
+        if (!stillbirth(r))
             return false;
-        live(r, 0, EARLY_MS);
-        if (!die(r))
-            return false;
-        r->out->early++;
-    }
-    return launch(r) && daemon_await(&r->daemon, ready_ms) && connect_verifier(r);
+    return start(r, NULL) && verify_begin(&r->verifier);
 }
 
 static bool start_writers(struct run *r, unsigned round)
@@ -138,8 +157,7 @@ static bool run_round(struct run *r, unsigned round)
 static bool run_rounds(struct run *r)
 {
     const struct scenario *s = r->scenario;
-    if (!launch(r) || !daemon_await(&r->daemon, NULL) || !connect_verifier(r) ||
-        !verify_begin(&r->verifier))
+    if (!begin(r))
         return false;
     for (unsigned round = 0; round < s->rounds; round++) {
         if (!run_round(r, round))
