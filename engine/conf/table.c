@@ -61,7 +61,6 @@ static const struct conf_row top_rows[] = {
                  "refused with `limit`."},
     {"channels", CONF_TEXTS, COUNTED(channels), .min = 1, .max = 64,
      .preset = "[web, app, email, store, kiosk, agent, chat]", .check = nbx_conf__check_name,
-     .reloadable = true,
      .sentence = "Names of the channels that requests, events and items may use."},
     {"currency", CONF_TEXT, AT(currency), .preset = "EUR", .check = nbx_conf__check_currency,
      .sentence = "The one currency of all money (ISO 4217), which is given in its minor units."},

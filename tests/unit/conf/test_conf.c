@@ -442,14 +442,14 @@ Test(conf, diff_tells_what_needs_a_restart)
     nbx_conf_reloadable_diff(&diff, running, running);
     cr_expect_eq(diff.n_reloadable + diff.n_kept, 0);
     nbx_conf_reloadable_diff(&diff, running, fresh);
-    cr_assert_eq(diff.n_reloadable, 4);
-    cr_expect_str_eq(diff.reloadable[0], "channels");
-    cr_expect_str_eq(diff.reloadable[1], "events");
-    cr_expect_str_eq(diff.reloadable[2], "queue_time");
-    cr_expect_str_eq(diff.reloadable[3], "log_level");
-    cr_assert_eq(diff.n_kept, 2);
+    cr_assert_eq(diff.n_reloadable, 3);
+    cr_expect_str_eq(diff.reloadable[0], "events");
+    cr_expect_str_eq(diff.reloadable[1], "queue_time");
+    cr_expect_str_eq(diff.reloadable[2], "log_level");
+    cr_assert_eq(diff.n_kept, 3);
     cr_expect_str_eq(diff.kept[0], "workers");
-    cr_expect_str_eq(diff.kept[1], "currency");
+    cr_expect_str_eq(diff.kept[1], "channels");
+    cr_expect_str_eq(diff.kept[2], "currency");
 
     nbx_log_set_level(NBX_LOG_ERROR);
     nbx_conf_adopt(running, fresh);
@@ -458,8 +458,8 @@ Test(conf, diff_tells_what_needs_a_restart)
     cr_expect_eq(running->queue_time_ms, 5);
     cr_expect_eq(running->workers, 2);
     cr_expect_str_eq(running->currency, "EUR");
-    cr_assert_eq(running->n_channels, 2);
-    cr_expect_str_eq(running->channels[1], "till");
+    cr_assert_eq(running->n_channels, 7);
+    cr_expect_str_eq(running->channels[1], "app");
     cr_assert_eq(running->n_events, 1);
     cr_expect_str_eq(running->events[0].type, "buy");
     cr_expect_float_eq(running->events[0].weight, 2, 1e-12);
