@@ -64,7 +64,7 @@ void server_begin(struct server *s);
 void server_remove(struct server *s);
 /* Writes the settings file again. */
 void server_configure(struct server *s, const char *settings);
-/* SIGHUP; returns when the daemon says it is done. */
+/* SIGHUP; returns when the daemon says it is done, which its log does at most 5 times in 10 s. */
 void server_reload(struct server *s);
 /* kill -9, without a word. */
 void server_kill(struct server *s);

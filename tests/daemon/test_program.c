@@ -1,7 +1,73 @@
 /* SPDX-License-Identifier: MIT
- * nbxd as a program: options, exit codes, signals, the life of its state.
+ * nbxd as a program: options, exit codes, signals, and the life of its state.
  */
-#include "tests/daemon/harness.h"
+#include "tests/daemon/harness_neighbour.h"
+#include "tests/daemon/harness_taste.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OK, RUNTIME, CONFIG, CORRUPT, TAKEN, PERMISSION };
+
+TestSuite(program, .timeout = 180);
+
+/* Runs nbxd with these arguments; its exit code, and what it said in `out`. */
+static int run(const char *arguments, char *out, size_t room)
+{
+    char command[512];
+    snprintf(command, sizeof command, "%s/nbxd %s 2>&1", NBX_BIN_DIR, arguments);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    size_t n = fread(out, 1, room - 1, f);
+    out[n] = '\0';
+    int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fputs(text, f);
+    cr_assert_eq(fclose(f), 0);
+}
+
+Test(program, says_what_it_is)
+{
+    char out[65536];
+    cr_assert_eq(run("--version", out, sizeof out), OK);
+    cr_assert_eq(strncmp(out, "nbxd ", 5), 0, "%s", out);
+    cr_assert_not_null(strstr(out, "kernel="));
+    cr_assert_eq(run("--help", out, sizeof out), OK);
+    cr_assert_not_null(strstr(out, "exit codes"));
+    cr_assert_eq(run("--print-config", out, sizeof out), OK);
+    cr_assert_not_null(strstr(out, "tcp://127.0.0.1:7741"));
+    cr_assert_eq(run("--nonsense", out, sizeof out), CONFIG);
+    cr_assert_eq(run("surplus", out, sizeof out), CONFIG);
+    cr_assert_not_null(strstr(out, "surplus"));
+}
+
+Test(program, checks_settings_and_says_where)
+{
+    char out[8192], path[] = "/tmp/nbx-conf-XXXXXX", arguments[128];
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0);
+    close(fd);
+    snprintf(arguments, sizeof arguments, "--check-config %s", path);
+    write_file(path, "workers: 2\nlog_level: warn\n");
+    cr_assert_eq(run(arguments, out, sizeof out), OK, "%s", out);
+    write_file(path, "workers: two\nlisten: [\"tcp://0.0.0.0:7741\"]\nnonsense: 1\n");
+    cr_assert_eq(run(arguments, out, sizeof out), CONFIG);
+    char line[64];
+    snprintf(line, sizeof line, "%s:1:", path);
+    cr_assert_not_null(strstr(out, line), "%s", out);
+    cr_assert_eq(run("--check-config /no/such/file", out, sizeof out), CONFIG);
+    snprintf(arguments, sizeof arguments, "--config %s", path);
+    cr_assert_eq(run(arguments, out, sizeof out), CONFIG, "it must not start: %s", out);
+    unlink(path);
+}
 
 Test(program, says_hello)
 {
@@ -13,8 +79,256 @@ Test(program, says_hello)
     must_be(hello, "ready", "true");
     must_be(hello, "model", "{'name': '', 'version': ''}");
     must_be(hello, "id", "7");
+    cr_assert(text_at(hello, "version").len > 0);
     MUST_LIST(hello, "operations", "",
               "hello recommend rank similar observe customer.get customer.put customer.forget "
               "decision.get item.put item.patch item.get item.delete stats");
+    server_stop(&s);
+}
+
+Test(program, stats_count)
+{
+    struct server s;
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    get(p, "item.put", "", "{'items': [{'id': 'a'}, {'id': 'b'}]}");
+    get(p, "observe", "anna", "{'events': [{'type': 'view', 'id': 'e'}]}");
+    get(p, "observe", "anna", "{'events': [{'type': 'view', 'id': 'e'}]}");
+    get(p, "recommend", "anna", "{}");
+    ask(p, "recommend", "anna", "{'n': 0}");
+    struct nbx_value *stats = get(p, "stats", "", "{'id': 'x'}");
+    must_be(stats, "id", "'x'");
+    must_be(stats, "items", "2");
+#define IS(name, want)                                                                             \
+    cr_assert_eq(nbx_value_get(stats, name)->i, want, "%s is %lld", name,                          \
+                 (long long)nbx_value_get(stats, name)->i)
+    IS("requests.recommend", 2);
+    IS("requests.observe", 2);
+    IS("requests.refused", 1);
+    IS("events.applied", 1);
+    IS("events.duplicates", 1);
+    IS("decisions.recorded", 1);
+    cr_assert(nbx_value_get(stats, "memory.resident_bytes")->i > 1 << 20);
+    cr_assert(text_at(stats, "kernel").len > 0);
+    server_stop(&s);
+}
+
+static void try_second(const struct server *s, const char *settings, int want)
+{
+    char path[128], arguments[160], out[8192];
+    snprintf(path, sizeof path, "%s/second.yaml", s->folder);
+    snprintf(arguments, sizeof arguments, "--config %s", path);
+    write_file(path, settings);
+    cr_assert_eq(run(arguments, out, sizeof out), want, "%s: %s", settings, out);
+}
+
+Test(program, exit_codes_tell_why)
+{
+    struct server s;
+    char settings[512];
+    server_start(&s, &(struct server_options){.tcp = true, .http = true});
+    snprintf(settings, sizeof settings, "data_dir: %s\nlisten: [\"ipc://%s/other\"]\nhttp: \"\"\n",
+             s.data, s.folder);
+    try_second(&s, settings, TAKEN); /* the folder is in use */
+    snprintf(settings, sizeof settings,
+             "data_dir: %s/data2\nlisten: [\"tcp://127.0.0.1:%d\"]\nhttp: \"\"\n", s.folder,
+             s.tcp_port);
+    try_second(&s, settings, TAKEN);
+    snprintf(settings, sizeof settings,
+             "data_dir: %s/data3\nlisten: [\"ipc://%s/third\"]\nhttp: \"127.0.0.1:%d\"\n", s.folder,
+             s.folder, s.http_port);
+    try_second(&s, settings, TAKEN);
+    get(&s.peer, "hello", "", "{}");
+    server_stop(&s);
+}
+
+Test(program, damaged_store_is_refused)
+{
+    struct server s;
+    char path[256], settings[256];
+    server_start(&s, NULL);
+    get(&s.peer, "item.put", "", "{'items': [{'id': 'a'}]}");
+    server_end(&s);
+    snprintf(path, sizeof path, "%s/CURRENT", s.data);
+    char manifest[64];
+    FILE *current = fopen(path, "r");
+    cr_assert(current && fgets(manifest, sizeof manifest, current));
+    fclose(current);
+    manifest[strcspn(manifest, "\n")] = '\0';
+    snprintf(path, sizeof path, "%s/%s", s.data, manifest);
+    write_file(path, "these are no records of what the store holds, and no checksum fits them");
+    snprintf(settings, sizeof settings, "data_dir: %s\nlisten: [\"ipc://%s/other\"]\nhttp: \"\"\n",
+             s.data, s.folder);
+    try_second(&s, settings, CORRUPT);
+    server_remove(&s);
+}
+
+Test(program, restart_keeps_everything)
+{
+    struct server s;
+    struct model m;
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    model_make(&m, 100, 8, 20240618);
+    server_bundle(&s, "taste", &m.info);
+    model_put_items(&m, p);
+    server_reload(&s);
+    get(p, "customer.put", "anna", "{'attributes': {'age': 30}}");
+    get(p, "observe", "anna",
+        "{'events': [{'type': 'purchase', 'item': 'i005'}, {'type': 'dismiss', 'item': 'i006'}]}");
+    get(p, "observe", "", "{'events': [{'type': 'view', 'item': 'i009', 'channel': 'web'}]}");
+    get_until(p, "", "{'n': 1}", "i005");
+    const char *body = "{'now': 1700000000000, 'n': 100, 'record': 'none', 'explain': true}";
+    struct answer anna = ask(p, "recommend", "anna", "%s", body);
+    const char *web = joined(get(p, "recommend", "", "{'channel': 'web', 'n': 3}"), "items", "id");
+    struct nbx_buf kept = {0};
+    nbx_buf_put(&kept, anna.raw.p, anna.raw.len);
+    for (int round = 0; round < 3; round++) {
+        if (round == 1)
+            server_kill(&s); /* what was acknowledged is there all the same */
+        else
+            server_end(&s);
+        server_begin(&s);
+        anna = ask(p, "recommend", "anna", "%s", body);
+        cr_assert(nbx_str_eq(anna.raw, (struct nbx_str){(char *)kept.p, (uint32_t)kept.len}));
+        MUST_LIST(get(p, "recommend", "", "{'channel': 'web', 'n': 3}"), "items", "id", web);
+        must_be(get(p, "hello", "", "{}"), "model.name", "'taste'");
+    }
+    nbx_buf_fini(&kept);
+    model_free(&m);
+    server_stop(&s);
+}
+
+Test(program, reload_under_traffic_fails_no_request)
+{
+    struct server s;
+    struct model m;
+    struct neighbour good;
+    char version[16];
+    server_start(&s, &(struct server_options){.settings = "queue_time: 30s\n"});
+    model_make(&m, 200, 16, 20240619);
+    model_put_items(&m, &s.peer);
+    get(&s.peer, "item.put", "", "{'items': [{'id': 'a'}]}");
+    neighbour_start(&good, &s);
+    for (int i = 0; i < 20; i++) {
+        snprintf(version, sizeof version, "v%03d", i);
+        m.info.version = nbx_str_c(version);
+        m.info.created_ms++;
+        server_bundle(&s, version, &m.info);
+        kill(s.pid, SIGHUP);
+        while (!nbx_str_is(text_at(get(&s.peer, "hello", "", "{}"), "model.version"), version))
+            continue; /* the suite's time limit ends it */
+        neighbour_wait(&good, 5);
+    }
+    neighbour_stop(&good, 10000);
+    model_free(&m);
+    server_stop(&s);
+}
+
+Test(program, reload_keeps_what_was_where_the_new_is_unsound)
+{
+    struct server s;
+    struct model m;
+    char path[160];
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    model_make(&m, 50, 4, 20240620);
+    model_put_items(&m, p);
+    server_bundle(&s, "good", &m.info);
+    server_reload(&s);
+    m.info.created_ms++;
+    m.info.version = NBX_STR("2");
+    m.factors[7] = 0.0F / 0.0F;
+    server_bundle(&s, "nan", &m.info);
+    snprintf(path, sizeof path, "%s/junk.safetensors", s.data);
+    write_file(path, "this is no bundle");
+    server_reload(&s);
+    must_be(get(p, "hello", "", "{}"), "model.version", "'1'");
+    server_configure(&s, "nonsense: true\n");
+    server_reload(&s);
+    must_be(get(p, "hello", "", "{}"), "ready", "true");
+    server_configure(&s, NULL);
+    server_end(&s);
+    server_begin(&s); /* and a start passes the unsound ones over too */
+    must_be(get(p, "hello", "", "{}"), "model.version", "'1'");
+    model_free(&m);
+    server_stop(&s);
+}
+
+Test(program, reload_takes_new_event_types)
+{
+    struct server s;
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    get(p, "item.put", "", "{'items': [{'id': 'a'}, {'id': 'b'}]}");
+    get(p, "observe", "anna", "{'events': [{'type': 'dismiss', 'item': 'a'}]}");
+    server_configure(&s, "events: [{type: like, class: positive, weight: 1},"
+                         " {type: dismiss, class: negative}]\n");
+    server_reload(&s);
+    struct nbx_value *r = get(p, "observe", "bert",
+                              "{'events': [{'type': 'like', 'item': 'b', 'channel': 'web'},"
+                              " {'type': 'view', 'item': 'b'}]}");
+    must_be(r, "applied", "1");
+    MUST_LIST(r, "errors", "field", "events[1].type");
+    MUST_LIST(get(p, "recommend", "anna", "{}"), "items", "id", "b");
+    server_configure(&s, "events: [{type: like, class: positive, weight: 1}]\n");
+    server_reload(&s);
+    must_be(get(p, "customer.get", "anna", "{}"), "history[0].type", "'unknown'");
+    MUST_LIST(get(p, "recommend", "anna", "{}"), "items", "id", "b"); /* disliked is disliked */
+    server_stop(&s);
+}
+
+Test(program, channels_change_with_a_restart)
+{
+    struct server s;
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    get(p, "item.put", "", "{'items': [{'id': 'a'}, {'id': 'b'}]}");
+    server_configure(&s, "channels: [web, fax]\n");
+    server_reload(&s);
+    REFUSED(ask(p, "recommend", "", "{'channel': 'fax'}"), "bad_request", "channel", "kiosk");
+    get(p, "recommend", "", "{'channel': 'app'}");
+    server_end(&s);
+    server_begin(&s);
+    REFUSED(ask(p, "recommend", "", "{'channel': 'app'}"), "bad_request", "channel", "web, fax");
+    get(p, "observe", "", "{'events': [{'type': 'view', 'item': 'b', 'channel': 'fax'}]}");
+    get_until(p, "", "{'channel': 'fax'}", "b a");
+    struct nbx_value *r = get(p, "item.put", "", "{'items': [{'id': 'c', 'channels': ['fax']}]}");
+    must_be(r, "applied", "1");
+    server_end(&s);
+    server_begin(&s);
+    get_until(p, "", "{'channel': 'fax', 'exclude': ['c']}", "b a");
+    server_stop(&s);
+}
+
+/* Requests that were taken are answered, though the end was asked for meanwhile. */
+Test(program, term_drains)
+{
+    struct server s;
+    struct peer p;
+    server_start(&s, &(struct server_options){.settings = "queue_time: 30s\n"});
+    peer_open(&p, &s);
+    get(&p, "hello", "", "{}");
+    struct nbx_str body = peer_body(&p, "{'events': [{'type': 'view', 'item': 'a'}]}");
+    size_t n = 0, answers = 0;
+    for (; n < 500; n++)
+        cr_assert_eq(nbx_client_send(p.client, &(struct nbx_request){.op = "observe",
+                                                                     .key = NBX_STR("anna"),
+                                                                     .body = body}),
+                     NBX_OK);
+    struct nbx_reply reply;
+    cr_assert_eq(nbx_client_recv(p.client, ASK_TIMEOUT_MS, p.arena, &reply), NBX_OK);
+    answers++;
+    server_end(&s);
+    while (nbx_client_recv(p.client, 200, p.arena, &reply) == NBX_OK) {
+        cr_assert(nbx_str_is(reply.status, "ok"));
+        answers++;
+    }
+    peer_close(&p);
+    server_begin(&s);
+    struct nbx_value *r =
+        get(&s.peer, "observe", "anna", "{'events': [{'type': 'view', 'item': 'a'}]}");
+    cr_assert_eq(int_at(r, "seq"), (int64_t)answers + 1, "%zu answered, %lld applied", answers,
+                 (long long)int_at(r, "seq") - 1);
     server_stop(&s);
 }
