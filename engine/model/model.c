@@ -226,6 +226,12 @@ void nbx_model_release(struct nbx_model **model)
     *model = NULL;
 }
 
+static void warn_dims(uint32_t item_no, const struct nbx_vector *v, const struct nbx_space *space)
+{
+    nbx_log_warnx("item=%u reason=\"vector of %u dims, space %.*s has %zu\"", item_no, v->n,
+                  NBX_STR_ARG(space->name), space->dims);
+}
+
 /* Gathers the own vectors that belong to a space into rows (n, dims). */
 static enum nbx_err gather(struct own *own, float **rows, const struct nbx_space *space, bool first,
                            const struct nbx_catalog *catalog)
@@ -244,8 +250,7 @@ static enum nbx_err gather(struct own *own, float **rows, const struct nbx_space
         if (!mine)
             continue;
         if (v.n != space->dims) {
-            nbx_log_warnx("item=%u reason=\"vector of %u dims, space %.*s has %zu\"", numbers[i],
-                          v.n, NBX_STR_ARG(space->name), space->dims);
+            warn_dims(numbers[i], &v, space);
             continue;
         }
         memcpy(vectors + own->n * space->dims, v.p, space->dims * sizeof *vectors);

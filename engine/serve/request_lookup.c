@@ -66,9 +66,9 @@ static void put_decision(struct nbx_request *r, const struct nbx_decision_record
 void nbx_request_decision_get(struct nbx_request *r)
 {
     struct nbx_simple_req req;
-    struct nbx_decision_record record;
+    struct nbx_decision_record record = {0};
     struct nbx_decision_id id;
-    struct nbx_str customer;
+    struct nbx_str customer = {NULL, 0};
     enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
     if (!err && !nbx_decision_id_parse(nbx_job_key(r->job), &id))
         err = nbx_fault_set(&r->fault, NBX_EBAD, NULL, "the key frame is not a decision id");

@@ -23,7 +23,7 @@
 #include <sys/types.h>
 
 #define ASK_TIMEOUT_MS 30000
-#define JSON_PRINTF(f) __attribute__((format(printf, f, f + 1)))
+#define JSON_PRINTF(f) __attribute__((format(printf, (f), (f) + 1)))
 
 /* What a peer got last. */
 struct answer {

@@ -179,11 +179,11 @@ Test(personal, weights_fade_by_the_hour)
     struct deeds d = {.n = 2, .row = {3, 9}, .weight = {0.5, 1}};
     char rest[64];
     for (int later = 0; later < 3; later++) { /* twice within the hour: cached or not */
-        snprintf(rest, sizeof rest, ", 'now': %lld", (long long)(now + later * 1000));
+        snprintf(rest, sizeof rest, ", 'now': %lld", (long long)now + later * 1000LL);
         must_answer("anna", &d, rest);
     }
     d.weight[0] = 0.25;
-    snprintf(rest, sizeof rest, ", 'now': %lld", (long long)(now + 6 * HOUR_MS));
+    snprintf(rest, sizeof rest, ", 'now': %lld", (long long)now + 6LL * HOUR_MS);
     must_answer("anna", &d, rest);
     d.weight[0] = 0.5;
     snprintf(rest, sizeof rest, ", 'now': %lld", (long long)now);
@@ -205,7 +205,7 @@ Test(personal, late_events_give_what_order_would_have_given)
         for (int e = 0; e < 4; e++)
             get(p, "observe", name,
                 "{'ack': 'memory', 'events': [{%s, 'time': %lld, 'id': 'e%d'}]}",
-                events[order[o][e]], (long long)(t + order[o][e]), order[o][e]);
+                events[order[o][e]], (long long)t + order[o][e], order[o][e]);
         struct answer a =
             ask(p, "recommend", name, "{'n': 200, 'record': 'none', 'now': %lld, 'explain': true}",
                 (long long)t + HOUR_MS);
