@@ -86,13 +86,11 @@ enum nbx_err nbx_bundle__open(struct nbx_bundle **out, const char *path, enum nb
 {
     *out = NULL;
     struct nbx_bundle *b = calloc(1, sizeof *b);
-    enum nbx_err err = NBX_OK;
-    if (b)
-        b->arena = nbx_arena_new(ARENA_BYTES);
-    if (!b || !b->arena)
-        err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
-    if (!err)
-        err = map_file(b, path, fault);
+    if (!b || !(b->arena = nbx_arena_new(ARENA_BYTES))) {
+        nbx_bundle_close(&b);
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    }
+    enum nbx_err err = map_file(b, path, fault);
     if (!err)
         err = read_file(b, part, fault);
     if (err) {
