@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/customer/seen.h"
+
+#include "engine/base/random.h"
+#include "proto/message.h"
+#include "tests/unit/store/fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SEED 20240621
+
+static struct fixture f;
+static struct nbx_vocabulary *v;
+static uint16_t view, buy, dismiss;
+
+static void begin(void)
+{
+    static const struct nbx_event_type types[] = {
+        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5},
+        {.name = {"buy", 3}, .class = NBX_CLASS_POSITIVE, .weight = 2},
+        {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE}};
+    struct nbx_vocabulary_options options = {.types = types, .n_types = 3};
+    fixture_begin(&f);
+    cr_assert_eq(nbx_vocabulary_new(&v, f.store, &options), NBX_OK);
+    view = nbx_vocabulary_type(v, NBX_STR("view"))->no;
+    buy = nbx_vocabulary_type(v, NBX_STR("buy"))->no;
+    dismiss = nbx_vocabulary_type(v, NBX_STR("dismiss"))->no;
+}
+
+static void end(void)
+{
+    nbx_vocabulary_destroy(&v);
+    fixture_end(&f);
+}
+
+TestSuite(seen, .init = begin, .fini = end);
+
+static void add(struct nbx_seen_record *seen, uint32_t item, uint16_t type, int64_t ms)
+{
+    struct nbx_seen_entry e = {
+        .item_no = item, .type_no = type, .negative = type == dismiss, .count = 1, .last_ms = ms};
+    cr_assert_eq(nbx_seen_add(seen, &e, f.arena), NBX_OK);
+}
+
+static struct nbx_seen_item look(const struct nbx_seen_record *seen, uint32_t item)
+{
+    struct nbx_seen_item out;
+    uint32_t at = 0;
+    while (nbx_seen_next(seen, v, 0, &at, &out))
+        if (out.item_no == item)
+            return out;
+    cr_assert_fail("item %u is not there", item);
+    return out;
+}
+
+Test(seen, any_order_of_arrival_gives_the_same_bytes)
+{
+    struct nbx_random r;
+    struct nbx_buf first = {0};
+    struct nbx_seen_entry events[200];
+    nbx_random_init(&r, SEED);
+    cr_log_info("seed %d", SEED);
+    for (size_t i = 0; i < 200; i++)
+        events[i] = (struct nbx_seen_entry){.item_no = 1 + (uint32_t)nbx_random_below(&r, 20),
+                                            .type_no = (uint16_t)(1 + nbx_random_below(&r, 3)),
+                                            .negative = nbx_random_below(&r, 2) == 0,
+                                            .scope = (uint8_t)nbx_random_below(&r, 3),
+                                            .count = 1,
+                                            .last_ms = (int64_t)nbx_random_below(&r, 1000)};
+    for (int order = 0; order < 50; order++) {
+        struct nbx_seen_record seen = {0};
+        struct nbx_buf bytes = {0};
+        for (size_t i = 200; i > 1; i--) {
+            size_t j = nbx_random_below(&r, i);
+            struct nbx_seen_entry kept = events[i - 1];
+            events[i - 1] = events[j];
+            events[j] = kept;
+        }
+        for (size_t i = 0; i < 200; i++)
+            cr_assert_eq(nbx_seen_add(&seen, &events[i], f.arena), NBX_OK);
+        nbx_seen_record_encode(&bytes, &seen);
+        if (order == 0)
+            nbx_buf_put(&first, bytes.p, bytes.len);
+        cr_assert(bytes.len == first.len && memcmp(bytes.p, first.p, first.len) == 0);
+        nbx_buf_fini(&bytes);
+    }
+    nbx_buf_fini(&first);
+}
+
+Test(seen, repeats_are_counted_and_the_last_time_kept)
+{
+    struct nbx_seen_record seen = {0};
+    add(&seen, 7, view, 50);
+    add(&seen, 7, view, 90);
+    add(&seen, 7, view, 10);
+    cr_assert_eq(seen.n, 1);
+    cr_assert_eq(seen.entries[0].count, 3);
+    cr_assert_eq(seen.entries[0].last_ms, 90);
+    cr_assert_eq(seen.revision, 3);
+}
+
+Test(seen, weights_of_types_add_up)
+{
+    struct nbx_seen_record seen = {0};
+    add(&seen, 7, view, 1);
+    add(&seen, 7, view, 2);
+    add(&seen, 7, buy, 3);
+    add(&seen, 8, buy, 3);
+    add(&seen, 9, 77, 3); /* a type that is no longer configured */
+    cr_assert(look(&seen, 7).weight == 2.5);
+    cr_assert(look(&seen, 8).weight == 2);
+    cr_assert(look(&seen, 9).weight == 0);
+}
+
+Test(seen, dislike_lasts_until_a_later_positive_event)
+{
+    struct nbx_seen_record seen = {0};
+    add(&seen, 7, view, 5);
+    cr_assert_not(look(&seen, 7).disliked);
+    add(&seen, 7, dismiss, 10);
+    cr_assert(look(&seen, 7).disliked);
+    add(&seen, 7, buy, 10); /* at the same moment: not later */
+    cr_assert(look(&seen, 7).disliked);
+    add(&seen, 7, view, 11);
+    cr_assert_not(look(&seen, 7).disliked);
+    add(&seen, 7, dismiss, 12);
+    cr_assert(look(&seen, 7).disliked);
+}
+
+Test(seen, the_widest_scope_counts)
+{
+    struct nbx_seen_record seen = {0};
+    struct nbx_seen_entry e = {.item_no = 3, .type_no = dismiss, .negative = true, .count = 1};
+    cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
+    cr_assert_eq(look(&seen, 3).scope, NBX_SCOPE_ITEM);
+    e.scope = NBX_SCOPE_CATEGORY;
+    cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
+    e.scope = NBX_SCOPE_BRAND;
+    cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
+    cr_assert_eq(look(&seen, 3).scope, NBX_SCOPE_CATEGORY);
+}
+
+Test(seen, walk_visits_each_item_once_in_order)
+{
+    struct nbx_seen_record seen = {0};
+    struct nbx_seen_item item;
+    uint32_t at = 0, last = 0, n = 0;
+    cr_assert_not(nbx_seen_next(&seen, v, 0, &at, &item));
+    for (uint32_t i = 30; i > 0; i--) {
+        add(&seen, i * 3, view, i);
+        add(&seen, i * 3, buy, i);
+    }
+    for (at = 0; nbx_seen_next(&seen, v, 0, &at, &item); n++) {
+        cr_assert(item.item_no > last);
+        last = item.item_no;
+    }
+    cr_assert_eq(n, 30);
+}
+
+Test(seen, past_the_bound_the_oldest_gives_way)
+{
+    struct nbx_seen_record seen = {.entries = calloc(NBX_SEEN_MAX, sizeof *seen.entries),
+                                   .n = NBX_SEEN_MAX,
+                                   .cap = NBX_SEEN_MAX};
+    cr_assert_not_null(seen.entries);
+    struct nbx_seen_entry *own = seen.entries;
+    for (uint32_t i = 0; i < NBX_SEEN_MAX; i++)
+        seen.entries[i] = (struct nbx_seen_entry){
+            .item_no = 1 + i, .type_no = view, .count = 1, .last_ms = 1000 + (i * 7919) % 65536};
+    add(&seen, 100000, view, 5000000);
+    cr_assert_eq(seen.n, NBX_SEEN_MAX);
+    cr_assert_eq(seen.entries[0].item_no, 2, "item 1 was seen longest ago");
+    cr_assert_eq(seen.entries[NBX_SEEN_MAX - 1].item_no, 100000);
+    free(own);
+}
+
+Test(seen, an_arena_that_is_out_changes_nothing)
+{
+    struct nbx_arena *small = nbx_arena_new(512);
+    struct nbx_seen_record seen = {0};
+    enum nbx_err err = NBX_OK;
+    uint32_t n = 0;
+    cr_assert_not_null(small);
+    for (uint32_t i = 1; !err && i < 1000; i++) {
+        struct nbx_seen_entry e = {.item_no = i, .type_no = view, .count = 1};
+        n = seen.n;
+        err = nbx_seen_add(&seen, &e, small);
+    }
+    cr_assert_eq(err, NBX_ELIMIT);
+    cr_assert_eq(seen.n, n);
+    nbx_arena_destroy(&small);
+}
