@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * The HTTP door of the real daemon: the same fields, the same answers, the same errors.
+ */
+#include "tests/daemon/harness_tcp.h"
+
+static struct server s;
+static struct peer *p;
+
+static void begin(void)
+{
+    server_start(&s, &(struct server_options){.http = true});
+    p = &s.peer;
+    must_be(http_call(&s, "POST", "/v1/items",
+                      "{'items': [{'id': 'a', 'title': 'A'}, {'id': 'b', 'vector': [1, 2]}]}")
+                .body,
+            "applied", "2");
+}
+
+static void end(void)
+{
+    server_stop(&s);
+}
+
+TestSuite(http_door, .init = begin, .fini = end, .timeout = 120);
+
+Test(http_door, answers_as_the_other_one_does)
+{
+    struct http_reply r = http_call(&s, "POST", "/v1/recommend",
+                                    "{'customer': 'anna', 'n': 5, 'now': 1700000000000,"
+                                    " 'fields': ['title'], 'explain': true, 'record': 'none'}");
+    struct nbx_value *same = get(p, "recommend", "anna",
+                                 "{'n': 5, 'now': 1700000000000, 'fields': ['title'],"
+                                 " 'explain': true, 'record': 'none'}");
+    cr_assert_eq(r.code, 200);
+    MUST_LIST(r.body, "items", "id", joined(same, "items", "id"));
+    MUST_LIST(r.body, "items", "source", joined(same, "items", "source"));
+    cr_assert(
+        nbx_value_eq(at(r.body, "items[0].explain.reason"), at(same, "items[0].explain.reason")));
+    must_be(r.body, "customer", "{'known': false}");
+}
+
+Test(http_door, events_are_in_the_next_answer_of_either)
+{
+    struct http_reply r =
+        http_call(&s, "POST", "/v1/observe",
+                  "{'customer': 'anna', 'events': [{'type': 'dismiss', 'item': 'a', 'id': 'e'}]}");
+    cr_assert_eq(r.code, 200);
+    must_be(r.body, "applied", "1");
+    must_be(r.body, "ids", "['e']");
+    MUST_LIST(get(p, "recommend", "anna", "{}"), "items", "id", "b");
+    get(p, "observe", "bert", "{'events': [{'type': 'dismiss', 'item': 'b'}]}");
+    r = http_call(&s, "POST", "/v1/recommend", "{'customer': 'bert'}");
+    MUST_LIST(r.body, "items", "id", "a");
+    r = http_call(&s, "POST", "/v1/observe",
+                  "{'events': [{'customer': 'carl', 'type': 'dismiss', 'item': 'b'}]}");
+    must_be(r.body, "applied", "1");
+    MUST_LIST(get(p, "recommend", "carl", "{}"), "items", "id", "a");
+}
+
+Test(http_door, rank_and_similar)
+{
+    struct http_reply r =
+        http_call(&s, "POST", "/v1/rank", "{'customer': 'anna', 'items': ['b', 'none', 'a']}");
+    cr_assert_eq(r.code, 200);
+    must_be(r.body, "unknown", "['none']");
+    cr_assert_eq(count_at(r.body, "items"), 2);
+    r = http_call(&s, "POST", "/v1/similar", "{'item': 'a'}");
+    MUST_LIST(r.body, "items", "id", "b");
+    r = http_call(&s, "POST", "/v1/similar", "{'item': 'none'}");
+    cr_assert_eq(r.code, 404);
+    must_be(r.body, "status", "'not_found'");
+}
+
+Test(http_door, errors_name_the_field_and_change_nothing)
+{
+    struct http_reply r = http_call(&s, "POST", "/v1/recommend", "{'n': 0}");
+    cr_assert_eq(r.code, 400);
+    must_be(r.body, "status", "'bad_request'");
+    must_be(r.body, "field", "'n'");
+    r = http_call(&s, "POST", "/v1/recommend", "{'nonsense': 1}");
+    must_be(r.body, "field", "'nonsense'");
+    r = http_call(&s, "POST", "/v1/recommend", "{'customer': 5}");
+    must_be(r.body, "field", "'customer'");
+    r = http_call(&s, "POST", "/v1/observe",
+                  "{'customer': 'anna', 'atomic': true, 'events': [{'type': 'nope'}]}");
+    cr_assert_eq(r.code, 400);
+    must_be(r.body, "field", "'events[0].type'");
+    r = http_call(&s, "POST", "/v1/recommend", "[1]");
+    cr_assert_eq(r.code, 400);
+    r = http_call(&s, "POST", "/v1/recommend", "{'n': }");
+    cr_assert_eq(r.code, 400);
+    must_be(get(p, "customer.get", "anna", "{}"), "known", "false");
+}
+
+Test(http_door, health_and_readiness)
+{
+    cr_assert_eq(http_call(&s, "GET", "/healthz", "").code, 200);
+    cr_assert_eq(http_call(&s, "GET", "/readyz", "").code, 200);
+    cr_assert_eq(http_call(&s, "GET", "/v1/recommend", "").code, 405);
+    cr_assert_eq(http_call(&s, "POST", "/v1/nowhere", "{}").code, 404);
+}
