@@ -51,7 +51,8 @@ Test(program, says_what_it_is)
 
 Test(program, checks_settings_and_says_where)
 {
-    char out[8192], path[] = "/tmp/nbx-conf-XXXXXX", arguments[128];
+    char out[8192], path[64], arguments[128];
+    snprintf(path, sizeof path, "%s/nbx-conf-XXXXXX", P_tmpdir);
     int fd = mkstemp(path);
     cr_assert(fd >= 0);
     close(fd);
