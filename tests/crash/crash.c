@@ -108,7 +108,7 @@ int main(int argc, char **argv)
         {"power", good, o.power_rounds, o.seed + 1, true, false, bound_ms},
         {"nosync", bad, NOSYNC_ROUNDS, o.seed + 2, true, true, 0},
     };
-    struct outcome outcomes[3] = {{0}};
+    static struct outcome outcomes[3];
     unsigned n_passed = 0, n = 0;
     for (size_t i = 0; i < 3; i++)
         if (!o.only || strcmp(o.only, scenarios[i].name) == 0)
