@@ -46,12 +46,16 @@ struct nbx_profile {
     struct nbx_str id; /* as it was asked for; empty: nobody in particular */
     bool known;
     uint64_t number;
-    struct nbx_customer_record head;
+    struct nbx_customer_record head; /* empty until nbx_profile_load_head */
     struct nbx_seen_record seen;
 };
-/* id empty: nobody in particular, the stranger of group 0. */
+/* Number and seen set: all that an answer needs. id empty: nobody in particular, the stranger of
+ * group 0. */
 enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
                               struct nbx_str id);
+/* The record too, where there is one and it is not there yet: for those who show or change it. */
+enum nbx_err nbx_profile_load_head(struct nbx_profile *profile,
+                                   const struct nbx_customer_scope *scope);
 
 /* What became of a list of events. */
 struct nbx_observed {

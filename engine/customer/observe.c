@@ -300,9 +300,9 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
 {
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     struct nbx_group before = scope->customers->groups[group];
+    enum nbx_err err = nbx_profile_load_head(profile, scope);
     struct nbx_profile changed = *profile;
-    enum nbx_err err;
-    if ((err = own_seen(&changed.seen, list->n, scope->arena)) ||
+    if (err || (err = own_seen(&changed.seen, list->n, scope->arena)) ||
         (err = fold_seen(&changed, scope, list)))
         return err;
     if (!changed.known)

@@ -39,9 +39,12 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
         return NBX_OK;
     }
     out->known = err == NBX_OK;
-    if (!err)
-        err = load_head(out, scope);
     return err ? err : load_seen(out, scope);
+}
+
+enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    return p->known && p->head.id.len == 0 ? load_head(p, scope) : NBX_OK;
 }
 
 void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope)

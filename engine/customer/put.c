@@ -89,7 +89,7 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_profile profile;
     enum nbx_err err = nbx_profile_load(&profile, scope, id);
-    if (err)
+    if (err || (err = nbx_profile_load_head(&profile, scope)))
         return nbx_fault_set(fault, err, NULL, "the customer cannot be read");
     struct nbx_customer_record head = profile.head;
     if ((err = merge_maps(&head, req, scope->arena, fault)) ||

@@ -207,6 +207,8 @@ void nbx_request_customer_get(struct nbx_request *r)
     enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
     if (!err) {
         err = nbx_profile_load(&profile, &r->scope, nbx_job_key(r->job));
+        if (!err)
+            err = nbx_profile_load_head(&profile, &r->scope);
         if (!err && profile.known)
             err = read_history(&history, &n_history, r, profile.number);
         if (err)

@@ -180,6 +180,7 @@ static inline struct nbx_profile town_profile(struct town *t, const char *custom
 {
     struct nbx_profile profile;
     cr_assert_eq(nbx_profile_load(&profile, &t->scope, nbx_str_c(customer)), NBX_OK);
+    cr_assert_eq(nbx_profile_load_head(&profile, &t->scope), NBX_OK);
     return profile;
 }
 
