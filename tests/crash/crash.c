@@ -8,6 +8,10 @@
  * power   every durable acknowledgement survives the loss of all that was not synced
  * nosync  the power scenario against a daemon that does not sync: it must find a loss
  *
+ * The daemons are those beside this program, or in DIR. Beside a sanitized build power and nosync
+ * take the release build's where there are some: only without a sanitizer fits a daemon into the
+ * little memory that makes it change its files often.
+ *
  * The last line counts scenarios. Exit code 1 where one fails.
  */
 #include "tests/crash/daemon.h"
@@ -30,8 +34,9 @@
 struct options {
     unsigned rounds, power_rounds;
     uint64_t seed;
-    const char *only; /* NULL: all */
-    char bin[PATH_MAX];
+    const char *only;         /* NULL: all */
+    char bin[PATH_MAX];       /* folder of the programs */
+    char power_bin[PATH_MAX]; /* the same for power and nosync */
 };
 
 static bool read_options(struct options *o, int argc, char **argv)
@@ -55,6 +60,27 @@ static bool read_options(struct options *o, int argc, char **argv)
         }
     }
     return optind == argc && o->rounds > 0 && o->power_rounds > 0;
+}
+
+/* Where power and nosync find theirs; false where there is no daemon at all. */
+static bool find_power_bin(struct options *o, bool *sanitized)
+{
+    char program[PATH_MAX + 64];
+    struct daemon daemon;
+    snprintf(program, sizeof program, "%s/nbxd", o->bin);
+    snprintf(o->power_bin, sizeof o->power_bin, "%s", o->bin);
+    if (!daemon_init(&daemon, program, "", ""))
+        return false;
+    *sanitized = daemon.sanitized;
+    snprintf(program, sizeof program, "%s/../../release/bin/nbxd-nosync", o->bin);
+    if (*sanitized && access(program, X_OK) == 0)
+        snprintf(o->power_bin, sizeof o->power_bin, "%.4000s/../../release/bin", o->bin);
+    return true;
+}
+
+static double bound_ms(bool sanitized)
+{
+    return sanitized ? READY_MAX_SANITIZED_MS : READY_MAX_RELEASE_MS;
 }
 
 static void print_outcome(const struct scenario *s, const struct outcome *o)
@@ -89,23 +115,26 @@ static bool passed(const struct scenario *s, const struct outcome *o)
 int main(int argc, char **argv)
 {
     struct options o;
-    char good[PATH_MAX + 16], bad[PATH_MAX + 16];
-    struct daemon daemon;
+    char program[PATH_MAX + 16], good[PATH_MAX + 16], bad[PATH_MAX + 16];
+    bool sanitized;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!read_options(&o, argc, argv)) {
         fprintf(stderr, "usage: crash [--rounds N] [--power-rounds N] [--seed S]\n"
                         "             [--only kill|power|nosync] [--bin DIR]\n");
         return 2;
     }
-    snprintf(good, sizeof good, "%s/nbxd", o.bin);
-    snprintf(bad, sizeof bad, "%s/nbxd-nosync", o.bin);
-    if (!daemon_init(&daemon, good, "", ""))
+    if (!find_power_bin(&o, &sanitized))
         return 1;
-    double bound_ms = daemon.sanitized ? READY_MAX_SANITIZED_MS : READY_MAX_RELEASE_MS;
-    printf("seed %llu, %s, ready within %.0f ms\n", (unsigned long long)o.seed, good, bound_ms);
+    snprintf(program, sizeof program, "%s/nbxd", o.bin);
+    snprintf(good, sizeof good, "%s/nbxd", o.power_bin);
+    snprintf(bad, sizeof bad, "%s/nbxd-nosync", o.power_bin);
+    bool power_sanitized = sanitized && strcmp(o.bin, o.power_bin) == 0;
+    printf("seed %llu\nkill: %s, ready within %.0f ms\npower: %s, ready within %.0f ms\n",
+           (unsigned long long)o.seed, program, bound_ms(sanitized), good,
+           bound_ms(power_sanitized));
     const struct scenario scenarios[] = {
-        {"kill", good, o.rounds, o.seed, false, false, bound_ms},
-        {"power", good, o.power_rounds, o.seed + 1, true, false, bound_ms},
+        {"kill", program, o.rounds, o.seed, false, false, bound_ms(sanitized)},
+        {"power", good, o.power_rounds, o.seed + 1, true, false, bound_ms(power_sanitized)},
         {"nosync", bad, NOSYNC_ROUNDS, o.seed + 2, true, true, 0},
     };
     static struct outcome outcomes[3];

@@ -128,6 +128,7 @@ static void change_name(struct disk *disk, const char *line)
     char a[NAME_BYTES], b[NAME_BYTES];
     unsigned long inode;
     if (sscanf(line, "+ %lu %255s", &inode, a) == 2) {
+        find_file(disk, inode); /* in the order of their making */
         add_name(disk, a, inode);
     } else if (sscanf(line, "> %255s %255s", a, b) == 2) {
         for (size_t i = 0; i < disk->n_names; i++) {
@@ -173,21 +174,30 @@ static void read_notes(struct disk *disk, FILE *notes, struct nbx_random *random
     }
 }
 
-/* Puts one file back as the disk has it. */
-static bool restore(const struct name *name, struct disk *disk, const char *folder,
-                    struct nbx_random *torn, struct power_loss *loss)
+static const char *name_of(const struct disk *disk, unsigned long inode)
+{
+    for (size_t i = 0; i < disk->n_names; i++)
+        if (disk->names[i].inode == inode)
+            return disk->names[i].text;
+    return NULL;
+}
+
+/* Puts one file back as the disk has it. Of bytes in doubt *torn (or NULL) decides, which is NULL
+ * once some are gone. */
+static bool restore(const struct kept *file, const char *name, const char *folder,
+                    struct nbx_random **torn, struct power_loss *loss)
 {
     char keep[PATH_BYTES], path[PATH_BYTES];
     struct stat st;
-    snprintf(keep, sizeof keep, "%s/power/%lu", folder, name->inode);
-    snprintf(path, sizeof path, "%s/data/%s", folder, name->text);
+    snprintf(keep, sizeof keep, "%s/power/%lu", folder, file->inode);
+    snprintf(path, sizeof path, "%s/data/%s", folder, name);
     if (stat(keep, &st))
         return fail(keep);
-    long long length = find_file(disk, name->inode)->length;
-    if (length > st.st_size)
-        length = st.st_size;
-    if (torn)
-        length += (long long)nbx_random_below(torn, (uint64_t)(st.st_size - length) + 1);
+    long long length = file->length < st.st_size ? file->length : st.st_size;
+    if (*torn)
+        length += (long long)nbx_random_below(*torn, (uint64_t)(st.st_size - length) + 1);
+    if (length < st.st_size)
+        *torn = NULL;
     loss->files += length < st.st_size;
     loss->bytes += (unsigned)(st.st_size - length);
     return (truncate(keep, length) == 0 && link(keep, path) == 0) || fail(path);
@@ -209,8 +219,11 @@ bool power_cut(const char *folder, struct nbx_random *random, bool torn, struct 
     } else {
         fail(path);
     }
-    for (size_t i = 0; cut && i < disk.n_names; i++)
-        cut = restore(&disk.names[i], &disk, folder, torn ? random : NULL, loss);
+    struct nbx_random *of_doubt = torn ? random : NULL;
+    for (size_t i = 0; cut && i < disk.n_files; i++) {
+        const char *name = name_of(&disk, disk.files[i].inode);
+        cut = !name || restore(&disk.files[i], name, folder, &of_doubt, loss);
+    }
     if (notes)
         fclose(notes);
     free(disk.names);

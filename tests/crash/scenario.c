@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SETTINGS    "workers: 2\nlog_level: warn\n"
-#define LIFE_MIN_MS 5 /* of the writers before the kill */
-#define LIFE_MAX_MS 250
-#define EARLY_IN    8   /* one start in this many is killed before it is ready */
-#define EARLY_MS    150 /* at most so long after its launch */
-#define EARLY_FIRST 4   /* so often while the store is being made */
+#define SETTINGS "workers: 2\nlog_level: warn\n"
+/* Small write buffers: files are made, and logs changed, all the time. A sanitizer needs more. */
+#define SMALL             SETTINGS "memory_limit: 64MiB\n"
+#define LIFE_MIN_MS       5 /* of the writers before the kill */
+#define LIFE_MAX_MS       250
+#define POWER_LIFE_MAX_MS 600 /* some files of each kind lie behind it then */
+#define EARLY_IN          8   /* one start in this many is killed before it is ready */
+#define EARLY_MS          150 /* at most so long after its launch */
+#define EARLY_FIRST       4   /* so often while the store is being made */
 
 struct run {
     const struct scenario *scenario;
@@ -136,7 +139,7 @@ static bool run_round(struct run *r, unsigned round)
     double *ready_ms = &r->ready_ms[round];
     if (!start_writers(r, round))
         return false;
-    live(r, LIFE_MIN_MS, LIFE_MAX_MS);
+    live(r, LIFE_MIN_MS, r->scenario->power ? POWER_LIFE_MAX_MS : LIFE_MAX_MS);
     bool died = die(r), settled = settle_writers(r);
     bool revived = died && settled && revive(r, ready_ms);
     for (unsigned w = 0; w < WRITERS; w++)
@@ -200,6 +203,8 @@ static bool set_up(struct run *r, const struct scenario *s, const char *folder)
         !daemon_init(&r->daemon, s->program, folder, SETTINGS))
         return false;
     r->daemon.power = s->power;
+    if (!r->daemon.sanitized)
+        r->daemon.settings = SMALL;
     return true;
 }
 
