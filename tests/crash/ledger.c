@@ -59,6 +59,11 @@ void ledger_item_id(char *text, const struct ledger *l, uint32_t ordinal)
     snprintf(text, LEDGER_ID_BYTES, "r%u-i%u", l->round, ordinal);
 }
 
+void ledger_card_id(char *text, const struct ledger *l)
+{
+    snprintf(text, LEDGER_ID_BYTES, "r%u-w%u-card", l->round, l->writer);
+}
+
 void ledger_shelf_item_id(char *text, unsigned writer, unsigned shelf, unsigned item)
 {
     snprintf(text, LEDGER_ID_BYTES, "w%u-s%u-%u", writer, shelf, item);

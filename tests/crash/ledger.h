@@ -21,6 +21,7 @@
 #define EVENTS_A_CUSTOMER  80 /* customer.get shows the newest 100 */
 #define SHELVES            3  /* of each writer */
 #define ITEMS_A_SHELF      4
+#define CARDS_MAX          1000 /* changes of one card */
 #define N_GROUPS           256
 #define LEDGER_ID_BYTES    64
 #define DECISION_HEX_BYTES 33
@@ -49,8 +50,15 @@ struct shelf {
     int64_t sent, acknowledged; /* versions */
 };
 
+/* A customer rR-wW-card without events, whose attribute `version` each customer.put raises by 1. */
+struct card {
+    int64_t sent, acknowledged;  /* versions */
+    bool refused[CARDS_MAX + 1]; /* by version */
+};
+
 struct ledger {
     unsigned round, writer;
+    struct card card;
     struct customer *customers; /* (n_customers) */
     uint32_t n_customers, cap;
     uint32_t n_requests;
@@ -73,6 +81,7 @@ void ledger_settle(struct ledger *l, uint32_t customer, uint32_t ordinal, enum f
 void ledger_customer_id(char *text, const struct ledger *l, uint32_t customer);
 void ledger_event_id(char *text, const struct ledger *l, uint32_t customer, uint32_t ordinal);
 void ledger_item_id(char *text, const struct ledger *l, uint32_t ordinal);
+void ledger_card_id(char *text, const struct ledger *l);
 void ledger_shelf_item_id(char *text, unsigned writer, unsigned shelf, unsigned item);
 
 #endif

@@ -90,7 +90,7 @@ bool verify_begin(struct verifier *v)
     return true;
 }
 
-/* Each event takes one number, so a group's number tells how often its events were applied. */
+/* Each change takes one number, so a group's number tells how often its changes were applied. */
 static bool check_sequences(struct verifier *v, const struct ledger *ledgers)
 {
     char text[LEDGER_ID_BYTES];
@@ -109,10 +109,10 @@ static bool check_sequences(struct verifier *v, const struct ledger *ledgers)
             blame(v, &v->tally->lost, "group %u went back from %llu to %llu", g,
                   (unsigned long long)told, (unsigned long long)seq);
         if (seq > v->seq[g] + v->present[g])
-            blame(v, &v->tally->twice, "group %u counts %llu events, has %llu", g,
+            blame(v, &v->tally->twice, "group %u counts %llu changes, has %llu", g,
                   (unsigned long long)(seq - v->seq[g]), (unsigned long long)v->present[g]);
         if (seq < v->seq[g] + v->present[g])
-            blame(v, &v->tally->half, "group %u has %llu events, counts %lld", g,
+            blame(v, &v->tally->half, "group %u has %llu changes, counts %lld", g,
                   (unsigned long long)v->present[g], (long long)(seq - v->seq[g]));
         v->seq[g] = seq;
         v->present[g] = 0;
@@ -247,6 +247,26 @@ static bool send_again(struct verifier *v, const struct ledger *l, uint32_t cust
     return true;
 }
 
+/* Every customer.put took one of the group's numbers, those that were refused aside. */
+static bool check_card(struct verifier *v, const struct ledger *l)
+{
+    char own[LEDGER_ID_BYTES];
+    struct nbx_reply reply;
+    ledger_card_id(own, l);
+    if (!ask(v, "customer.get", own, NULL, &reply))
+        return false;
+    int64_t version = reply_int(nbx_value_get(&reply.body, "attributes"), "version");
+    version = version < 0 ? 0 : version;
+    if (version < l->card.acknowledged)
+        blame(v, &v->tally->lost, "%s is at %lld, acknowledged %lld", own, (long long)version,
+              (long long)l->card.acknowledged);
+    if (version > l->card.sent)
+        blame(v, &v->tally->wrong, "%s is ahead of what was sent", own);
+    for (int64_t i = 1; i <= version && i <= l->card.sent; i++)
+        v->present[nbx_group_of(nbx_str_c(own))] += !l->card.refused[i];
+    return true;
+}
+
 /* items */
 
 static int64_t price_of(struct verifier *v, unsigned writer, unsigned shelf, unsigned item)
@@ -365,7 +385,7 @@ bool verify_round(struct verifier *v, struct ledger *ledgers, struct shelf (*she
     for (unsigned w = 0; w < WRITERS; w++) {
         add_up(v->tally, &ledgers[w]);
         check_decision(v, &ledgers[w]);
-        if (!check_events(v, &ledgers[w]))
+        if (!check_events(v, &ledgers[w]) || !check_card(v, &ledgers[w]))
             return false;
         for (unsigned s = 0; s < SHELVES; s++)
             if (!check_shelf(v, w, s, &shelves[w][s]))

@@ -28,7 +28,7 @@ struct verifier {
     bool power;                 /* memory acknowledgements may be gone */
     bool quiet;                 /* violations are wanted: only count them */
     uint64_t seq[N_GROUPS];     /* of each group, as last looked at */
-    uint64_t present[N_GROUPS]; /* new events found in it since */
+    uint64_t present[N_GROUPS]; /* new changes found in it since */
 };
 
 /* Once, on an empty store: a probe customer in each group, to read its sequence number by. */

@@ -80,6 +80,26 @@ static bool settle_items(struct writer *w, const struct sent_request *slot,
     return true;
 }
 
+static bool settle_card(struct writer *w, const struct sent_request *slot,
+                        const struct nbx_reply *reply)
+{
+    struct card *card = &w->ledger->card;
+    if (!nbx_str_is(reply->status, "ok"))
+        card->refused[slot->version] = true;
+    else if (slot->version > card->acknowledged)
+        card->acknowledged = slot->version;
+    return true;
+}
+
+static bool settle(struct writer *w, const struct sent_request *slot, const struct nbx_reply *reply)
+{
+    switch (slot->kind) {
+    case SENT_ITEMS: return settle_items(w, slot, reply);
+    case SENT_CARD: return settle_card(w, slot, reply);
+    default: return settle_events(w, slot, reply);
+    }
+}
+
 /* Takes one reply; false where none comes in time. */
 static bool receive(struct writer *w, int timeout_ms)
 {
@@ -95,9 +115,7 @@ static bool receive(struct writer *w, int timeout_ms)
         w->failed = true;
         return true;
     }
-    bool settled =
-        slot->kind == SENT_ITEMS ? settle_items(w, slot, &reply) : settle_events(w, slot, &reply);
-    w->failed |= !settled;
+    w->failed |= !settle(w, slot, &reply);
     slot->busy = false;
     slot->tag += WINDOW;
     return true;

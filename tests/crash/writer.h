@@ -21,7 +21,7 @@
 #define EVENTS_A_REQUEST 8
 #define ACTIVE_CUSTOMERS 8
 
-enum sent_kind { SENT_KEYED, SENT_FANNED, SENT_RECOMMEND, SENT_ITEMS };
+enum sent_kind { SENT_KEYED, SENT_FANNED, SENT_RECOMMEND, SENT_ITEMS, SENT_CARD };
 
 struct sent_place {
     uint32_t customer, ordinal;
@@ -36,7 +36,7 @@ struct sent_request {
     struct sent_place events[EVENTS_A_REQUEST]; /* (n) in the order sent */
     uint32_t n;
     unsigned shelf;
-    int64_t version;
+    int64_t version; /* of the shelf or the card */
 };
 
 struct writer {

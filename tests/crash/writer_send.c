@@ -92,9 +92,22 @@ static void put_items(struct writer *w, struct sent_request *slot)
     }
 }
 
+static void put_card(struct writer *w, struct sent_request *slot)
+{
+    slot->n = 0;
+    slot->durable = true;
+    slot->version = ++w->ledger->card.sent;
+    nbx_wire_map(&w->body, 1);
+    nbx_wire_text(&w->body, "attributes");
+    nbx_wire_map(&w->body, 1);
+    nbx_wire_kv_int(&w->body, "version", slot->version);
+}
+
 static enum sent_kind pick_kind(struct writer *w)
 {
     uint32_t dice = below(w, 100);
+    if (dice < 4 && w->ledger->card.sent < CARDS_MAX)
+        return SENT_CARD;
     return dice < 55   ? SENT_KEYED
            : dice < 75 ? SENT_FANNED
            : dice < 92 ? SENT_RECOMMEND
@@ -103,18 +116,23 @@ static enum sent_kind pick_kind(struct writer *w)
 
 bool writer_send(struct writer *w, struct sent_request *slot)
 {
-    static const char *const ops[] = {"observe", "observe", "recommend", "item.put"};
+    static const char *const ops[] = {"observe", "observe", "recommend", "item.put",
+                                      "customer.put"};
     char key[LEDGER_ID_BYTES] = "";
     nbx_buf_clear(&w->body);
     slot->kind = pick_kind(w);
     if (slot->kind == SENT_ITEMS)
         put_items(w, slot);
+    else if (slot->kind == SENT_CARD)
+        put_card(w, slot);
     else if (slot->kind == SENT_RECOMMEND)
         put_recommend(w, slot);
     else
         put_observe(w, slot);
     if (slot->kind == SENT_KEYED || slot->kind == SENT_RECOMMEND)
         ledger_customer_id(key, w->ledger, slot->events[0].customer);
+    else if (slot->kind == SENT_CARD)
+        ledger_card_id(key, w->ledger);
     struct nbx_request request = {.op = ops[slot->kind],
                                   .key = nbx_str_c(key),
                                   .body = {(const char *)w->body.p, (uint32_t)w->body.len},
