@@ -38,7 +38,7 @@ struct peer {
 };
 
 struct server_options {
-    const char *settings; /* YAML lines beside data_dir, listen and http; NULL: none */
+    const char *settings; /* YAML lines beside data_dir, listen, http and queue_time; NULL: none */
     const char *program;  /* NULL: the nbxd built with the tests */
     bool tcp;             /* also listens on a free TCP port */
     bool http;            /* opens the HTTP door on a free port */
