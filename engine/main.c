@@ -116,7 +116,7 @@ static void reload(struct daemon *d)
     nbx_log_set_level(d->conf->log_level);
     struct nbx_main_options *options = nbx_main_options_new(d->conf, NBX_VERSION);
     if (options)
-        nbx_server_reload(d->server, &options->server.vocabulary);
+        nbx_server_reload(d->server, &options->server);
     nbx_main_options_destroy(&options);
     nbx_conf_destroy(&fresh);
     nbx_log_info("reload=done");

@@ -262,7 +262,7 @@ void nbx_front__drain(struct nbx_front *f)
         return;
     atomic_store(&f->draining, true);
     nbx_bell_ring(&f->bell);
-    int64_t until = nbx_clock_mono_ns() + f->server->options.drain_timeout_ms * 1000000;
+    int64_t until = nbx_clock_mono_ns() + atomic_load(&f->server->drain_timeout_ms) * 1000000;
     struct timespec pause = {0, 1000000};
     while (!atomic_load(&f->drained) && nbx_clock_mono_ns() < until)
         nanosleep(&pause, NULL);

@@ -174,11 +174,13 @@ static bool reload(struct nbx_keeper *k)
     return true;
 }
 
-void nbx_server_reload(struct nbx_server *s, const struct nbx_vocabulary_options *vocabulary)
+void nbx_server_reload(struct nbx_server *s, const struct nbx_server_options *options)
 {
     struct nbx_keeper *k = &s->keeper;
+    atomic_store(&s->queue_time_ms, options->queue_time_ms);
+    atomic_store(&s->drain_timeout_ms, options->drain_timeout_ms);
     pthread_mutex_lock(&k->reload_lock);
-    k->reload = vocabulary;
+    k->reload = &options->vocabulary;
     nbx_bell_ring(&k->bell);
     while (k->reload)
         pthread_cond_wait(&k->reloaded, &k->reload_lock);

@@ -85,6 +85,8 @@ static struct nbx_server *server_new(const struct nbx_server_options *options)
     for (unsigned w = 0; s->workers && w < s->n_workers; w++)
         s->workers[w].bell.fd = -1;
     s->started_ns = nbx_clock_mono_ns();
+    atomic_store(&s->queue_time_ms, options->queue_time_ms);
+    atomic_store(&s->drain_timeout_ms, options->drain_timeout_ms);
     if (!s->workers || !s->zmq)
         nbx_server_stop(&s);
     return s;

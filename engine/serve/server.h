@@ -40,9 +40,10 @@ struct nbx_server;
 /* Opens the store, loads catalogue and newest bundle, starts the threads: ready on return. */
 enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
                               struct nbx_fault *fault);
-/* Takes the newest bundle and the new vocabulary without a failed request. What is wrong is logged
- * and leaves what was. Returns when every worker obeys. */
-void nbx_server_reload(struct nbx_server *server, const struct nbx_vocabulary_options *vocabulary);
+/* Takes the newest bundle and, of the options, vocabulary, queue_time_ms and drain_timeout_ms,
+ * without a failed request. What is wrong is logged and leaves what was. Returns when every worker
+ * obeys. */
+void nbx_server_reload(struct nbx_server *server, const struct nbx_server_options *options);
 /* Takes no new requests, answers those taken (at most drain_timeout), syncs, frees everything. */
 void nbx_server_stop(struct nbx_server **server);
 /* The ZeroMQ context, for clients inside the process. */

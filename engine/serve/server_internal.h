@@ -104,6 +104,7 @@ struct nbx_server {
     struct nbx_fanout fanout;
     struct nbx_keeper keeper;
     int64_t started_ns;
+    _Atomic int64_t queue_time_ms, drain_timeout_ms; /* of the options; a reload may change them */
     _Atomic bool stop;
 };
 

@@ -15,7 +15,7 @@
 static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
 {
     int64_t waited_ms = (nbx_clock_mono_ns() - job->arrived_ns) / 1000000;
-    if (waited_ms <= w->server->options.queue_time_ms)
+    if (waited_ms <= atomic_load_explicit(&w->server->queue_time_ms, memory_order_relaxed))
         return false;
     struct nbx_fault fault;
     nbx_fault_set(&fault, NBX_EBUSY, NULL, "waited %lld ms", (long long)waited_ms);

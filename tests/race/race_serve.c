@@ -111,10 +111,11 @@ static unsigned reload_for(struct nbx_server *server, const char *data_dir, doub
     unsigned n = 0;
     struct timespec pause = {0, RELOAD_NS};
     while (nbx_clock_mono_ns() < end_ns) {
-        struct nbx_vocabulary_options words = vocabulary(++n);
+        struct nbx_server_options fresh = {
+            .vocabulary = vocabulary(++n), .queue_time_ms = 20000 + n, .drain_timeout_ms = 20000};
         if (!write_bundle(data_dir, n))
             return 0;
-        nbx_server_reload(server, &words);
+        nbx_server_reload(server, &fresh);
         nanosleep(&pause, NULL);
     }
     return n;
