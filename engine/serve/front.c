@@ -95,6 +95,24 @@ static bool find_group(struct nbx_front *f, struct nbx_job *job, const char **wh
     }
 }
 
+/* Where the requests under way of the job's peer are counted. Two peers that share a slot share its
+ * bound. */
+static uint32_t *count_of_peer(struct nbx_front *f, const struct nbx_job *job)
+{
+    return &f->of_peer[nbx_hash64(job->peer.p, job->peer.len) % NBX_PEER_SLOTS];
+}
+
+/* Why the request cannot be taken now, or NULL. One peer may fill half a queue, so that a flood
+ * leaves room for the others. */
+static const char *crowded(struct nbx_front *f, const struct nbx_job *job)
+{
+    const struct nbx_server_options *o = &f->server->options;
+    if (f->bytes_in_flight + zmq_msg_size(&job->body) > o->memory_limit / BODIES_SHARE)
+        return "too much is under way";
+    return *count_of_peer(f, job) >= o->queue / 2 ? "too many requests of yours are under way"
+                                                  : NULL;
+}
+
 static void route(struct nbx_front *f, struct nbx_job *job)
 {
     struct nbx_server *s = f->server;
@@ -108,14 +126,16 @@ static void route(struct nbx_front *f, struct nbx_job *job)
         ring = s->fanout.from_front;
         bell = &s->fanout.bell;
     }
-    size_t bytes = zmq_msg_size(&job->body);
-    bool crowded = f->bytes_in_flight + bytes > s->options.memory_limit / BODIES_SHARE;
-    if (crowded || nbx_ring_push(ring, job)) {
-        refuse(f, job, NBX_EBUSY, crowded ? "too much is under way" : "the queue is full");
+    size_t bytes = zmq_msg_size(&job->body); /* the job is the worker's once it is pushed */
+    uint32_t *of_peer = count_of_peer(f, job);
+    const char *why = crowded(f, job);
+    if (why || nbx_ring_push(ring, job)) {
+        refuse(f, job, NBX_EBUSY, why ? why : "the queue is full");
         return;
     }
     f->in_flight++;
     f->bytes_in_flight += bytes;
+    ++*of_peer;
     nbx_bell_ring(bell);
 }
 
@@ -152,6 +172,7 @@ static size_t send_from(struct nbx_front *f, struct nbx_ring *ring)
     for (struct nbx_job *job; (job = nbx_ring_pop(ring)); n++) {
         f->in_flight--;
         f->bytes_in_flight -= zmq_msg_size(&job->body);
+        --*count_of_peer(f, job);
         send_reply(f, job);
     }
     return n;

@@ -12,6 +12,8 @@
 
 #include <pthread.h>
 
+#define NBX_PEER_SLOTS 4096
+
 /* Owns the ROUTER. Never decodes a body, never blocks on a send. */
 struct nbx_front {
     struct nbx_server *server;
@@ -22,7 +24,8 @@ struct nbx_front {
     size_t n_jobs, max_jobs; /* made so far; bound */
     size_t in_flight;        /* jobs that other threads hold, and the bytes of their bodies */
     size_t bytes_in_flight;
-    uint32_t next_group; /* for requests of nobody in particular */
+    uint32_t of_peer[NBX_PEER_SLOTS]; /* in_flight by hash of the peer */
+    uint32_t next_group;              /* for requests of nobody in particular */
     _Atomic bool draining, drained;
     struct nbx_counters counters;
 };
