@@ -290,7 +290,7 @@ int64_t reply_int(const struct nbx_value *body, const char *name)
 bool folder_make(char *path, size_t path_bytes, const char *name)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(path, path_bytes, "%s/%s-XXXXXX", base && base[0] == '/' ? base : "/tmp", name);
+    snprintf(path, path_bytes, "%s/%s-XXXXXX", base && base[0] == '/' ? base : P_tmpdir, name);
     return mkdtemp(path) != NULL;
 }
 

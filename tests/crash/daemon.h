@@ -56,7 +56,7 @@ bool daemon_ask(struct nbx_client *client, const char *op, struct nbx_str key, s
 /* A member of a reply as a number; -1 where it is none. */
 int64_t reply_int(const struct nbx_value *body, const char *name);
 
-/* A new folder under $TMPDIR or /tmp, and its removal with all in it. */
+/* A new folder under $TMPDIR or the usual place, and its removal with all in it. */
 bool folder_make(char *path, size_t path_bytes, const char *name);
 void folder_remove(const char *path);
 
