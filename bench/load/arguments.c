@@ -36,8 +36,8 @@ struct option_row {
 static const struct option_row rows[] = {
     {"endpoint", "ENDPOINT", "of nbxd (default tcp://127.0.0.1:7741 or $NBX_ENDPOINT)",
      AT(load.endpoint), .kind = TEXT, .echo = true},
-    {"rate", "R|LOW:HIGH", "requests per second (default 1000), or a ramp between two", AT(load),
-     .min = 0.01, .max = 1e6, .kind = RATES, .echo = true},
+    {"rate", "R|LOW:HIGH", "requests per second (default 1000), or a ramp between two",
+     AT(load.rate), .min = 0.01, .max = 1e6, .kind = RATES, .echo = true},
     {"duration", "S", "how long it counts (default 10); of a ramp each step, at least (2)",
      AT(load.seconds), .min = 0.01, .max = 86400, .kind = NUMBER, .echo = true},
     {"seconds", "S", "the same", AT(load.seconds), .min = 0.01, .max = 86400, .kind = NUMBER,

@@ -72,7 +72,7 @@ static enum nbx_err connect_all(struct generator *g)
 static void release(struct generator *g)
 {
     for (unsigned i = 0; i < g->options.connections; i++)
-        nbx_client_destroy(&g->clients[i]);
+        nbx_client_drop(&g->clients[i]);
     nbx_arena_destroy(&g->arena);
     free(g->under_way);
 }

@@ -66,9 +66,8 @@ static enum nbx_err read_lines(struct nbx_load_ids *ids, FILE *file, const char 
 {
     char *line = NULL;
     size_t cap = 0;
-    ssize_t n;
     enum nbx_err err = NBX_OK;
-    for (unsigned number = 1; !err && (n = getline(&line, &cap, file)) >= 0; number++) {
+    for (unsigned number = 1; !err && getline(&line, &cap, file) >= 0; number++) {
         struct nbx_str id = {line, (uint32_t)strcspn(line, "\r\n")};
         if (id.len > NBX_LOAD_MAX_ID_BYTES)
             err = nbx_fault_set(fault, NBX_EBAD, option, "%s:%u: an id has at most %d bytes", path,
@@ -164,7 +163,7 @@ static enum nbx_err ask_all(struct nbx_load_ids *ids, const struct nbx_load_opti
         uint64_t who = nbx_random_below(&random, customers->n);
         err = ask(ids, client, nbx_load_ids_at(customers, who), o->timeout_ms, arena);
     }
-    nbx_client_destroy(&client);
+    nbx_client_drop(&client);
     nbx_arena_destroy(&arena);
     return err || !(ids->text.failed || ids->places.failed) ? err : NBX_ELIMIT;
 }

@@ -166,18 +166,26 @@ static unsigned draw_kind(struct nbx_load_scenario *s)
     return kind;
 }
 
+static const struct nbx_buf *make_body(struct nbx_load_scenario *s, unsigned kind)
+{
+    if (kind == NBX_LOAD_RECOMMEND)
+        return &s->recommend;
+    if (kind == NBX_LOAD_RANK) {
+        make_rank(s);
+        return &s->rank;
+    }
+    make_observe(s);
+    return &s->observe;
+}
+
 unsigned nbx_load_scenario_make(void *arg, uint64_t number, struct nbx_request *out)
 {
     (void)number;
     struct nbx_load_scenario *s = arg;
-    struct nbx_buf *const bodies[] = {&s->recommend, &s->rank, &s->observe};
     unsigned kind = draw_kind(s);
-    if (kind == NBX_LOAD_RANK)
-        make_rank(s);
-    else if (kind == NBX_LOAD_OBSERVE)
-        make_observe(s);
+    const struct nbx_buf *body = make_body(s, kind);
     out->op = nbx_load_scenarios[kind];
     out->key = nbx_load_ids_at(&s->customers, nbx_random_below(&s->random, s->customers.n));
-    out->body = (struct nbx_str){(const char *)bodies[kind]->p, (uint32_t)bodies[kind]->len};
+    out->body = (struct nbx_str){(const char *)body->p, (uint32_t)body->len};
     return kind;
 }

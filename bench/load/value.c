@@ -15,13 +15,12 @@ enum nbx_err nbx_load_number(double *out, const char *text, struct nbx_load_boun
                              struct nbx_fault *fault)
 {
     char *end;
-    double v = strtod(text, &end);
-    if (*end || end == text || isnan(v))
+    *out = strtod(text, &end);
+    if (*end || end == text || isnan(*out))
         return nbx_fault_set(fault, NBX_EBAD, NULL, "not a number: \"%s\"", text);
-    if (v < bounds.min || v > bounds.max)
+    if (*out < bounds.min || *out > bounds.max)
         return nbx_fault_set(fault, NBX_EBAD, NULL, "must be %.16g to %.16g, got %s", bounds.min,
                              bounds.max, text);
-    *out = v;
     return NBX_OK;
 }
 
@@ -90,7 +89,7 @@ static enum nbx_err set_weight(unsigned *weights, const char *part, const char *
                                struct nbx_fault *fault)
 {
     char word[PART_BYTES];
-    unsigned i;
+    unsigned i = 0;
     double weight;
     const char *number = split(word, part, '=');
     if (!number)
