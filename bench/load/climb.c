@@ -92,8 +92,6 @@ static void keep(struct nbx_load_climb *c, const struct nbx_load_result *r, doub
     c->n_steps++;
     if (held)
         c->held_p99_us = nbx_load_quantile_us(&r->total.latency_ns, 0.99);
-    else
-        c->failed_late = was_late(r);
 }
 
 enum nbx_err nbx_load_climb(struct nbx_load_climb *out, const struct nbx_load_arguments *a,
@@ -117,6 +115,8 @@ enum nbx_err nbx_load_climb(struct nbx_load_climb *out, const struct nbx_load_ar
             print_step(&result, o.rate, held);
         keep(out, &result, o.seconds, held);
         more = nbx_load_ramp_next(&out->ramp, held);
+        if (out->ramp.fails == o.rate) /* and not only one of its tries */
+            out->failed_late = was_late(&result);
     }
     return NBX_OK;
 }

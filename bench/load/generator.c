@@ -17,6 +17,7 @@
 /* A request that was sent. */
 struct under_way {
     int64_t due_ns; /* 0: none */
+    uint64_t number;
     unsigned kind;
 };
 
@@ -104,7 +105,7 @@ static void send_one(struct generator *g, int64_t due_ns)
         tally->not_sent += counted;
         return;
     }
-    *slot = (struct under_way){due_ns, kind};
+    *slot = (struct under_way){due_ns, request.tag, kind};
     g->n_under_way++;
     if (!g->waiting_since_ns)
         g->waiting_since_ns = now;
@@ -137,7 +138,7 @@ static void take(struct generator *g, const struct nbx_reply *reply)
     struct under_way request = *slot;
     int64_t now = nbx_clock_mono_ns();
     g->waiting_since_ns = 0;
-    if (!request.due_ns || reply->tag >= g->next_number)
+    if (!request.due_ns || request.number != reply->tag)
         return;
     slot->due_ns = 0;
     g->n_under_way--;

@@ -29,8 +29,7 @@ struct nbx_load_options {
     double warmup_seconds; /* before that, at the same rate, not counted */
     bool constant;         /* evenly spaced; else Poisson arrivals */
     unsigned connections;
-    unsigned
-        timeout_ms; /* unanswered that long after the last send: lost; silent that long: gone */
+    unsigned timeout_ms; /* lost: unanswered so long after the last send; gone: silent so long */
     uint64_t seed;
     struct nbx_progress *progress; /* counts requests, warm-up among them; NULL: none */
 };

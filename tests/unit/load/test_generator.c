@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/load/generator.h"
+#include "bench/load/climb.h"
 
 #include "engine/base/clock.h"
 #include "tests/unit/client/fake_daemon.h"
@@ -54,11 +54,14 @@ static void teardown(void)
 
 static unsigned make(void *arg, uint64_t number, struct nbx_request *out)
 {
+    n_made = number == 0 ? 0 : n_made; /* another run */
     cr_assert_eq(number, n_made);
     *(int *)arg += 1;
     n_made++;
-    if (dawdle && number == 10)
+    if (dawdle && number == 10) {
+        dawdle = false;
         rest();
+    }
     *out = (struct nbx_request){.op = "recommend", .key = NBX_STR("c"), .body = NBX_STR("\x80")};
     return number % n_kinds;
 }
@@ -111,6 +114,29 @@ Test(load, lateness_of_its_own_is_counted_and_in_the_latency)
     cr_expect_geq(nbx_load_late_share(&result), 0.25);
     cr_expect_geq(result.lateness_ns.max, 190000000);
     cr_expect_geq(total->latency_ns.max, 190000000);
+}
+
+Test(load, a_ramp_tries_again_what_something_else_spoilt)
+{
+    struct nbx_load_arguments a = {.json = true, /* no lines */
+                                   .load = {.endpoint = daemon_.endpoint,
+                                            .rate = 200,
+                                            .seconds = 0.3,
+                                            .constant = true,
+                                            .connections = 1,
+                                            .timeout_ms = 5000},
+                                   .highest_rate = 250,
+                                   .p99_ms = 150,
+                                   .step_samples = 100,
+                                   .tries = 2};
+    struct nbx_load_climb climb;
+    int arg = 0;
+    dawdle = true;
+    cr_assert_eq(nbx_load_climb(&climb, &a, make, &arg, &fault), NBX_OK, "%s", fault.message);
+    cr_expect_eq(climb.n_steps, 3); /* 200 twice, 250 */
+    cr_expect(climb.ramp.holds == 250 && climb.ramp.fails == 0);
+    cr_expect_not(climb.failed_late); /* nothing failed in the end */
+    nbx_load_climb_fini(&climb);
 }
 
 Test(load, errors_are_counted_by_status)
