@@ -33,8 +33,8 @@ bool nbx_partition_helps(const struct nbx_packed *pack)
 {
     if (pack->cells.n || pack->n < LEAST_ITEMS || pack->n_runs != 1)
         return false;
-    float high = pack->infos[pack->n_blocks / 20].norm;
-    float low = pack->infos[pack->n_blocks - 1 - pack->n_blocks / 20].norm;
+    float high = pack->nodes[pack->n_nodes / 20].items.norm;
+    float low = pack->nodes[pack->n_nodes - 1 - pack->n_nodes / 20].items.norm;
     return low >= SAME_NORMS * high;
 }
 

@@ -34,14 +34,17 @@ static struct cell *gather(const struct nbx_seeker *s, const struct nbx_packed *
 {
     const struct nbx_cells *cells = &pack->cells;
     struct cell *heap = nbx_arena_alloc(arena, cells->n * sizeof *heap);
-    float scores[NBX_TILE_ITEMS];
+    float scores[NBX_NODE_ITEMS];
+    uint16_t passed[NBX_NODE_TILES];
     for (size_t i = 0; heap && i < cells->n; i++) {
         size_t tile = i / NBX_TILE_ITEMS, lane = i % NBX_TILE_ITEMS;
-        if (lane == 0)
-            s->own.kernel->scan(scores, cells->tiles + tile * pack->tile_bytes,
-                                &s->tile_query.codes, -INFINITY);
-        double scale = s->tile_query.unit * cells->infos[tile].unit;
-        double around = reach * s->tile_query.norm * cells->spreads[i];
+        if (lane == 0) {
+            struct nbx_tiles centres = {cells->codes + tile * pack->tile_bytes,
+                                        cells->steps + tile * NBX_TILE_ITEMS, pack->tile_bytes};
+            s->own.kernel->scan(scores, passed, &centres, 1, &s->items.codes, -INFINITY);
+        }
+        double scale = s->items.unit * cells->infos[tile].unit;
+        double around = reach * s->items.norm * cells->spreads[i];
         heap[i] = (struct cell){(float)(scores[lane] * scale + around), (uint32_t)i};
     }
     for (size_t i = cells->n / 2; heap && i-- > 0;)
@@ -52,8 +55,8 @@ static struct cell *gather(const struct nbx_seeker *s, const struct nbx_packed *
 static void visit_cell(struct nbx_seeker *s, size_t part, uint32_t cell)
 {
     const struct nbx_cells *cells = &s->index->parts[part].pack->cells;
-    for (uint32_t b = cells->first[cell]; b < cells->first[cell + 1]; b++)
-        nbx_seeker_visit_early(s, part, b);
+    for (uint32_t tile = cells->first[cell]; tile < cells->first[cell + 1]; tile++)
+        nbx_seeker_visit_early(s, part, tile);
 }
 
 static enum nbx_err visit_part(struct nbx_seeker *s, size_t part, struct nbx_arena *arena)
