@@ -15,6 +15,8 @@
 #define CACHE_MAX     ((size_t)96 << 20)
 #define BUFFER_SHARE  16
 #define BUFFER_MAX    ((size_t)64 << 20)
+#define RECENT_SHARE  64
+#define RECENT_MAX    ((size_t)64 << 20)
 #define BUDGET_SHARES 10 /* of 16: catalogue, ids, trends, index */
 
 static size_t share(size_t limit, size_t part, size_t max)
@@ -32,6 +34,7 @@ static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
                                             share(limit, BUFFER_SHARE, BUFFER_MAX),
                                         .event_retention_ms = s->options.event_retention_ms,
                                         .decision_retention_ms = s->options.decision_retention_ms};
+    s->recent_bytes = share(limit, RECENT_SHARE, RECENT_MAX) / s->n_workers;
     s->budget.limit = limit / 16 * BUDGET_SHARES;
     enum nbx_err err = nbx_store_open(&s->store, &options, fault);
     if (err)

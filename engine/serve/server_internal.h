@@ -47,6 +47,7 @@ struct nbx_worker {
     struct nbx_ring *to_commit;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
+    struct nbx_recent *recent; /* its customers' records */
     struct nbx_filter_cache *filters;
     struct nbx_part *part; /* under way: bulk is served in slices between requests */
     bool stalled;          /* the store would not take its last slice */
@@ -103,6 +104,7 @@ struct nbx_server {
     void *zmq;
     struct nbx_server_options options; /* pointers inside are the caller's and outlive us */
     struct nbx_budget budget;
+    size_t recent_bytes; /* of each worker */
     struct nbx_store *store;
     struct nbx_ids *ids;
     struct nbx_trends *trends;

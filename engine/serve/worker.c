@@ -121,9 +121,10 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
     w->to_commit = nbx_ring_new(max_jobs);
     w->arena = nbx_arena_new(ARENA_BYTES);
     w->batch = nbx_batch_new();
+    w->recent = nbx_recent_new(server->recent_bytes);
     w->filters = nbx_filter_cache_new(FILTER_BYTES);
     bool made = w->from_front && w->from_fanout && w->from_keeper && w->to_commit && w->arena &&
-                w->batch && w->filters && !nbx_bell_init(&w->bell);
+                w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
     w->ear = made ? nbx_front__ear(&server->front, &w->bell) : -1;
     return w->ear < 0 ? NBX_ELIMIT : NBX_OK;
 }
@@ -148,6 +149,7 @@ void nbx_worker__free(struct nbx_worker *w)
     nbx_ring_destroy(&w->from_keeper);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);
+    nbx_recent_destroy(&w->recent);
     nbx_batch_destroy(&w->batch);
     nbx_arena_destroy(&w->arena);
     if (w->ear >= 0)
