@@ -12,16 +12,21 @@
 #define N_PLACES   2 /* a key may lie in one slot or its neighbour */
 
 struct copy {
-    uint64_t hash;
     uint32_t key_len, payload_len;
     uint8_t family, version;
     uint8_t bytes[]; /* (key_len + payload_len) */
 };
 
+/* The hash beside the pointer: a copy's memory is waited for only where it is the right one. */
+struct slot {
+    uint64_t hash;
+    struct copy *copy; /* NULL: empty */
+};
+
 struct nbx_recent {
     size_t max_bytes, bytes;
     size_t mask, hand;
-    struct copy *slots[]; /* (mask + 1), NULL: empty */
+    struct slot slots[]; /* (mask + 1) */
 };
 
 struct nbx_recent *nbx_recent_new(size_t max_bytes)
@@ -29,7 +34,7 @@ struct nbx_recent *nbx_recent_new(size_t max_bytes)
     size_t n = MIN_SLOTS;
     while (n * SLOT_SHARE < max_bytes)
         n *= 2;
-    struct nbx_recent *r = calloc(1, sizeof *r + n * sizeof(struct copy *));
+    struct nbx_recent *r = calloc(1, sizeof *r + n * sizeof(struct slot));
     if (!r)
         return NULL;
     r->max_bytes = max_bytes;
@@ -42,13 +47,13 @@ static size_t bytes_of(const struct copy *c)
     return sizeof *c + c->key_len + c->payload_len;
 }
 
-static void drop(struct nbx_recent *r, struct copy **slot)
+static void drop(struct nbx_recent *r, struct slot *slot)
 {
-    if (!*slot)
+    if (!slot->copy)
         return;
-    r->bytes -= bytes_of(*slot);
-    free(*slot);
-    *slot = NULL;
+    r->bytes -= bytes_of(slot->copy);
+    free(slot->copy);
+    slot->copy = NULL;
 }
 
 void nbx_recent_destroy(struct nbx_recent **recent)
@@ -56,7 +61,7 @@ void nbx_recent_destroy(struct nbx_recent **recent)
     if (!recent || !*recent)
         return;
     for (size_t i = 0; i <= (*recent)->mask; i++)
-        free((*recent)->slots[i]);
+        free((*recent)->slots[i].copy);
     free(*recent);
     *recent = NULL;
 }
@@ -77,21 +82,23 @@ static struct nbx_str key_of(const struct copy *c)
     return (struct nbx_str){(const char *)c->bytes, c->key_len};
 }
 
-static bool is_of(const struct copy *c, uint64_t hash, enum nbx_family family, struct nbx_str key)
+static bool holds(const struct slot *slot, uint64_t hash, enum nbx_family family,
+                  struct nbx_str key)
 {
-    return c && c->hash == hash && c->family == family && nbx_str_eq(key_of(c), key);
+    const struct copy *c = slot->copy;
+    return c && slot->hash == hash && c->family == family && nbx_str_eq(key_of(c), key);
 }
 
 /* Where the record's copy is, or should go. */
-static struct copy **slot_for(struct nbx_recent *r, uint64_t hash, enum nbx_family family,
-                              struct nbx_str key)
+static struct slot *slot_for(struct nbx_recent *r, uint64_t hash, enum nbx_family family,
+                             struct nbx_str key)
 {
-    struct copy **free_slot = NULL;
+    struct slot *free_slot = NULL;
     for (size_t i = 0; i < N_PLACES; i++) {
-        struct copy **slot = &r->slots[(hash + i) & r->mask];
-        if (is_of(*slot, hash, family, key))
+        struct slot *slot = &r->slots[(hash + i) & r->mask];
+        if (holds(slot, hash, family, key))
             return slot;
-        if (!*slot && !free_slot)
+        if (!slot->copy && !free_slot)
             free_slot = slot;
     }
     return free_slot ? free_slot : &r->slots[(hash + (hash >> 32) % N_PLACES) & r->mask];
@@ -114,14 +121,13 @@ static void keep(struct nbx_recent *r, enum nbx_family family, struct nbx_str ke
     if (bytes > MAX_KEPT || bytes > r->max_bytes || !(c = malloc(bytes)))
         return;
     make_room(r, bytes);
-    c->hash = hash;
     c->family = (uint8_t)family;
     c->version = value->version;
     c->key_len = key.len;
     c->payload_len = value->payload.len;
     memcpy(c->bytes, key.p, key.len);
     memcpy(c->bytes + key.len, value->payload.p, value->payload.len);
-    *slot_for(r, hash, family, key) = c;
+    *slot_for(r, hash, family, key) = (struct slot){hash, c};
     r->bytes += bytes;
 }
 
@@ -132,8 +138,9 @@ enum nbx_err nbx_recent_get(struct nbx_recent *r, const struct nbx_store *store,
     if (!r || !is_kept(family))
         return nbx_store_get(store, family, key, arena, out);
     uint64_t hash = hash_of(family, key);
-    const struct copy *c = *slot_for(r, hash, family, key);
-    if (!is_of(c, hash, family, key)) {
+    const struct slot *slot = slot_for(r, hash, family, key);
+    const struct copy *c = slot->copy;
+    if (!holds(slot, hash, family, key)) {
         enum nbx_err err = nbx_store_get(store, family, key, arena, out);
         if (!err)
             keep(r, family, key, out);
@@ -149,7 +156,7 @@ enum nbx_err nbx_recent_get(struct nbx_recent *r, const struct nbx_store *store,
 static void drop_range(struct nbx_recent *r, const struct nbx_change *change)
 {
     for (size_t i = 0; i <= r->mask; i++) {
-        const struct copy *c = r->slots[i];
+        const struct copy *c = r->slots[i].copy;
         if (c && c->family == change->family && nbx_str_cmp(key_of(c), change->a) >= 0 &&
             nbx_str_cmp(key_of(c), change->b) < 0)
             drop(r, &r->slots[i]);
@@ -163,13 +170,14 @@ static void follow(struct nbx_recent *r, const struct nbx_change *change, bool w
     if (!is_kept(change->family))
         return;
     uint64_t hash = hash_of(change->family, change->a);
+    struct slot *slot = slot_for(r, hash, change->family, change->a);
     if (change->kind == NBX_CHANGE_DELETE_RANGE)
         drop_range(r, change);
     else if (written && change->kind == NBX_CHANGE_PUT &&
              nbx_store__unframe(&value, change->b) == NBX_OK)
         keep(r, change->family, change->a, &value);
-    else if (is_of(*slot_for(r, hash, change->family, change->a), hash, change->family, change->a))
-        drop(r, slot_for(r, hash, change->family, change->a));
+    else if (holds(slot, hash, change->family, change->a))
+        drop(r, slot);
 }
 
 enum nbx_err nbx_recent_write(struct nbx_recent *r, struct nbx_store *store,
