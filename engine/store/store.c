@@ -136,15 +136,6 @@ static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *faul
     return NBX_OK;
 }
 
-/* What flushes and compacts yields to what answers. */
-static void lower_background(void)
-{
-    rocksdb_env_t *env = rocksdb_create_default_env();
-    rocksdb_env_lower_thread_pool_cpu_priority(env);
-    rocksdb_env_lower_high_priority_thread_pool_cpu_priority(env);
-    rocksdb_env_destroy(env);
-}
-
 static struct nbx_store *store_new(const struct nbx_store_options *options)
 {
     struct nbx_store *store = calloc(1, sizeof *store);
@@ -183,7 +174,7 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
         return err;
     }
     atomic_store(&store->retention_armed, true);
-    lower_background();
+    nbx_store__lower_background();
     *out = store;
     return NBX_OK;
 }

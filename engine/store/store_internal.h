@@ -87,6 +87,10 @@ rocksdb_mergeoperator_t *nbx_store__adder(void);
  * once it is in options. */
 rocksdb_compactionfilterfactory_t *nbx_store__retention_filter(struct nbx_retention *retention);
 
+/* What flushes and compacts yields to what answers. RocksDB's threads are there once a database is
+ * open. */
+void nbx_store__lower_background(void);
+
 /* Writes memtables out and compacts a whole family now: what is deleted or expired leaves the
  * disk. Takes as long as reading and writing the family. */
 enum nbx_err nbx_store__compact(struct nbx_store *store, enum nbx_family family);
