@@ -38,7 +38,7 @@ struct nbx_customer_scope {
     struct nbx_customers *customers;
     const struct nbx_vocabulary *vocabulary;
     struct nbx_arena *arena;
-    struct nbx_batch *batch; /* empty at entry; written and cleared before return */
+    struct nbx_batch *batch;   /* empty at entry; written and cleared before return */
     struct nbx_recent *recent; /* NULL: none; what the caller's thread read and wrote lately */
     int64_t now_ms;
 };

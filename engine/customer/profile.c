@@ -8,8 +8,7 @@ static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_s
 {
     struct nbx_key key = nbx_key_customer(p->number);
     struct nbx_stored stored;
-    enum nbx_err err =
-        nbx_customer_read(scope, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &stored);
+    enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &stored);
     return err ? err : nbx_customer_record_decode(&p->head, &stored, scope->arena);
 }
 

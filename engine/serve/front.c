@@ -230,8 +230,8 @@ int nbx_front__ear(const struct nbx_front *f, const struct nbx_bell *bell)
     size_t size = sizeof socket_fd;
     if (ear < 0)
         return -1;
-    if (zmq_getsockopt(f->router, ZMQ_FD, &socket_fd, &size) == 0 &&
-        hear(ear, bell->fd, EPOLLIN) && hear(ear, socket_fd, EPOLLIN | EPOLLEXCLUSIVE))
+    if (zmq_getsockopt(f->router, ZMQ_FD, &socket_fd, &size) == 0 && hear(ear, bell->fd, EPOLLIN) &&
+        hear(ear, socket_fd, EPOLLIN | EPOLLEXCLUSIVE))
         return ear;
     close(ear);
     return -1;

@@ -63,8 +63,8 @@ struct nbx_commit {
     pthread_t thread;
     struct nbx_bell bell;
     struct nbx_ring *from_keeper; /* workers' rings are theirs */
-    struct nbx_mail **waiting; /* (max) what the next sync releases */
-    struct nbx_job **answers;  /* (max) of these, what can be answered then */
+    struct nbx_mail **waiting;    /* (max) what the next sync releases */
+    struct nbx_job **answers;     /* (max) of these, what can be answered then */
     size_t max;
     struct nbx_counters counters;
 };

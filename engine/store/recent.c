@@ -153,7 +153,7 @@ enum nbx_err nbx_recent_get(struct nbx_recent *r, const struct nbx_store *store,
 }
 
 /* Rare (a customer is forgotten), so every slot is looked at. */
-static void drop_range(struct nbx_recent *r, const struct nbx_change *change)
+static void drop_range(struct nbx_recent *r, const struct nbx_store__change *change)
 {
     for (size_t i = 0; i <= r->mask; i++) {
         const struct copy *c = r->slots[i].copy;
@@ -164,16 +164,16 @@ static void drop_range(struct nbx_recent *r, const struct nbx_change *change)
 }
 
 /* written false: what the store holds now is for it to say. */
-static void follow(struct nbx_recent *r, const struct nbx_change *change, bool written)
+static void follow(struct nbx_recent *r, const struct nbx_store__change *change, bool written)
 {
     struct nbx_stored value;
     if (!is_kept(change->family))
         return;
     uint64_t hash = hash_of(change->family, change->a);
     struct slot *slot = slot_for(r, hash, change->family, change->a);
-    if (change->kind == NBX_CHANGE_DELETE_RANGE)
+    if (change->kind == NBX_STORE_DELETE_RANGE)
         drop_range(r, change);
-    else if (written && change->kind == NBX_CHANGE_PUT &&
+    else if (written && change->kind == NBX_STORE_PUT &&
              nbx_store__unframe(&value, change->b) == NBX_OK)
         keep(r, change->family, change->a, &value);
     else if (holds(slot, hash, change->family, change->a))
@@ -184,7 +184,7 @@ enum nbx_err nbx_recent_write(struct nbx_recent *r, struct nbx_store *store,
                               struct nbx_batch *batch)
 {
     enum nbx_err err = nbx_store_write(store, batch);
-    struct nbx_change change;
+    struct nbx_store__change change;
     struct nbx_reader changes = nbx_reader_of(batch->ops.p, batch->ops.len);
     while (r && !batch->ops.failed && nbx_store__next_change(&changes, &change))
         follow(r, &change, err == NBX_OK);

@@ -43,19 +43,19 @@ struct nbx_batch {
 };
 
 /* One change as it lies in a batch. */
-enum nbx_change_kind {
-    NBX_CHANGE_PUT,
-    NBX_CHANGE_DELETE,
-    NBX_CHANGE_DELETE_RANGE,
-    NBX_CHANGE_ADD
+enum nbx_store__change_kind {
+    NBX_STORE_PUT,
+    NBX_STORE_DELETE,
+    NBX_STORE_DELETE_RANGE,
+    NBX_STORE_ADD
 };
-struct nbx_change {
-    enum nbx_change_kind kind;
+struct nbx_store__change {
+    enum nbx_store__change_kind kind;
     enum nbx_family family;
     struct nbx_str a, b; /* key and frame, or from and to */
 };
 /* The next one; false at the end. Borrows from the batch. */
-bool nbx_store__next_change(struct nbx_reader *changes, struct nbx_change *out);
+bool nbx_store__next_change(struct nbx_reader *changes, struct nbx_store__change *out);
 
 /* A family's name in the folder. */
 const char *nbx_store__family_name(enum nbx_family family);

@@ -54,7 +54,8 @@ Test(store_recent, what_was_read_is_answered_from_memory)
 {
     fixture_put(&f, NBX_FAMILY_SEEN, "k", "old");
     reads(NBX_FAMILY_SEEN, "k", "old");
-    fixture_put(&f, NBX_FAMILY_SEEN, "k", "behind its back"); /* shows that the store is not asked */
+    fixture_put(&f, NBX_FAMILY_SEEN, "k",
+                "behind its back"); /* shows that the store is not asked */
     reads(NBX_FAMILY_SEEN, "k", "old");
     cr_assert_gt(nbx_recent_bytes(recent), 0);
 }
@@ -131,8 +132,8 @@ Test(store_recent, none_holds_nothing)
     nbx_batch_put(f.batch, NBX_FAMILY_SEEN, NBX_STR("k"), 1, NBX_STR("1"));
     cr_assert_eq(nbx_recent_write(NULL, f.store, f.batch), NBX_OK);
     struct nbx_stored stored;
-    cr_assert_eq(
-        nbx_recent_get(NULL, f.store, NBX_FAMILY_SEEN, NBX_STR("k"), f.arena, &stored), NBX_OK);
+    cr_assert_eq(nbx_recent_get(NULL, f.store, NBX_FAMILY_SEEN, NBX_STR("k"), f.arena, &stored),
+                 NBX_OK);
     cr_assert_eq(nbx_recent_bytes(NULL), 0);
 }
 
