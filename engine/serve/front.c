@@ -179,7 +179,7 @@ static void hear_only(struct nbx_front *f)
 /* A round of messages; true where there may be more. */
 static bool take_round(struct nbx_front *f)
 {
-    if (f->draining) {
+    if (atomic_load(&f->draining)) {
         hear_only(f);
         return false;
     }
@@ -213,7 +213,7 @@ void nbx_front__answer(struct nbx_front *f, struct nbx_job *const *jobs, size_t 
         send_reply(f, job);
     }
     take_round(f);
-    if (f->draining && f->in_flight == 0)
+    if (atomic_load(&f->draining) && f->in_flight == 0)
         atomic_store(&f->drained, true);
     pthread_mutex_unlock(&f->lock);
 }
@@ -325,7 +325,7 @@ void nbx_front__drain(struct nbx_front *f)
     if (!f->thread)
         return;
     pthread_mutex_lock(&f->lock);
-    f->draining = true;
+    atomic_store(&f->draining, true);
     atomic_store(&f->drained, f->in_flight == 0);
     pthread_mutex_unlock(&f->lock);
     int64_t until = nbx_clock_mono_ns() + atomic_load(&f->server->drain_timeout_ms) * 1000000;

@@ -31,8 +31,7 @@ struct nbx_front {
     size_t bytes_in_flight;
     uint32_t of_peer[NBX_PEER_SLOTS]; /* in_flight by hash of the peer */
     uint32_t next_group;              /* for requests of nobody in particular */
-    bool draining;
-    _Atomic bool drained;
+    _Atomic bool draining, drained;
     struct nbx_counters counters;
 };
 
