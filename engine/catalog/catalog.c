@@ -208,14 +208,23 @@ struct nbx_vector nbx_catalog_vector(const struct nbx_catalog *c, uint32_t item_
              : (struct nbx_vector){0};
 }
 
-size_t nbx_catalog_with_vectors(const struct nbx_catalog *c, uint32_t *item_nos, size_t room)
+/* The vector of a row of a chunk that may be missing. Snapshots share it while it does not change.
+ */
+static const struct nbx_own_vector *vector_at(const struct nbx_chunk *chunk, uint32_t row)
 {
-    size_t n = 0;
-    for (size_t at = 0; at < c->n_chunks; at++) {
-        const struct nbx_chunk *chunk = c->chunks[at];
-        const struct nbx_segment *s = chunk ? nbx_chunk_segment(chunk, NBX_COL_VECTOR) : NULL;
-        for (uint32_t row = 0; s && row < NBX_CHUNK_ITEMS; row++) {
-            if (!nbx_segment_vectors(s)[row] || !nbx_chunk_has(chunk, row))
+    const struct nbx_segment *s = chunk ? nbx_chunk_segment(chunk, NBX_COL_VECTOR) : NULL;
+    return s && nbx_chunk_has(chunk, row) ? nbx_segment_vectors(s)[row] : NULL;
+}
+
+size_t nbx_catalog_vectors_changed(const struct nbx_catalog *old, const struct nbx_catalog *c,
+                                   uint32_t *item_nos, size_t room)
+{
+    size_t n = 0, n_old = old ? old->n_chunks : 0;
+    for (size_t at = 0; at < c->n_chunks || at < n_old; at++) {
+        const struct nbx_chunk *before = at < n_old ? old->chunks[at] : NULL;
+        const struct nbx_chunk *now = at < c->n_chunks ? c->chunks[at] : NULL;
+        for (uint32_t row = 0; before != now && row < NBX_CHUNK_ITEMS; row++) {
+            if (vector_at(before, row) == vector_at(now, row))
                 continue;
             if (n < room)
                 item_nos[n] = (uint32_t)(at * NBX_CHUNK_ITEMS + row);

@@ -72,8 +72,10 @@ int64_t nbx_catalog_created_ms(const struct nbx_catalog *c, uint32_t item_no);
 int nbx_catalog_tie(const void *catalog, uint32_t item_no_a, uint32_t item_no_b);
 /* The item's vector of that space as item.put gave it, or n = 0. */
 struct nbx_vector nbx_catalog_vector(const struct nbx_catalog *c, uint32_t item_no);
-/* Items that carry a vector of their own: fills item numbers, returns how many there are. */
-size_t nbx_catalog_with_vectors(const struct nbx_catalog *c, uint32_t *item_nos, size_t room);
+/* Items whose own vector differs between two snapshots; old NULL: all that have one. Fills item
+ * numbers, rising, and returns how many there are. */
+size_t nbx_catalog_vectors_changed(const struct nbx_catalog *old, const struct nbx_catalog *c,
+                                   uint32_t *item_nos, size_t room);
 /* Rises whenever an item's own vector is put, changed or removed. */
 uint64_t nbx_catalog_vectors_generation(const struct nbx_catalog *c);
 

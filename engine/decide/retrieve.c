@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/decide/retrieve.h"
 
+#include "engine/score/cursor.h"
 #include "engine/score/dot.h"
 #include "engine/score/topk.h"
 
@@ -16,6 +17,11 @@ enum nbx_err nbx_list_init(struct nbx_list *list, const struct nbx_decide *d, st
         list->groups = nbx_arena_calloc(d->scope->arena, list->n_groups, sizeof *list->groups);
     }
     return list->choices && (list->groups || !distinct) ? NBX_OK : NBX_ELIMIT;
+}
+
+static uint32_t group_of(const void *catalog, uint32_t item_no)
+{
+    return nbx_catalog_group(catalog, item_no);
 }
 
 /* True if the item's group is new; remembers it. Items without a group are groups of their own. */
@@ -42,63 +48,27 @@ static void take(struct nbx_list *list, struct nbx_hit hit, enum nbx_source sour
             .item_no = hit.row, .score = hit.score, .source = source, .reason = reason};
 }
 
-/* The best k of both indexes of a space. */
-static enum nbx_err search(const struct nbx_list *list, const struct nbx_taste *taste,
-                           bool by_angle, struct nbx_topk *top)
-{
-    const struct nbx_model_space *space = taste->space;
-    struct nbx_arena *arena = list->d->scope->arena;
-    const struct {
-        const struct nbx_index *index;
-        const uint32_t *item_row;
-        const float *weight;
-    } parts[] = {{space->index, space->item_row, space->inverse_norm},
-                 {space->own_index, space->own_item_row, space->own_inverse_norm}};
-    struct nbx_hit *hits = nbx_arena_calloc(arena, top->k, sizeof *hits);
-    if (!hits)
-        return NBX_ELIMIT;
-    for (int p = 0; p < 2; p++) {
-        if (!parts[p].index)
-            continue;
-        struct nbx_query query = {.vector = taste->vector,
-                                  .item_row = parts[p].item_row,
-                                  .eligible = list->gate->bits,
-                                  .n_eligible = list->gate->n_words * 64,
-                                  .weight = by_angle ? parts[p].weight : NULL,
-                                  .k = top->k,
-                                  .tie = nbx_catalog_tie,
-                                  .tie_ctx = list->d->world->catalog};
-        size_t n;
-        enum nbx_err err = nbx_index_search(parts[p].index, &query, arena, hits, &n);
-        if (err)
-            return err;
-        for (size_t i = 0; i < n; i++)
-            nbx_topk_offer(top, hits[i].score, hits[i].row);
-    }
-    return NBX_OK;
-}
-
-/* Where one item per group is wanted, variants take places in the top-k, so it is drawn again from
- * what is left until the list is full or nothing scores. */
+/* Variants of one group take no place from each other: the search itself leaves all but the best
+ * out, and goes on below its last result where an earlier part of the list has the group. */
 enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_taste *taste,
                                     enum nbx_source source, bool by_angle)
 {
-    size_t n;
-    do {
-        size_t k = list->room - list->n;
-        struct nbx_hit *heap = nbx_arena_calloc(list->d->scope->arena, k, sizeof *heap);
-        if (!heap)
-            return NBX_ELIMIT;
-        struct nbx_topk top;
-        nbx_topk_init(&top, heap, k, nbx_catalog_tie, list->d->world->catalog);
-        enum nbx_err err = search(list, taste, by_angle, &top);
-        if (err)
-            return err;
-        n = nbx_topk_finish(&top);
-        for (size_t i = 0; i < n; i++)
-            take(list, heap[i], source, taste->reason);
-    } while (n > 0 && list->n < list->room);
-    return NBX_OK;
+    const struct nbx_model_space *space = taste->space;
+    struct nbx_query query = {.vector = taste->vector,
+                              .k = list->room - list->n,
+                              .eligible = list->gate->bits,
+                              .n_eligible = list->gate->n_words * 64,
+                              .weights = by_angle ? space->by_angle : NULL,
+                              .group = list->distinct ? group_of : NULL,
+                              .tie = nbx_catalog_tie,
+                              .tie_ctx = list->d->world->catalog};
+    struct nbx_search_cursor cursor;
+    struct nbx_hit hit;
+    enum nbx_err err = NBX_OK;
+    nbx_search_open(&cursor, space->index, &query, list->d->scope->arena);
+    while (list->n < list->room && !(err = nbx_search_next(&cursor, &hit)))
+        take(list, hit, source, taste->reason);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
 static size_t count_open(const struct nbx_gate *gate)

@@ -2,7 +2,7 @@
  * A model in service: a bundle's spaces, indexed, with its items by number.
  *
  * Why:     a bundle speaks of item ids, an answer of item numbers; items put with vectors of their
- *          own stand beside the bundle's.
+ *          own take the place of the bundle's.
  * Owns:    indexes and fold-in state; what does not depend on the catalogue is shared between a
  *          model and its refreshed copies, counted by the writer alone.
  * Threads: making, refreshing and releasing: the writer thread. Reading: any number.
@@ -14,7 +14,7 @@
 #include "engine/base/budget.h"
 #include "engine/catalog/catalog.h"
 #include "engine/score/fold.h"
-#include "engine/score/index.h"
+#include "engine/score/search.h"
 #include "models/bundle/bundle.h"
 
 #include <stddef.h>
@@ -22,29 +22,38 @@
 
 struct nbx_model;
 
-/* One factor space in service. */
+/* One factor space in service. Labels of its index are item numbers. */
 struct nbx_model_space {
     struct nbx_str name;
     size_t dims;
     enum nbx_metric metric;
     enum nbx_customer_source customer;
-    const struct nbx_index *index;     /* the bundle's items */
-    const uint32_t *item_row;          /* (index rows) item number, UINT32_MAX: overridden */
-    const struct nbx_index *own_index; /* items with vectors of their own; NULL: none */
-    const uint32_t *own_item_row;      /* (own_index rows) */
-    const struct nbx_fold *fold;       /* NULL where customers are given */
-    const float *inverse_norm;         /* (index rows) 1 / |vector|, 0 for zero vectors */
-    const float *own_inverse_norm;     /* (own_index rows) */
+    const struct nbx_index *index;      /* every item with a vector: its own, or the bundle's */
+    const struct nbx_fold *fold;        /* NULL where customers are given */
+    const struct nbx_weights *by_angle; /* 1 / |vector|, 0 for zero vectors; NULL: all lengths 1 */
 };
 
 /* Opens the bundle and indexes it. ids learns every item id of the bundle. The memory is charged
  * to the budget. */
 enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx_ids *ids,
                             struct nbx_budget *budget, struct nbx_fault *fault);
-/* The same model with the catalogue's own vectors as they are now. old stays valid. */
+/* The same model with the items' own vectors as `catalog` has them; `old` has them as `before` does
+ * (NULL: it has none yet). Takes time in proportion to what changed. old stays valid. */
 enum nbx_err nbx_model_refresh(struct nbx_model **out, const struct nbx_model *old,
-                               const struct nbx_catalog *catalog);
+                               const struct nbx_catalog *before, const struct nbx_catalog *catalog);
 void nbx_model_release(struct nbx_model **model);
+
+/* An index that many changes have scattered, being packed anew. */
+struct nbx_repack;
+/* Looks whether some space wants it; *out is NULL where none does. */
+enum nbx_err nbx_repack_begin(struct nbx_repack **out, const struct nbx_model *m);
+/* The work itself: on any thread, while the writer goes on. */
+void nbx_repack_run(struct nbx_repack *r);
+/* The model `now` with the new packing; what changed meanwhile stays changed. Ends the repack.
+ * NBX_ECONFLICT where another bundle has come into service since: the work is thrown away. */
+enum nbx_err nbx_repack_end(struct nbx_model **out, const struct nbx_model *now,
+                            struct nbx_repack **r);
+void nbx_repack_discard(struct nbx_repack **r);
 
 struct nbx_str nbx_model_name(const struct nbx_model *m);
 struct nbx_str nbx_model_version(const struct nbx_model *m);

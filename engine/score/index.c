@@ -7,33 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_ALIGN 64
-#define BLOCK     256 /* rows scored at a time: their scores stay in the first cache */
+/* Packs up to this many items are put together at each change: a few milliseconds. */
+#define SMALL_ITEMS 8192
+#define MANY_PARTS  8
 
-struct nbx_index {
-    float *rows; /* (n, padded), 64-byte aligned */
-    size_t n, dim, padded;
-};
-
-enum nbx_err nbx_index_new(struct nbx_index **out, const float *vectors, size_t n, size_t dim)
+static enum nbx_err view_new(struct nbx_index **out, size_t dim, size_t room)
 {
-    *out = NULL;
-    NBX_ASSERT(dim > 0 && n < UINT32_MAX);
-    size_t padded = nbx_padded(dim), bytes;
-    if (__builtin_mul_overflow(n, padded * sizeof(float), &bytes))
-        return NBX_ELIMIT;
     struct nbx_index *index = calloc(1, sizeof *index);
-    float *rows = aligned_alloc(ROW_ALIGN, bytes ? bytes : ROW_ALIGN);
-    if (!index || !rows) {
+    *out = NULL;
+    if (!index)
+        return NBX_ELIMIT;
+    index->dim = dim;
+    index->padded = nbx_padded(dim);
+    index->parts = calloc(room + 1, sizeof *index->parts);
+    if (!index->parts) {
         free(index);
-        free(rows);
         return NBX_ELIMIT;
     }
-    for (size_t r = 0; r < n; r++) {
-        memcpy(rows + r * padded, vectors + r * dim, dim * sizeof *rows);
-        memset(rows + r * padded + dim, 0, (padded - dim) * sizeof *rows);
-    }
-    *index = (struct nbx_index){rows, n, dim, padded};
     *out = index;
     return NBX_OK;
 }
@@ -42,77 +32,326 @@ void nbx_index_destroy(struct nbx_index **index)
 {
     if (!index || !*index)
         return;
-    free((*index)->rows);
+    for (size_t p = 0; p < (*index)->n_parts; p++) {
+        nbx_packed_release(&(*index)->parts[p].pack);
+        free((*index)->parts[p].live);
+    }
+    free((*index)->parts);
     free(*index);
     *index = NULL;
 }
 
-size_t nbx_index_rows(const struct nbx_index *index)
+/* Adds a pack to the view, which takes over the caller's share; live NULL: all its items. */
+static enum nbx_err add_part(struct nbx_index *index, struct nbx_packed *pack,
+                             const struct nbx_index_part *like)
 {
-    return index->n;
+    struct nbx_index_part *part = &index->parts[index->n_parts];
+    part->live = calloc(pack->n_blocks + 1, sizeof *part->live);
+    if (!part->live)
+        return NBX_ELIMIT;
+    part->pack = pack;
+    index->n_parts++;
+    if (like) {
+        memcpy(part->live, like->live, pack->n_blocks * sizeof *part->live);
+        part->n_live = like->n_live;
+        return NBX_OK;
+    }
+    part->n_live = pack->n;
+    for (size_t at = 0; at < pack->n_blocks * NBX_TILE_ITEMS; at++)
+        if (pack->labels[at] != NBX_NO_LABEL)
+            part->live[at / NBX_TILE_ITEMS] |= UINT64_C(1) << at % NBX_TILE_ITEMS;
+    return NBX_OK;
 }
 
-size_t nbx_index_dim(const struct nbx_index *index)
+static enum nbx_err share_part(struct nbx_index *index, const struct nbx_index_part *part)
 {
-    return index->dim;
+    enum nbx_err err = add_part(index, part->pack, part);
+    if (!err)
+        part->pack->users++;
+    return err;
+}
+
+static bool is_live(const struct nbx_index_part *part, uint32_t position)
+{
+    return position != NBX_NO_POSITION &&
+           (part->live[position / NBX_TILE_ITEMS] >> position % NBX_TILE_ITEMS & 1);
+}
+
+static void kill_label(struct nbx_index_part *part, uint32_t label)
+{
+    uint32_t position = nbx_packed_find(part->pack, label);
+    if (!is_live(part, position))
+        return;
+    part->live[position / NBX_TILE_ITEMS] &= ~(UINT64_C(1) << position % NBX_TILE_ITEMS);
+    part->n_live--;
+}
+
+static enum nbx_err add_items(struct nbx_index *index, const struct nbx_packed_items *items)
+{
+    struct nbx_packed *pack;
+    enum nbx_err err = nbx_packed_new(&pack, items);
+    if (err)
+        return err;
+    err = add_part(index, pack, NULL);
+    if (err)
+        nbx_packed_release(&pack);
+    return err;
+}
+
+/* items with labels 0, 1, ... where they have none; *made is the caller's to free. */
+static enum nbx_err give_labels(struct nbx_packed_items *items, uint32_t **made)
+{
+    *made = NULL;
+    if (items->stride == 0)
+        items->stride = items->dim;
+    if (items->labels)
+        return NBX_OK;
+    *made = malloc((items->n + 1) * sizeof **made);
+    if (!*made)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < items->n; i++)
+        (*made)[i] = (uint32_t)i;
+    items->labels = *made;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items *items)
+{
+    struct nbx_packed_items labelled = *items;
+    uint32_t *made;
+    enum nbx_err err = give_labels(&labelled, &made);
+    if (!err)
+        err = view_new(out, items->dim, 1);
+    if (!err && (err = add_items(*out, &labelled)))
+        nbx_index_destroy(out);
+    free(made);
+    return err;
+}
+
+size_t nbx_index_count(const struct nbx_index *index)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < index->n_parts; p++)
+        n += index->parts[p].n_live;
+    return n;
+}
+
+static size_t view_bytes(const struct nbx_index *index)
+{
+    size_t bytes = sizeof *index + index->n_parts * sizeof *index->parts;
+    for (size_t p = 0; p < index->n_parts; p++)
+        bytes += index->parts[p].pack->n_blocks * sizeof *index->parts[p].live;
+    return bytes;
 }
 
 size_t nbx_index_bytes(const struct nbx_index *index)
 {
-    return sizeof *index + index->n * index->padded * sizeof *index->rows;
+    size_t bytes = view_bytes(index);
+    for (size_t p = 0; p < index->n_parts; p++)
+        bytes += nbx_packed_bytes(index->parts[p].pack);
+    return bytes;
 }
 
-const float *nbx_index_vector(const struct nbx_index *index, size_t row)
+size_t nbx_index_bytes_beside(const struct nbx_index *index)
 {
-    NBX_ASSERT(row < index->n);
-    return index->rows + row * index->padded;
+    size_t bytes = view_bytes(index);
+    for (size_t p = 0; p < index->n_parts; p++)
+        bytes += nbx_packed_bytes_beside(index->parts[p].pack);
+    return bytes;
 }
 
-static bool may_enter(const struct nbx_query *q, uint32_t item)
+const float *nbx_index_vector(const struct nbx_index *index, uint32_t label)
 {
-    if (!q->eligible)
-        return item != UINT32_MAX;
-    return item < q->n_eligible && (q->eligible[item / 64] >> (item % 64) & 1);
+    for (size_t p = 0; p < index->n_parts; p++) {
+        uint32_t position = nbx_packed_find(index->parts[p].pack, label);
+        if (is_live(&index->parts[p], position))
+            return nbx_packed_row(index->parts[p].pack, position);
+    }
+    return NULL;
 }
 
-static void weigh(float *scores, const float *weight, size_t n)
+/* Live items gathered out of several parts, to be packed together. */
+struct gathered {
+    struct nbx_packed_items items;
+    float *vectors;
+    uint32_t *labels;
+    float *weights; /* NULL: none asked for */
+    size_t n;
+};
+
+static enum nbx_err gather_begin(struct gathered *g, size_t dim, size_t room, bool weighted)
 {
-    for (size_t i = 0; i < n; i++)
-        scores[i] *= weight[i];
+    *g = (struct gathered){0};
+    g->vectors = malloc((room * dim + 1) * sizeof *g->vectors);
+    g->labels = malloc((room + 1) * sizeof *g->labels);
+    g->weights = weighted ? malloc((room + 1) * sizeof *g->weights) : NULL;
+    return g->vectors && g->labels && (g->weights || !weighted) ? NBX_OK : NBX_ELIMIT;
 }
 
-/* scores (n): of the rows from `first` on. The threshold goes first: it is a comparison in
- * registers that few rows pass, the filter is two loads. */
-static void offer_block(struct nbx_topk *best, const struct nbx_query *q, const float *scores,
-                        size_t first, size_t n)
+static void gather_one(struct gathered *g, uint32_t label, const float *vector, size_t dim)
 {
-    float threshold = nbx_topk_threshold(best);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t item = q->item_row[first + i];
-        if (scores[i] < threshold || !may_enter(q, item))
-            continue;
-        nbx_topk_offer(best, scores[i], item);
-        threshold = nbx_topk_threshold(best);
+    memcpy(g->vectors + g->n * dim, vector, dim * sizeof *vector);
+    g->labels[g->n++] = label;
+}
+
+static void gather_part(struct gathered *g, const struct nbx_index_part *part, size_t dim)
+{
+    const struct nbx_packed *s = part->pack;
+    for (size_t b = 0; b < s->n_blocks; b++) {
+        for (uint64_t bits = part->live[b]; bits; bits &= bits - 1) {
+            uint32_t position = (uint32_t)(b * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctzll(bits);
+            gather_one(g, s->labels[position], nbx_packed_row(s, position), dim);
+        }
     }
 }
 
-enum nbx_err nbx_index_search(const struct nbx_index *index, const struct nbx_query *query,
-                              struct nbx_arena *arena, struct nbx_hit *hits, size_t *n)
+static struct nbx_packed_items gathered_items(const struct gathered *g, size_t dim)
 {
-    *n = 0;
-    float *scores = nbx_arena_floats(arena, BLOCK);
-    if (!scores)
-        return NBX_ELIMIT;
-    struct nbx_topk best;
-    nbx_topk_init(&best, hits, query->k, query->tie, query->tie_ctx);
-    for (size_t first = 0; query->k && first < index->n; first += BLOCK) {
-        size_t rows = index->n - first < BLOCK ? index->n - first : BLOCK;
-        nbx_dot_rows(scores, query->vector, index->rows + first * index->padded, rows,
-                     index->padded);
-        if (query->weight)
-            weigh(scores, query->weight + first, rows);
-        offer_block(&best, query, scores, first, rows);
+    return (struct nbx_packed_items){.vectors = g->vectors,
+                                     .labels = g->labels,
+                                     .weights = g->weights,
+                                     .n = g->n,
+                                     .dim = dim,
+                                     .stride = dim};
+}
+
+static void gather_end(struct gathered *g)
+{
+    free(g->vectors);
+    free(g->labels);
+    free(g->weights);
+}
+
+/* Shares the large parts of `old`, kills in them what changed. */
+static enum nbx_err share_changed(struct nbx_index *index, const struct nbx_index *old,
+                                  const struct nbx_index_changes *changes)
+{
+    for (size_t p = 0; p < old->n_parts; p++) {
+        enum nbx_err err = share_part(index, &old->parts[p]);
+        if (err)
+            return err;
+        struct nbx_index_part *part = &index->parts[index->n_parts - 1];
+        for (size_t i = 0; i < changes->put.n; i++)
+            kill_label(part, changes->put.labels[i]);
+        for (size_t i = 0; i < changes->n_removed; i++)
+            kill_label(part, changes->removed[i]);
     }
-    *n = nbx_topk_finish(&best);
     return NBX_OK;
+}
+
+/* Takes the last part out of the view. */
+static void drop_part(struct nbx_index *index)
+{
+    struct nbx_index_part *part = &index->parts[--index->n_parts];
+    nbx_packed_release(&part->pack);
+    free(part->live);
+}
+
+/* The put items and what lives in the small parts at the view's end become one part. Parts come
+ * large ones first, so the small ones are the last. */
+static enum nbx_err add_put(struct nbx_index *index, const struct nbx_packed_items *put)
+{
+    struct gathered g;
+    size_t first = index->n_parts, room = put->n;
+    while (first > 0 && index->parts[first - 1].n_live + room <= SMALL_ITEMS)
+        room += index->parts[--first].n_live;
+    enum nbx_err err = gather_begin(&g, index->dim, room, false);
+    if (!err) {
+        for (size_t p = first; p < index->n_parts; p++)
+            gather_part(&g, &index->parts[p], index->dim);
+        for (size_t i = 0; i < put->n; i++)
+            gather_one(&g, put->labels[i], put->vectors + i * put->stride, index->dim);
+        struct nbx_packed_items items = gathered_items(&g, index->dim);
+        while (index->n_parts > first)
+            drop_part(index);
+        err = items.n ? add_items(index, &items) : NBX_OK;
+    }
+    gather_end(&g);
+    return err;
+}
+
+enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *old,
+                              const struct nbx_index_changes *changes)
+{
+    struct nbx_index_changes c = *changes;
+    uint32_t *made = NULL;
+    NBX_ASSERT(c.put.n == 0 || (c.put.dim == old->dim && c.put.labels));
+    enum nbx_err err = give_labels(&c.put, &made);
+    if (!err)
+        err = view_new(out, old->dim, old->n_parts + 1);
+    if (!err && ((err = share_changed(*out, old, &c)) || (err = add_put(*out, &c.put))))
+        nbx_index_destroy(out);
+    free(made);
+    return err;
+}
+
+bool nbx_index_wants_repacking(const struct nbx_index *index)
+{
+    size_t stored = 0;
+    for (size_t p = 0; p < index->n_parts; p++)
+        stored += index->parts[p].pack->n;
+    return index->n_parts > MANY_PARTS || stored - nbx_index_count(index) > stored / 4;
+}
+
+enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *view,
+                              const float *weights)
+{
+    struct gathered g;
+    *out = NULL;
+    enum nbx_err err = gather_begin(&g, view->dim, nbx_index_count(view), weights != NULL);
+    if (!err) {
+        for (size_t p = 0; p < view->n_parts; p++)
+            gather_part(&g, &view->parts[p], view->dim);
+        for (size_t i = 0; weights && i < g.n; i++)
+            g.weights[i] = weights[g.labels[i]];
+        struct nbx_packed_items items = gathered_items(&g, view->dim);
+        err = nbx_packed_new(out, &items);
+    }
+    gather_end(&g);
+    return err;
+}
+
+static const struct nbx_index_part *find_part(const struct nbx_index *index,
+                                              const struct nbx_packed *pack)
+{
+    for (size_t p = 0; p < index->n_parts; p++)
+        if (index->parts[p].pack == pack)
+            return &index->parts[p];
+    return NULL;
+}
+
+/* Kills in `fresh` what was live in this part of the packed view and no longer is in `now`, whose
+ * part is NULL where its pack was packed away since. */
+static void kill_died(struct nbx_index_part *fresh, const struct nbx_index_part *then,
+                      const struct nbx_index_part *now)
+{
+    const struct nbx_packed *s = then->pack;
+    for (size_t b = 0; b < s->n_blocks; b++) {
+        uint64_t died = then->live[b] & ~(now ? now->live[b] : 0);
+        for (; died; died &= died - 1)
+            kill_label(fresh, s->labels[b * NBX_TILE_ITEMS + (size_t)__builtin_ctzll(died)]);
+    }
+}
+
+enum nbx_err nbx_index_adopt(struct nbx_index **out, const struct nbx_index *now,
+                             const struct nbx_index *view, struct nbx_packed **fresh)
+{
+    struct nbx_packed *pack = *fresh;
+    *fresh = NULL;
+    enum nbx_err err = view_new(out, now->dim, now->n_parts + 1);
+    if (!err)
+        err = add_part(*out, pack, NULL);
+    if (err) {
+        nbx_packed_release(&pack);
+        nbx_index_destroy(out);
+        return err;
+    }
+    for (size_t p = 0; p < view->n_parts; p++)
+        kill_died(&(*out)->parts[0], &view->parts[p], find_part(now, view->parts[p].pack));
+    for (size_t p = 0; !err && p < now->n_parts; p++)
+        if (!find_part(view, now->parts[p].pack))
+            err = share_part(*out, &now->parts[p]);
+    if (err)
+        nbx_index_destroy(out);
+    return err;
 }

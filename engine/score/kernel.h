@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The implementations of the canonical score, one per instruction set, for dispatch and tests.
+ * What one instruction set does for scoring, for dispatch and tests.
  *
- * Why:     dot.h promises the same bits on every processor; tests hold each kernel against the
- *          reference, so they must be able to name them.
+ * Why:     dot.h promises the same bits on every processor, so tests hold each kernel against the
+ *          reference and must be able to name them. A scan only proposes: its scores carry an error
+ *          bound (tile.h), so a kernel may use a coarser query where its instructions need it.
  * Owns:    nothing.
  * Threads: any.
  * Errors:  none.
@@ -10,19 +11,42 @@
 #ifndef NBX_SCORE_KERNEL_H
 #define NBX_SCORE_KERNEL_H
 
+#include "engine/score/tile.h"
+
 #include <stddef.h>
+#include <stdint.h>
 
 struct nbx_kernel {
     const char *name;
     /* Contracts as in dot.h. */
     float (*dot)(const float *x, const float *y, size_t padded);
     void (*rows)(float *out, const float *x, const float *y, size_t n, size_t padded);
+    /* Codes of a query lie in -code_max..code_max: 127, or 63 where pairs of products are summed
+     * in 16 bits that saturate (vpmaddubsw: 2 x 255 x 63 = 32,130 is the most that fits). */
+    int code_max;
+    /* out (64): codes of the query times those of each of the tile's items, times the item's step,
+     * as floats; exact up to two roundings. Returns the items whose score is >= threshold. */
+    uint64_t (*scan)(float *out, const uint8_t *tile, const struct nbx_codes *query,
+                     float threshold);
+    /* How many of x (n) are >= least. */
+    size_t (*at_least)(const float *x, size_t n, float least);
+    /* Bits set in n words. */
+    size_t (*count)(const uint64_t *words, size_t n);
 };
 
-/* The kernel of that name, or NULL where it is unknown or this processor lacks the instructions. */
+extern const struct nbx_kernel nbx_kernel_portable;
+#if defined(__x86_64__)
+extern const struct nbx_kernel nbx_kernel_avx2;
+extern const struct nbx_kernel nbx_kernel_avx512; /* needs VNNI */
+#endif
+
+/* The kernel of that name ("avx512", "avx2", "portable"), or NULL where it is unknown or this
+ * processor lacks the instructions. */
 const struct nbx_kernel *nbx_kernel_find(const char *name);
-/* What nbx_dot uses: `wanted` (NBX_KERNEL's value, may be NULL or empty) where it can be had,
- * otherwise, with a line in the log, the fastest there is. */
+/* What is used: `wanted` (may be NULL or empty) where it can be had, otherwise, with a line in the
+ * log, the fastest there is. */
 const struct nbx_kernel *nbx_kernel_choose(const char *wanted);
+/* Chosen at first use; NBX_KERNEL= in the environment forces one that the processor has. */
+const struct nbx_kernel *nbx_kernel(void);
 
 #endif

@@ -117,7 +117,7 @@ static enum nbx_err load_newest(struct nbx_keeper *k, struct nbx_model **out,
     if (!err)
         err = nbx_model_load(&bare, path, s->ids, &s->budget, fault);
     if (!err)
-        err = nbx_model_refresh(out, bare, k->catalog);
+        err = nbx_model_refresh(out, bare, NULL, k->catalog);
     if (!err)
         nbx_log_info("model=%.*s version=%.*s file=%s", NBX_STR_ARG(nbx_model_name(*out)),
                      NBX_STR_ARG(nbx_model_version(*out)), path);

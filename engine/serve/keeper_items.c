@@ -181,7 +181,7 @@ static enum nbx_err follow_vectors(struct nbx_keeper *k, const struct nbx_catalo
     if (!k->model ||
         nbx_catalog_vectors_generation(catalog) == nbx_catalog_vectors_generation(k->catalog))
         return NBX_OK;
-    return nbx_model_refresh(out, k->model, catalog);
+    return nbx_model_refresh(out, k->model, k->catalog, catalog);
 }
 
 /* Writes the batch, then makes every worker obey. Nobody sees what was not written. */

@@ -344,12 +344,13 @@ Test(catalog_apply, vectors_come_with_items)
     shop_takes(shop_put(&s, "a", "{price: 4}"));
     cr_assert_eq(nbx_catalog_vectors_generation(s.c), generation, "no vector changed");
     cr_assert_eq(nbx_catalog_vector(s.c, shop_no(&s, "b")).p, v.p, "nor moved");
-    cr_assert_eq(nbx_catalog_with_vectors(s.c, numbers, 4), 1);
+    cr_assert_eq(nbx_catalog_vectors_changed(NULL, s.c, numbers, 4), 1);
     cr_assert_eq(numbers[0], shop_no(&s, "b"));
-    cr_assert_eq(nbx_catalog_with_vectors(s.c, numbers, 0), 1);
+    cr_assert_eq(nbx_catalog_vectors_changed(NULL, s.c, numbers, 0), 1);
+    cr_assert_eq(nbx_catalog_vectors_changed(s.c, s.c, numbers, 4), 0);
     shop_takes(shop_patch(&s, "b", "{vector: nil}"));
     cr_assert_gt(nbx_catalog_vectors_generation(s.c), generation);
-    cr_assert_eq(nbx_catalog_with_vectors(s.c, numbers, 4), 0);
+    cr_assert_eq(nbx_catalog_vectors_changed(NULL, s.c, numbers, 4), 0);
     shop_end(&s);
 }
 

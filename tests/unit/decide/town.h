@@ -160,7 +160,7 @@ static inline void town_model(struct town *t, enum nbx_customer_source source, c
 static inline void town_refresh_model(struct town *t)
 {
     struct nbx_model *fresh;
-    cr_assert_eq(nbx_model_refresh(&fresh, t->model, t->shop.c), NBX_OK);
+    cr_assert_eq(nbx_model_refresh(&fresh, t->model, NULL, t->shop.c), NBX_OK);
     nbx_model_release(&t->model);
     t->model = fresh;
     town_world(t, true);

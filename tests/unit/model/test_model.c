@@ -88,7 +88,7 @@ static void must_be_row(const float *got, const float *want, double scale)
 static struct nbx_model *refreshed(void)
 {
     struct nbx_model *fresh;
-    cr_assert_eq(nbx_model_refresh(&fresh, m, s.c), NBX_OK);
+    cr_assert_eq(nbx_model_refresh(&fresh, m, NULL, s.c), NBX_OK);
     return fresh;
 }
 
@@ -103,9 +103,8 @@ Test(model, serves_what_the_bundle_holds)
     cr_assert_null(item(m, 0, "never heard of"));
     cr_assert_null(nbx_model_item(m, 0, 4000000000U));
     const struct nbx_model_space *dot = nbx_model_space_at(m, 0);
-    cr_assert_eq(nbx_index_rows(dot->index), N_ITEMS);
+    cr_assert_eq(nbx_index_count(dot->index), N_ITEMS);
     cr_assert_not_null(dot->fold);
-    cr_assert_null(dot->own_index);
     cr_assert_eq(dot->customer, NBX_CUSTOMER_FOLDED);
     cr_assert_not(nbx_model_has_own(m));
     cr_assert(atomic_load(&budget.used) > 0);
@@ -130,13 +129,14 @@ Test(model, cosine_rows_have_length_one)
     load();
     const struct nbx_model_space *angle = nbx_model_space_at(m, 1), *dot = nbx_model_space_at(m, 0);
     cr_assert_null(angle->fold);
+    cr_assert_null(angle->by_angle, "lengths are all 1");
     for (size_t i = 0; i < N_ITEMS; i++) {
         double sum = 0;
         for (size_t j = 0; j < DIMS; j++)
             sum += (double)factors[i * DIMS + j] * (double)factors[i * DIMS + j];
         must_be_row(item(m, 1, texts[i]), factors + i * DIMS, i == 3 ? 1 : 1 / sqrt(sum));
-        cr_assert_float_eq(dot->inverse_norm[i], i == 3 ? 0 : 1 / sqrt(sum), 1e-5);
-        cr_assert_float_eq(angle->inverse_norm[i], i == 3 ? 0 : 1, 1e-5);
+        uint32_t item_no = nbx_ids_find(s.ids, ids[i]);
+        cr_assert_float_eq(nbx_weight_of(dot->by_angle, item_no), i == 3 ? 0 : 1 / sqrt(sum), 1e-5);
     }
 }
 
@@ -158,10 +158,8 @@ Test(model, own_vectors_stand_before_the_bundles)
     cr_assert_null(item(fresh, 0, "far"));
     must_be_row(item(fresh, 0, "i08"), factors + 8 * DIMS, 1);
     const struct nbx_model_space *dot = nbx_model_space_at(fresh, 0);
-    cr_assert_eq(nbx_index_rows(dot->own_index), 2);
-    cr_assert_eq(dot->item_row[7], UINT32_MAX, "the bundle's row is masked");
-    cr_assert_eq(dot->item_row[8], shop_no(&s, "i08"));
-    cr_assert_float_eq(dot->own_inverse_norm[0], 1 / sqrt(55), 1e-6);
+    cr_assert_eq(nbx_index_count(dot->index), N_ITEMS + 1, "one replaced, one more");
+    cr_assert_float_eq(nbx_weight_of(dot->by_angle, shop_no(&s, "new")), 1 / sqrt(55), 1e-6);
     must_be_row(item(m, 0, "i07"), factors + 7 * DIMS, 1); /* the old one is as it was */
     cr_assert_not(nbx_model_has_own(m));
     nbx_model_release(&fresh);

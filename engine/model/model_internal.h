@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * What a model is made of; for the files of engine/model alone.
+ *
+ * Owns:    a model its indexes and a share in its base.
+ * Threads: as model.h.
+ */
+#ifndef NBX_MODEL_MODEL_INTERNAL_H
+#define NBX_MODEL_MODEL_INTERNAL_H
+
+#include "engine/model/model.h"
+
+#define NBX_MODEL_NO_ROW UINT32_MAX
+
+/* What depends on the bundle alone. */
+struct nbx_model_base {
+    struct nbx_bundle *bundle;
+    struct nbx_budget *budget;
+    size_t charged;
+    uint32_t *item_no;     /* (n_items) number of the bundle's item */
+    uint32_t *row_of_item; /* (n_numbers) bundle row of an item number, or NBX_MODEL_NO_ROW */
+    uint32_t n_numbers;
+    struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES];
+    unsigned users; /* models that share it */
+};
+
+/* Inverse lengths of the vectors of a space, by item number, as weights of its index. */
+struct nbx_model_angles {
+    float *inverse_norm; /* (n) */
+    size_t n;
+    struct nbx_weights *weights;
+};
+
+struct nbx_model {
+    struct nbx_model_base *base;
+    struct nbx_index *index[NBX_BUNDLE_MAX_SPACES];
+    struct nbx_model_angles angles[NBX_BUNDLE_MAX_SPACES];
+    size_t n_own[NBX_BUNDLE_MAX_SPACES]; /* items with vectors of their own */
+    struct nbx_model_space spaces[NBX_BUNDLE_MAX_SPACES];
+};
+
+/* A model of that base with no indexes yet. */
+enum nbx_err nbx_model__new(struct nbx_model **out, struct nbx_model_base *base);
+/* One user less; the last one frees it. */
+void nbx_model__release_base(struct nbx_model_base *base);
+/* Fills what readers see from what the model owns. */
+void nbx_model__fill_spaces(struct nbx_model *m);
+/* x (dim) scaled to length 1 into out (dim); zero vectors stay. */
+void nbx_model__unit(float *out, const float *x, size_t dim);
+/* The angles of the index of space s; from: those of an earlier view, of which only the n_changed
+ * items differ, or NULL. Spaces of unit vectors have none. */
+enum nbx_err nbx_model__measure(struct nbx_model *m, size_t s, const struct nbx_model_angles *from,
+                                const uint32_t *changed, size_t n_changed);
+
+static inline const struct nbx_space *nbx_model__space(const struct nbx_model *m, size_t s)
+{
+    return &nbx_bundle_get(m->base->bundle)->spaces[s];
+}
+
+#endif

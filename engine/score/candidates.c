@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/score/candidates.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many more candidates come in before the threshold is set anew: often enough that it is never
+ * far behind, seldom enough that setting it costs little. */
+#define LEAST_SLACK 16
+#define BISECTIONS  16
+#define ROOM_TIMES  4 /* k and some; what cannot be told apart must have room */
+
+static size_t slack(size_t k)
+{
+    return k / 4 > LEAST_SLACK ? k / 4 : LEAST_SLACK;
+}
+
+static size_t groups_for(size_t room)
+{
+    size_t n = 16;
+    while (n < room * 2)
+        n *= 2;
+    return n;
+}
+
+enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool grouped,
+                                  struct nbx_arena *arena)
+{
+    *c = (struct nbx_candidates){.room = ROOM_TIMES * (k + LEAST_SLACK)};
+    c->list = nbx_arena_alloc(arena, c->room * sizeof *c->list);
+    c->lows = nbx_arena_floats(arena, c->room);
+    if (grouped) {
+        c->scratch = nbx_arena_floats(arena, c->room);
+        c->n_groups = groups_for(c->room);
+        c->groups = nbx_arena_calloc(arena, c->n_groups, sizeof *c->groups);
+    }
+    return c->list && c->lows && (!grouped || (c->scratch && c->groups)) ? NBX_OK : NBX_ELIMIT;
+}
+
+void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k,
+                          size_t padded)
+{
+    c->query = query;
+    c->padded = padded;
+    c->k = k;
+    c->n = 0;
+    c->highest = -INFINITY;
+    c->threshold = k ? -INFINITY : INFINITY;
+    c->rescored = 0;
+    c->tighten_at = k + 4 * slack(k); /* the first blocks are candidates nearly all */
+}
+
+/* A value that at least k of x (n) reach and few more do, or `low` where fewer than k reach more;
+ * high: the largest. Bisection, which unlike a selection has no branch that cannot be foreseen: it
+ * need not find the k-th largest to find a true threshold. */
+static float reached_by(const struct nbx_candidates *c, const float *x, size_t n, float high)
+{
+    const struct nbx_kernel *kernel = c->query->kernel;
+    float low = c->threshold;
+    if (low == -INFINITY) {
+        low = x[0];
+        for (size_t i = 1; i < n; i++)
+            low = x[i] < low ? x[i] : low;
+    }
+    for (int i = 0; i < BISECTIONS; i++) {
+        float middle = low / 2 + high / 2;
+        if (!(middle > low)) /* next to each other, or infinite */
+            break;
+        size_t count = kernel->at_least(x, n, middle);
+        if (count < c->k) {
+            high = middle;
+            continue;
+        }
+        low = middle;
+        if (count - c->k <= c->k / 32)
+            break;
+    }
+    return low;
+}
+
+static struct nbx_group_best *find_group(const struct nbx_candidates *c, uint32_t group)
+{
+    size_t at = group * UINT32_C(2654435769) & (c->n_groups - 1);
+    while (c->groups[at].group && c->groups[at].group != group)
+        at = (at + 1) & (c->n_groups - 1);
+    return &c->groups[at];
+}
+
+/* The best lower end of each group; scratch gets one per group. Returns how many. */
+static size_t gather_by_group(struct nbx_candidates *c)
+{
+    size_t n = 0;
+    memset(c->groups, 0, c->n_groups * sizeof *c->groups);
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->list[i].group == 0) {
+            c->scratch[n++] = c->list[i].low;
+            continue;
+        }
+        struct nbx_group_best *best = find_group(c, c->list[i].group);
+        if (best->group == 0 || c->list[i].low > best->low)
+            *best = (struct nbx_group_best){c->list[i].group, c->list[i].low};
+    }
+    for (size_t g = 0; g < c->n_groups; g++)
+        if (c->groups[g].group)
+            c->scratch[n++] = c->groups[g].low;
+    return n;
+}
+
+static void raise_threshold(struct nbx_candidates *c)
+{
+    const float *lows = c->lows;
+    size_t n = c->n;
+    if (c->groups) {
+        lows = c->scratch;
+        n = gather_by_group(c);
+    }
+    if (c->k && n >= c->k)
+        c->threshold = reached_by(c, lows, n, c->highest);
+}
+
+static bool beaten(const struct nbx_candidates *c, const struct nbx_candidate *x)
+{
+    if (x->high < c->threshold)
+        return true;
+    return x->group && x->high < find_group(c, x->group)->low;
+}
+
+/* Groups are as raise_threshold gathered them. */
+static void drop_beaten(struct nbx_candidates *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->n; i++) { /* written always, kept or not: no branch to foresee */
+        c->list[kept] = c->list[i];
+        c->lows[kept] = c->lows[i];
+        kept += !beaten(c, &c->list[i]);
+    }
+    c->n = kept;
+}
+
+/* Scores canonically all that is not yet; rows are fetched a few ahead. */
+static void resolve(struct nbx_candidates *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct nbx_candidate *x = &c->list[i];
+        for (size_t line = 0; i + 4 < c->n && line < c->padded; line += 16)
+            __builtin_prefetch(c->list[i + 4].row + line);
+        if (x->exact)
+            continue;
+        float score = c->query->kernel->dot(c->query->vector, x->row, c->padded);
+        x->low = x->high = nbx_query_value(c->query, x->label, score, x->addend);
+        x->exact = true;
+        c->lows[i] = x->low;
+        c->highest = x->low > c->highest ? x->low : c->highest;
+        c->rescored++;
+    }
+}
+
+static int best_first(const void *a, const void *b, void *query)
+{
+    const struct nbx_candidate *x = a, *y = b;
+    const struct nbx_query *q = query;
+    if (x->low != y->low)
+        return x->low < y->low ? 1 : -1;
+    int order = q->tie ? q->tie(q->tie_ctx, x->label, y->label) : 0;
+    return order ? order : (x->label > y->label) - (x->label < y->label);
+}
+
+/* The list sorted, all of it exact, one item per group, at most k. */
+static void sort_and_cut(struct nbx_candidates *c)
+{
+    size_t kept = 0;
+    qsort_r(c->list, c->n, sizeof *c->list, best_first, (void *)c->query);
+    if (c->groups)
+        memset(c->groups, 0, c->n_groups * sizeof *c->groups);
+    for (size_t i = 0; i < c->n && kept < c->k; i++) {
+        if (c->list[i].group) {
+            struct nbx_group_best *best = find_group(c, c->list[i].group);
+            if (best->group)
+                continue;
+            best->group = c->list[i].group;
+        }
+        c->lows[kept] = c->list[i].low;
+        c->list[kept++] = c->list[i];
+    }
+    c->n = kept;
+}
+
+void nbx_candidates_tighten(struct nbx_candidates *c)
+{
+    raise_threshold(c);
+    if (c->n + slack(c->k) > c->room)
+        drop_beaten(c);
+    if (c->n + slack(c->k) > c->room) { /* intervals that cannot be told apart, or ties */
+        resolve(c);
+        sort_and_cut(c);
+        if (c->n == c->k)
+            c->threshold = c->list[c->n - 1].low;
+    }
+    c->tighten_at = (c->n > c->k ? c->n : c->k) + slack(c->k);
+}
+
+size_t nbx_candidates_finish(struct nbx_candidates *c, struct nbx_hit *hits)
+{
+    struct nbx_topk best;
+    raise_threshold(c);
+    drop_beaten(c);
+    resolve(c);
+    if (c->groups)
+        sort_and_cut(c);
+    nbx_topk_init(&best, hits, c->k, c->query->tie, c->query->tie_ctx);
+    for (size_t i = 0; i < c->n; i++)
+        nbx_topk_offer(&best, c->list[i].low, c->list[i].label);
+    return nbx_topk_finish(&best);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ * Candidates of a search: items whose value is known as an interval, and the threshold they set.
+ *
+ * Why:     scoring an item canonically costs a visit to memory; most items that look good early on
+ *          are beaten later. So intervals are collected, the k-th largest lower end is what k items
+ *          surely reach, and only what may still reach it in the end is scored.
+ * Owns:    nothing: memory is the arena's.
+ * Threads: one at a time.
+ * Errors:  NBX_ELIMIT where the arena is out.
+ */
+#ifndef NBX_SCORE_CANDIDATES_H
+#define NBX_SCORE_CANDIDATES_H
+
+#include "engine/score/search.h"
+
+struct nbx_candidate {
+    float low, high; /* the value lies between, both ends included */
+    uint32_t label;
+    uint32_t group;   /* 0: none */
+    const float *row; /* (padded) */
+    float addend;
+    bool exact; /* low == high == the canonical value */
+};
+
+/* The best lower end of each group, by open addressing. */
+struct nbx_group_best {
+    uint32_t group; /* 0: free */
+    float low;
+};
+
+struct nbx_candidates {
+    const struct nbx_query *query;
+    size_t padded, k;
+    struct nbx_candidate *list; /* (n) of (room) */
+    size_t n, room;
+    size_t tighten_at; /* n at which the threshold is set anew */
+    float threshold;   /* k items (of different groups) surely reach it; -Inf: fewer so far */
+    float *lows;       /* (n) of (room) the lower ends, side by side */
+    float highest;     /* of all lower ends seen */
+    struct nbx_group_best *groups; /* (n_groups, a power of 2); NULL: the query has none */
+    size_t n_groups;
+    float *scratch; /* (room) with groups: one lower end per group */
+    uint64_t rescored;
+};
+
+/* Memory for lists of up to k, to be used for one query after the other. */
+enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool grouped,
+                                  struct nbx_arena *arena);
+/* Empties it for a query with query->k at most the k it was made for. */
+void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k,
+                          size_t padded);
+/* Sets the threshold anew and drops what cannot reach it. */
+void nbx_candidates_tighten(struct nbx_candidates *c);
+static inline void nbx_candidates_offer(struct nbx_candidates *c, struct nbx_candidate candidate)
+{
+    c->lows[c->n] = candidate.low;
+    c->highest = candidate.low > c->highest ? candidate.low : c->highest;
+    c->list[c->n++] = candidate;
+    if (c->n >= c->tighten_at)
+        nbx_candidates_tighten(c);
+}
+/* Scores what is left; fills hits (k), best first, and returns how many. */
+size_t nbx_candidates_finish(struct nbx_candidates *c, struct nbx_hit *hits);
+
+#endif

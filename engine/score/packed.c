@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/score/packed.h"
+
+#include "engine/base/check.h"
+#include "engine/base/pages.h"
+#include "engine/score/dot.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Weights within one class differ by at most this factor: the finer, the tighter the bounds and
+ * the more runs a search goes through side by side. */
+#define CLASS_RATIO 1.25f
+#define CLASSES     62 /* by weight, from the largest down; the last takes all that is smaller */
+#define CLASS_ZERO  62 /* weight 0 or less */
+#define MAX_RUNS    63
+
+/* One item on its way to a position. */
+struct place {
+    uint64_t key; /* class, then falling norm */
+    uint32_t from;
+};
+
+/* Stable least-significant-digit radix sort by key, 16 bits at a time. */
+static enum nbx_err sort_places(struct place *places, size_t n)
+{
+    struct place *from = places, *to = malloc((n + 1) * sizeof *to), *scratch = to;
+    size_t *starts = malloc(65537 * sizeof *starts);
+    for (int shift = 0; to && starts && shift < 48; shift += 16) {
+        memset(starts, 0, 65537 * sizeof *starts);
+        for (size_t i = 0; i < n; i++)
+            starts[(from[i].key >> shift & 0xFFFF) + 1]++;
+        for (size_t d = 0; d < 65536; d++)
+            starts[d + 1] += starts[d];
+        for (size_t i = 0; i < n; i++)
+            to[starts[from[i].key >> shift & 0xFFFF]++] = from[i];
+        struct place *swap = from;
+        from = to;
+        to = swap;
+    }
+    bool sorted = scratch && starts;
+    if (sorted)
+        memcpy(places, from, n * sizeof *places); /* three passes end in the scratch array */
+    free(scratch);
+    free(starts);
+    return sorted ? NBX_OK : NBX_ELIMIT;
+}
+
+static unsigned class_of(float weight, float most)
+{
+    if (!(weight > 0))
+        return CLASS_ZERO;
+    float class = logf(most / weight) / logf(CLASS_RATIO);
+    return class < CLASSES - 1 ? (unsigned)class : CLASSES - 1;
+}
+
+static float norm_of(const float *x, size_t dim)
+{
+    double sum = 0;
+    for (size_t d = 0; d < dim; d++)
+        sum += (double)x[d] * x[d];
+    return (float)sqrt(sum);
+}
+
+/* Bits of a float >= 0 order like it; upside down for falling order. */
+static uint64_t falling(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return UINT32_MAX - bits;
+}
+
+static enum nbx_err order_items(struct place *places, const struct nbx_packed_items *items)
+{
+    float most = 0;
+    for (size_t i = 0; items->weights && i < items->n; i++)
+        most = fmaxf(most, items->weights[i]);
+    for (size_t i = 0; i < items->n; i++) {
+        uint64_t class = items->weights ? class_of(items->weights[i], most) : 0;
+        float norm = norm_of(items->vectors + i * items->stride, items->dim);
+        places[i] = (struct place){class << 32 | falling(norm), (uint32_t)i};
+    }
+    return sort_places(places, items->n);
+}
+
+/* Cuts the ordered items into runs by class; each begins a block. */
+static enum nbx_err cut_runs(struct nbx_packed *s, const struct place *places)
+{
+    s->runs = calloc(MAX_RUNS, sizeof *s->runs);
+    if (!s->runs)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < s->n;) {
+        size_t end = i;
+        while (end < s->n && places[end].key >> 32 == places[i].key >> 32)
+            end++;
+        size_t blocks = (end - i + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS;
+        s->runs[s->n_runs++] =
+            (struct nbx_block_run){(uint32_t)s->n_blocks, (uint32_t)(s->n_blocks + blocks)};
+        s->n_blocks += blocks;
+        i = end;
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err allocate(struct nbx_packed *s)
+{
+    size_t positions = s->n_blocks * NBX_TILE_ITEMS;
+    s->tiles = nbx_pages_new(s->n_blocks * s->tile_bytes);
+    s->rows = nbx_pages_new(positions * s->padded * sizeof *s->rows);
+    s->labels = malloc((positions + 1) * sizeof *s->labels);
+    s->infos = calloc(s->n_blocks + 1, sizeof *s->infos);
+    s->pages = calloc(s->n_pages + 1, sizeof *s->pages);
+    if (!s->tiles || !s->rows || !s->labels || !s->infos || !s->pages)
+        return NBX_ELIMIT;
+    memset(s->labels, 0xFF, (positions + 1) * sizeof *s->labels);
+    return NBX_OK;
+}
+
+static enum nbx_err note_position(struct nbx_packed *s, uint32_t label, uint32_t position)
+{
+    uint32_t **page = &s->pages[label / NBX_LABEL_PAGE];
+    if (!*page) {
+        *page = malloc(NBX_LABEL_PAGE * sizeof **page);
+        if (!*page)
+            return NBX_ELIMIT;
+        memset(*page, 0xFF, NBX_LABEL_PAGE * sizeof **page);
+    }
+    (*page)[label % NBX_LABEL_PAGE] = position;
+    return NBX_OK;
+}
+
+static enum nbx_err put_items(struct nbx_packed *s, const struct nbx_packed_items *items,
+                              const struct place *places)
+{
+    size_t at = 0;
+    for (size_t r = 0; r < s->n_runs; r++) {
+        size_t position = (size_t)s->runs[r].first * NBX_TILE_ITEMS;
+        uint64_t class = places[at].key >> 32;
+        for (; at < s->n && places[at].key >> 32 == class; at++, position++) {
+            uint32_t from = places[at].from;
+            memcpy(s->rows + position * s->padded, items->vectors + from * items->stride,
+                   s->dim * sizeof *s->rows);
+            s->labels[position] = items->labels[from];
+            if (note_position(s, items->labels[from], (uint32_t)position))
+                return NBX_ELIMIT;
+        }
+    }
+    return NBX_OK;
+}
+
+static void pack_tiles(struct nbx_packed *s)
+{
+    for (size_t b = 0; b < s->n_blocks; b++) {
+        const uint32_t *labels = s->labels + b * NBX_TILE_ITEMS;
+        size_t n = 0;
+        while (n < NBX_TILE_ITEMS && labels[n] != NBX_NO_LABEL)
+            n++;
+        nbx_tile_pack(s->tiles + b * s->tile_bytes, &s->infos[b],
+                      s->rows + b * NBX_TILE_ITEMS * s->padded, n, s->dim);
+    }
+}
+
+static size_t count_pages(const struct nbx_packed_items *items)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < items->n; i++)
+        most = items->labels[i] > most ? items->labels[i] : most;
+    return items->n ? most / NBX_LABEL_PAGE + 1 : 0;
+}
+
+enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_items *items)
+{
+    *out = NULL;
+    NBX_ASSERT(items->dim > 0 && items->n < UINT32_MAX - MAX_RUNS * NBX_TILE_ITEMS);
+    struct nbx_packed *s = calloc(1, sizeof *s);
+    struct place *places = malloc((items->n + 1) * sizeof *places);
+    enum nbx_err err = s && places ? NBX_OK : NBX_ELIMIT;
+    if (!err) {
+        *s = (struct nbx_packed){.users = 1,
+                                 .dim = items->dim,
+                                 .padded = nbx_padded(items->dim),
+                                 .tile_bytes = nbx_tile_bytes(items->dim),
+                                 .n = items->n,
+                                 .n_pages = count_pages(items)};
+        if (!(err = order_items(places, items)) && !(err = cut_runs(s, places)) &&
+            !(err = allocate(s)))
+            err = put_items(s, items, places);
+    }
+    free(places);
+    if (err) {
+        nbx_packed_release(&s);
+        return err;
+    }
+    pack_tiles(s);
+    *out = s;
+    return NBX_OK;
+}
+
+void nbx_packed_release(struct nbx_packed **pack)
+{
+    struct nbx_packed *s = *pack;
+    *pack = NULL;
+    if (!s || --s->users > 0)
+        return;
+    for (size_t i = 0; s->pages && i < s->n_pages; i++)
+        free(s->pages[i]);
+    nbx_pages_free(s->tiles, s->n_blocks * s->tile_bytes);
+    nbx_pages_free(s->rows, s->n_blocks * NBX_TILE_ITEMS * s->padded * sizeof *s->rows);
+    free(s->labels);
+    free(s->infos);
+    free(s->runs);
+    free(s->pages);
+    free(s);
+}
+
+size_t nbx_packed_bytes_beside(const struct nbx_packed *s)
+{
+    size_t bytes = sizeof *s + s->n_blocks * (s->tile_bytes + sizeof *s->infos) +
+                   s->n_blocks * NBX_TILE_ITEMS * sizeof *s->labels + s->n_pages * sizeof *s->pages;
+    for (size_t i = 0; i < s->n_pages; i++)
+        bytes += s->pages[i] ? NBX_LABEL_PAGE * sizeof *s->pages[i] : 0;
+    return bytes;
+}
+
+size_t nbx_packed_bytes(const struct nbx_packed *s)
+{
+    return nbx_packed_bytes_beside(s) + s->n_blocks * NBX_TILE_ITEMS * s->padded * sizeof *s->rows;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/score/search.h"
+
+#include "engine/score/seeker.h"
+
+#define TOGETHER  16 /* queries that go through the blocks side by side */
+#define AT_A_TIME 8  /* blocks of one run before the most promising run is chosen again */
+
+/* A run of one part and how far the search has come in it. */
+struct source {
+    uint32_t part, run;
+    uint32_t at, end; /* blocks */
+    float promise;    /* what the next block may hold, for choosing; not a bound */
+};
+
+/* The queries of one pass. */
+struct pass {
+    const struct nbx_index *index;
+    struct nbx_seeker *seekers; /* (n) */
+    size_t n;
+    struct source *sources; /* (n_sources) not yet done, of room for every run */
+    size_t n_sources;
+};
+
+static const struct nbx_packed *pack_of(const struct pass *pass, const struct source *source)
+{
+    return pass->index->parts[source->part].pack;
+}
+
+/* The first query speaks for all: which run is next does not change the answer. */
+static void set_promise(const struct pass *pass, struct source *source)
+{
+    const struct nbx_seeker *first = &pass->seekers[0];
+    float norm = pack_of(pass, source)->infos[source->at].norm;
+    float value = (float)nbx_tile_most(&first->tile_query, norm);
+    if (first->own.transform)
+        value = nbx_transform_apply(first->own.transform, value);
+    source->promise = value * nbx_seeker_run_cap(first, source->part, source->run);
+}
+
+static size_t count_runs(const struct nbx_index *index)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < index->n_parts; p++)
+        n += index->parts[p].pack->n_runs;
+    return n;
+}
+
+static void list_sources(struct pass *pass)
+{
+    pass->n_sources = 0;
+    for (size_t p = 0; p < pass->index->n_parts; p++) {
+        const struct nbx_packed *s = pass->index->parts[p].pack;
+        for (size_t r = 0; r < s->n_runs; r++) {
+            struct source *source = &pass->sources[pass->n_sources++];
+            *source = (struct source){.part = (uint32_t)p,
+                                      .run = (uint32_t)r,
+                                      .at = s->runs[r].first,
+                                      .end = s->runs[r].end};
+            set_promise(pass, source);
+        }
+    }
+}
+
+static size_t most_promising(const struct pass *pass)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < pass->n_sources; i++)
+        if (pass->sources[i].promise > pass->sources[best].promise)
+            best = i;
+    return best;
+}
+
+/* Whether no item from the source's next block on can enter any more. Norms fall within a run. */
+static bool is_done(struct nbx_seeker *s, const struct pass *pass, const struct source *source)
+{
+    if (source->at == source->end)
+        return true;
+    float norm = pack_of(pass, source)->infos[source->at].norm;
+    return nbx_tile_most(&s->tile_query, norm) <
+           nbx_seeker_least(s, nbx_seeker_run_cap(s, source->part, source->run));
+}
+
+static void visit_if_it_may(struct nbx_seeker *s, const struct source *source, size_t block,
+                            float norm)
+{
+    if (nbx_seeker_has_addends(s, source->part, block)) /* visited before */
+        return;
+    float cap = nbx_seeker_block_cap(s, source->part, block);
+    if (nbx_tile_most(&s->tile_query, norm) >= nbx_seeker_least(s, cap))
+        nbx_seeker_visit(s, source->part, block);
+}
+
+/* The next blocks of a source, each for all queries while it is in the cache. */
+static void visit_some(struct pass *pass, struct source *source)
+{
+    const struct nbx_packed *pack = pack_of(pass, source);
+    uint32_t end = source->end - source->at < AT_A_TIME ? source->end : source->at + AT_A_TIME;
+    for (; source->at < end; source->at++)
+        for (size_t i = 0; i < pass->n; i++)
+            visit_if_it_may(&pass->seekers[i], source, source->at, pack->infos[source->at].norm);
+}
+
+static bool all_done(struct pass *pass, const struct source *source)
+{
+    for (size_t i = 0; i < pass->n; i++)
+        if (!is_done(&pass->seekers[i], pass, source))
+            return false;
+    return true;
+}
+
+static void run(struct pass *pass)
+{
+    while (pass->n_sources > 0) {
+        size_t best = most_promising(pass);
+        struct source *source = &pass->sources[best];
+        if (all_done(pass, source)) {
+            *source = pass->sources[--pass->n_sources];
+            continue;
+        }
+        visit_some(pass, source);
+        if (source->at < source->end)
+            set_promise(pass, source);
+    }
+}
+
+/* Seekers [0, n) for queries[0, n): one pass. */
+static enum nbx_err search_together(struct pass *pass, const struct nbx_query *queries, size_t n,
+                                    struct nbx_arena *arena)
+{
+    enum nbx_err err;
+    pass->n = n;
+    for (size_t i = 0; i < n; i++) {
+        struct nbx_seeker *s = &pass->seekers[i];
+        if ((err = nbx_seeker_begin(s, &queries[i], i ? s - 1 : NULL, arena)) ||
+            (s->addends && (err = nbx_seeker_visit_addends(s, arena))))
+            return err;
+    }
+    list_sources(pass);
+    run(pass);
+    return NBX_OK;
+}
+
+static enum nbx_err make_pass(struct pass *pass, const struct nbx_index *index,
+                              const struct nbx_query *queries, size_t n_queries,
+                              struct nbx_arena *arena)
+{
+    size_t n = n_queries < TOGETHER ? n_queries : TOGETHER, k = 0, count = nbx_index_count(index);
+    bool grouped = false;
+    for (size_t i = 0; i < n_queries; i++) {
+        k = queries[i].k > k ? queries[i].k : k;
+        grouped = grouped || queries[i].group;
+    }
+    *pass = (struct pass){.index = index};
+    pass->seekers = nbx_arena_calloc(arena, n, sizeof *pass->seekers);
+    pass->sources = nbx_arena_calloc(arena, count_runs(index), sizeof *pass->sources);
+    if (!pass->seekers || !pass->sources)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < n; i++) {
+        enum nbx_err err =
+            nbx_seeker_alloc(&pass->seekers[i], index, k < count ? k : count, grouped, arena);
+        if (err)
+            return err;
+    }
+    return NBX_OK;
+}
+
+static void take_results(struct pass *pass, struct nbx_hit *hits, size_t stride, size_t *n_hits,
+                         struct nbx_search_stats *stats)
+{
+    for (size_t i = 0; i < pass->n; i++) {
+        struct nbx_seeker *s = &pass->seekers[i];
+        n_hits[i] = nbx_candidates_finish(&s->candidates, hits + i * stride);
+        if (stats) {
+            stats->blocks += s->visited;
+            stats->rescored += s->candidates.rescored;
+        }
+    }
+}
+
+enum nbx_err nbx_search_many(const struct nbx_index *index, const struct nbx_query *queries,
+                             size_t n_queries, struct nbx_arena *arena,
+                             struct nbx_search_results *results, struct nbx_search_stats *stats)
+{
+    struct pass pass;
+    enum nbx_err err = n_queries ? make_pass(&pass, index, queries, n_queries, arena) : NBX_OK;
+    for (size_t i = 0; !err && i < n_queries; i += TOGETHER) {
+        size_t n = n_queries - i < TOGETHER ? n_queries - i : TOGETHER;
+        err = search_together(&pass, queries + i, n, arena);
+        if (!err)
+            take_results(&pass, results->hits + i * results->stride, results->stride,
+                         results->n_hits + i, stats);
+    }
+    return err;
+}
+
+enum nbx_err nbx_search(const struct nbx_index *index, const struct nbx_query *query,
+                        struct nbx_arena *arena, struct nbx_hit *hits, size_t *n,
+                        struct nbx_search_stats *stats)
+{
+    struct nbx_search_results results = {hits, query->k, n};
+    *n = 0;
+    return nbx_search_many(index, query, 1, arena, &results, stats);
+}
