@@ -15,7 +15,7 @@
 static const struct {
     const char *name; /* of RocksDB's threads */
     int nice;
-} pools[] = {{"rocksdb:high\n", 5}, {"rocksdb:low\n", 10}};
+} pools[] = {{"rocksdb:low\n", 5}};
 
 static void lower(const char *tid)
 {
