@@ -9,13 +9,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Answers before flushes, flushes before compactions: a flush that falls behind stalls writes, so
- * it may not starve. RocksDB's own call knows but one low priority, nice 19, and on a busy machine
- * writes did stall with it. */
-static const struct {
-    const char *name; /* of RocksDB's threads */
-    int nice;
-} pools[] = {{"rocksdb:low\n", 5}};
+/* Compactions can wait, flushes cannot: on a busy machine one at nice 5 fell so far behind that
+ * writes stalled. RocksDB's own call knows but one low priority, nice 19, at which compactions
+ * might. */
+#define COMPACTION_THREAD "rocksdb:low\n"
+#define COMPACTION_NICE   5
 
 static void lower(const char *tid)
 {
@@ -26,10 +24,9 @@ static void lower(const char *tid)
         return;
     bool read = fgets(name, sizeof name, f) != NULL;
     fclose(f);
-    for (size_t i = 0; read && i < sizeof pools / sizeof *pools; i++)
-        if (strcmp(name, pools[i].name) == 0 &&
-            setpriority(PRIO_PROCESS, (id_t)strtoul(tid, NULL, 10), pools[i].nice))
-            nbx_log_warn("cannot lower the priority of %.12s", name);
+    if (read && strcmp(name, COMPACTION_THREAD) == 0 &&
+        setpriority(PRIO_PROCESS, (id_t)strtoul(tid, NULL, 10), COMPACTION_NICE))
+        nbx_log_warn("cannot lower the priority of compactions");
 }
 
 void nbx_store__lower_background(void)

@@ -87,7 +87,7 @@ rocksdb_mergeoperator_t *nbx_store__adder(void);
  * once it is in options. */
 rocksdb_compactionfilterfactory_t *nbx_store__retention_filter(struct nbx_retention *retention);
 
-/* What flushes and compacts yields to what answers. RocksDB's threads are there once a database is
+/* What compacts yields to what answers. RocksDB's threads are there once a database is
  * open. */
 void nbx_store__lower_background(void);
 
