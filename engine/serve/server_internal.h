@@ -50,6 +50,7 @@ struct nbx_worker {
     struct nbx_filter_cache *filters;
     struct nbx_part *part; /* under way: bulk is served in slices between requests */
     bool stalled;          /* the store would not take its last slice */
+    _Atomic bool quit;     /* not before the keeper ended: it waits for worlds to be adopted */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;

@@ -97,10 +97,10 @@ static void *worker_main(void *arg)
     for (;;) {
         if (work(w))
             continue;
-        if (atomic_load(&w->server->stop) && !w->part)
+        if (atomic_load(&w->quit) && !w->part)
             return NULL;
         nbx_bell_sleep(&w->bell);
-        if (!waits(w) && !atomic_load(&w->server->stop))
+        if (!waits(w) && !atomic_load(&w->quit))
             nbx_front__rest(w->ear, w->stalled ? STALL_PAUSE_MS : -1);
         nbx_bell_wake(&w->bell);
         /* Before anything is served: the message that woke this thread woke no other. */
@@ -138,6 +138,7 @@ void nbx_worker__stop(struct nbx_worker *w)
 {
     if (!w->thread)
         return;
+    atomic_store(&w->quit, true);
     nbx_bell_ring(&w->bell);
     pthread_join(w->thread, NULL);
 }
