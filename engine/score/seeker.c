@@ -315,10 +315,21 @@ static void scan_tiles(struct nbx_seeker *s, const struct scan *scan, uint32_t w
     }
 }
 
+/* Asks memory for the vector and the label of an item that is about to be scored. */
+static void fetch_item(const struct nbx_packed *pack, size_t position)
+{
+    const float *row = pack->rows + position * pack->padded;
+    __builtin_prefetch(&pack->labels[position]);
+    for (size_t d = 0; d < pack->padded; d += NBX_LANES)
+        __builtin_prefetch(row + d);
+}
+
 /* Scores one by one the items of tiles with few that may be answers; returns the other tiles. */
 static uint32_t score_few(struct nbx_seeker *s, size_t part, size_t first_tile, uint32_t wanted)
 {
-    uint32_t many = 0;
+    const struct nbx_packed *pack = s->index->parts[part].pack;
+    uint32_t positions[NBX_NODE_TILES * FEW_IN_TILE], many = 0;
+    size_t n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted), tile = first_tile + t;
         uint32_t bits = tile_bits(s, part, tile);
@@ -326,10 +337,13 @@ static uint32_t score_few(struct nbx_seeker *s, size_t part, size_t first_tile, 
             many |= UINT32_C(1) << t;
             continue;
         }
-        for (; bits; bits &= bits - 1)
-            offer_scored(s, part,
-                         (uint32_t)(tile * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctz(bits));
+        for (; bits; bits &= bits - 1) {
+            positions[n] = (uint32_t)(tile * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctz(bits);
+            fetch_item(pack, positions[n++]);
+        }
     }
+    for (size_t i = 0; i < n; i++)
+        offer_scored(s, part, positions[i]);
     return many;
 }
 
@@ -364,18 +378,33 @@ void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
         visit_tiles(s, part, node, UINT32_C(1) << (tile - pack->nodes[node].first_tile), addend);
 }
 
+/* Which of four tiles in a row, each 16 bits of `word`, have any bit. */
+static uint32_t any_of_four(uint64_t word)
+{
+    uint32_t any = 0;
+    for (uint32_t t = 0; word && t < 4; t++, word >>= NBX_TILE_ITEMS)
+        any |= (uint32_t)((word & 0xFFFF) != 0) << t;
+    return any;
+}
+
 /* Which of a node's tiles have positions that may be answers and were not visited early. */
 static uint32_t open_tiles(const struct nbx_seeker *s, size_t part, const struct nbx_node *node)
 {
-    uint32_t open = 0;
+    const uint64_t *live = s->index->parts[part].live;
+    uint32_t all = (UINT32_C(1) << node->n_tiles) - 1, open = 0;
     if (!s->words && !s->seen)
-        return (UINT32_C(1) << node->n_tiles) - 1;
-    for (uint32_t t = 0; t < node->n_tiles; t++) {
-        size_t tile = node->first_tile + t;
-        bool seen = s->seen && (s->seen[part][tile / 64] >> tile % 64 & 1);
-        open |= (uint32_t)(!seen && tile_bits(s, part, tile) != 0) << t;
+        return all;
+    for (uint32_t t = 0; t < node->n_tiles;) {
+        size_t tile = node->first_tile + t, at = tile % 4;
+        uint64_t word = live[tile / 4] & (s->words ? s->words[part][tile / 4] : ~UINT64_C(0));
+        open |= any_of_four(word >> at * NBX_TILE_ITEMS) << t;
+        t += 4 - (uint32_t)at;
     }
-    return open;
+    for (uint32_t t = 0; s->seen && t < node->n_tiles; t++) {
+        size_t tile = node->first_tile + t;
+        open &= ~((uint32_t)(s->seen[part][tile / 64] >> tile % 64 & 1) << t);
+    }
+    return open & all;
 }
 
 /* Below this no tile can hold anything for the node's weights. */
