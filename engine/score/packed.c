@@ -55,14 +55,6 @@ static unsigned class_of(float weight, float most)
     return class < CLASSES - 1 ? (unsigned)class : CLASSES - 1;
 }
 
-static float norm_of(const float *x, size_t dim)
-{
-    double sum = 0;
-    for (size_t d = 0; d < dim; d++)
-        sum += (double)x[d] * x[d];
-    return (float)sqrt(sum);
-}
-
 /* Bits of a float >= 0 order like it; upside down for falling order. */
 static uint64_t falling(float x)
 {
@@ -78,7 +70,7 @@ static enum nbx_err order_items(struct place *places, const struct nbx_packed_it
         most = fmaxf(most, items->weights[i]);
     for (size_t i = 0; i < items->n; i++) {
         uint64_t class = items->weights ? class_of(items->weights[i], most) : 0;
-        float norm = norm_of(items->vectors + i * items->stride, items->dim);
+        float norm = nbx_tile_norm(items->vectors + i * items->stride, items->dim);
         places[i] = (struct place){class << 32 | falling(norm), (uint32_t)i};
     }
     return sort_places(places, items->n);

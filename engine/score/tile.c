@@ -63,22 +63,27 @@ static double norm_of(const float *x, size_t dim)
     return sqrt(sum) * UP;
 }
 
+float nbx_tile_norm(const float *x, size_t dim)
+{
+    return round_up(norm_of(x, dim));
+}
+
 void nbx_tile_pack(uint8_t *tile, struct nbx_tile_info *info, const float *rows, size_t n,
                    size_t dim)
 {
     size_t padded = nbx_padded(dim);
     float most = 0;
-    double norm = 0, error = 0;
+    double error = 0;
+    *info = (struct nbx_tile_info){0};
     for (size_t i = 0; i < n; i++)
         most = fmaxf(most, largest(rows + i * padded, dim));
     info->unit = round_up((double)most / (ITEM_CODE_MAX * NBX_STEPS));
     memset(tile, NBX_CODE_ZERO, nbx_tile_groups(dim) * NBX_GROUP_BYTES);
     memset(tile + nbx_tile_groups(dim) * NBX_GROUP_BYTES, 0, NBX_TILE_ITEMS);
     for (size_t i = 0; i < n; i++) {
-        norm = fmax(norm, norm_of(rows + i * padded, dim));
+        info->norm = fmaxf(info->norm, nbx_tile_norm(rows + i * padded, dim));
         error = fmax(error, pack_item(tile, i, rows + i * padded, dim, info->unit));
     }
-    info->norm = round_up(norm);
     info->error = round_up(error);
 }
 

@@ -20,6 +20,7 @@
 #ifndef NBX_SCORE_TILE_H
 #define NBX_SCORE_TILE_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,8 @@ struct nbx_tile_info {
     float unit;  /* x^ = unit * step * code */
 };
 
+/* |x| as a tile's info has it. */
+float nbx_tile_norm(const float *x, size_t dim);
 /* tile: (nbx_tile_bytes(dim)); rows (n, padded), n <= 64; items behind n are zeros. */
 void nbx_tile_pack(uint8_t *tile, struct nbx_tile_info *info, const float *rows, size_t n,
                    size_t dim);
@@ -76,10 +79,12 @@ struct nbx_tile_bound {
 };
 struct nbx_tile_bound nbx_tile_bound(const struct nbx_tile_query *query,
                                      const struct nbx_tile_info *info);
-/* The largest canonical score that an item of norm `norm` can have. */
+/* The largest canonical score that an item of norm `norm` can have; where that passes FLT_MAX it may
+ * be infinite. */
 static inline double nbx_tile_most(const struct nbx_tile_query *query, float norm)
 {
-    return query->norm * norm * (1 + query->rounding) + query->smallest;
+    return norm < INFINITY ? query->norm * norm * (1 + query->rounding) + query->smallest
+                           : INFINITY; /* even for a query of zeros */
 }
 
 #endif
