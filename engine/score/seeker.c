@@ -137,10 +137,11 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
     return err;
 }
 
-/* Solves  cap * transform(score) >= threshold  for the score, with slack for roundings. */
+/* Solves  cap * transform(score) >= threshold  for the score, with slack for roundings. A score may
+ * be infinite where no product says so, hence no finite bound lies beyond the largest float. */
 static double solve_least(const struct nbx_seeker *s, float cap)
 {
-    double value = s->candidates.threshold;
+    double value = fmin(s->candidates.threshold, FLT_MAX);
     if (s->own.weights) {
         if (value < FLT_MIN) /* weights may be 0, and small products lose their digits */
             return -INFINITY;
@@ -148,7 +149,8 @@ static double solve_least(const struct nbx_seeker *s, float cap)
             return INFINITY;
         value = value / cap * (1 - VALUE_SLACK);
     }
-    return s->own.transform ? nbx_transform_least(s->own.transform, value) : value;
+    double least = s->own.transform ? nbx_transform_least(s->own.transform, value) : value;
+    return least < INFINITY ? fmin(least, FLT_MAX) : least;
 }
 
 double nbx_seeker_least(struct nbx_seeker *s, float cap)
@@ -187,13 +189,14 @@ static void set_interval(struct nbx_candidate *c, const struct nbx_query *q, dou
                          double high)
 {
     double slack = (fabs(low) + fabs(high) + fabs((double)c->addend)) * VALUE_SLACK + 0x1p-148;
-    if (!(high - low < FLT_MAX)) { /* beyond the floats: nothing is known */
+    c->low = (float)(low + c->addend - slack);
+    c->high = (float)(high + c->addend + slack);
+    /* Beyond the floats nothing is known: the value may even be no number. */
+    if (!(c->low >= -FLT_MAX && c->high <= FLT_MAX)) {
         c->low = -INFINITY;
         c->high = INFINITY;
         return;
     }
-    c->low = (float)(low + c->addend - slack);
-    c->high = (float)(high + c->addend + slack);
     if (q->transform) {
         c->low = nbx_transform_apply(q->transform, c->low);
         c->high = nbx_transform_apply(q->transform, c->high);
@@ -279,6 +282,8 @@ static void scan_block(struct nbx_seeker *s, size_t part, size_t block, uint64_t
 void nbx_seeker_visit(struct nbx_seeker *s, size_t part, size_t block)
 {
     uint64_t live = s->index->parts[part].live[block];
+    if (s->own.k == 0) /* no bound keeps infinite scores out */
+        return;
     if (s->words)
         live &= s->words[part][block];
     if (!live)
