@@ -119,6 +119,7 @@ enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items
 {
     struct nbx_packed_items labelled = *items;
     uint32_t *made;
+    *out = NULL;
     enum nbx_err err = give_labels(&labelled, &made);
     if (!err)
         err = view_new(out, items->dim, 1);
@@ -275,6 +276,7 @@ enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *ol
 {
     struct nbx_index_changes c = *changes;
     uint32_t *made = NULL;
+    *out = NULL;
     NBX_ASSERT(c.put.n == 0 || (c.put.dim == old->dim && c.put.labels));
     enum nbx_err err = give_labels(&c.put, &made);
     if (!err)

@@ -38,7 +38,7 @@ struct nbx_query {
     const float *vector; /* (index->padded), 64-byte aligned, finite, zeros behind dim */
     size_t k;
     const uint64_t *eligible; /* (n_eligible) bits over labels; NULL: every live item */
-    size_t n_eligible;        /* labels beyond are not eligible */
+    size_t n_eligible;        /* a multiple of 64; labels beyond are not eligible */
     /* False: leave the item out. Asked of items good enough, after the bits. NULL: none. */
     bool (*admits)(const void *ctx, uint32_t label);
     const void *admits_ctx;

@@ -79,8 +79,8 @@ struct nbx_tile_bound {
 };
 struct nbx_tile_bound nbx_tile_bound(const struct nbx_tile_query *query,
                                      const struct nbx_tile_info *info);
-/* The largest canonical score that an item of norm `norm` can have; where that passes FLT_MAX it may
- * be infinite. */
+/* The largest canonical score that an item of norm `norm` can have; where that passes FLT_MAX it
+ * may be infinite. */
 static inline double nbx_tile_most(const struct nbx_tile_query *query, float norm)
 {
     return norm < INFINITY ? query->norm * norm * (1 + query->rounding) + query->smallest

@@ -42,8 +42,7 @@ static inline int brute_order(const void *a, const void *b, void *query)
 
 static inline bool brute_wants(const struct nbx_query *q, uint32_t label)
 {
-    if (q->eligible &&
-        (label >= q->n_eligible || !(q->eligible[label / 64] >> (label % 64) & 1)))
+    if (q->eligible && (label >= q->n_eligible || !(q->eligible[label / 64] >> (label % 64) & 1)))
         return false;
     return !q->admits || q->admits(q->admits_ctx, label);
 }

@@ -30,7 +30,7 @@ static struct nbx_random rng;
 static struct nbx_arena *arena;
 static struct model model, old_model;
 static struct change change;
-static struct world_query query;
+static _Alignas(64) float vector[MODEL_ROW];
 
 static void setup(void)
 {
@@ -117,9 +117,9 @@ static void check_answers(const struct nbx_index *index, const struct model *m, 
 {
     static struct nbx_hit want[MODEL_LABELS], got[MODEL_LABELS];
     struct brute_items items = items_of(m);
-    memset(query.vector, 0, sizeof query.vector);
-    world_vector(&rng, WORLD_NORMAL, query.vector, m->dim);
-    struct nbx_query q = {.vector = query.vector,
+    memset(vector, 0, sizeof vector);
+    world_vector(&rng, WORLD_NORMAL, vector, m->dim);
+    struct nbx_query q = {.vector = vector,
                           .k = world_one_in(&rng, 8) ? m->n_labels : 1 + world_below(&rng, 60)};
     size_t n_want = brute_force(want, &items, &q, q.k), n_got;
     cr_assert_eq(nbx_search(index, &q, arena, got, &n_got, NULL), NBX_OK);

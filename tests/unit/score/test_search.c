@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/score/search.h"
 
-#include "tests/unit/score/worlds.h"
+#include "tests/unit/score/queries.h"
 
 #define SEED          20177
 #define WORLDS        4000
@@ -36,7 +36,8 @@ static void check(const struct world *w, const struct nbx_query *q, uint64_t see
     size_t n_want = brute_force(want, &items, q, q->k), n_got = SIZE_MAX;
     cr_assert_eq(nbx_search(w->index, q, arena, got, &n_got, NULL), NBX_OK);
     long at = brute_difference(got, n_got, want, n_want);
-    cr_assert(at < 0, "world %llu: place %ld of %zu, got %zu; kind %d n %zu dim %zu k %zu%s%s%s%s%s",
+    cr_assert(at < 0,
+              "world %llu: place %ld of %zu, got %zu; kind %d n %zu dim %zu k %zu%s%s%s%s%s",
               (unsigned long long)seed, at, n_want, n_got, w->kind, w->n, w->dim, q->k,
               q->eligible ? " eligible" : "", q->transform ? " transform" : "",
               q->addends ? " addends" : "", q->weights ? " weights" : "", q->group ? " group" : "");
@@ -206,7 +207,8 @@ Test(search, subnormal_norms_fall)
     world_free(&world);
 }
 
-/* Values beyond the floats are all infinite, however far: the shortest vectors tie with the longest.
+/* Values beyond the floats are all infinite, however far: the shortest vectors tie with the
+ * longest.
  */
 Test(search, infinite_values_tie)
 {
@@ -220,6 +222,61 @@ Test(search, infinite_values_tie)
     struct nbx_query q = {.vector = query.vector, .weights = world.weights[0]};
     for (q.k = 1; q.k < 250; q.k += 31)
         check(&world, &q, 0);
+    world_free(&world);
+}
+
+/* weight * transform(score + addend); what is no number stands last. */
+Test(search, a_value_is_what_its_parts_say)
+{
+    float column[] = {0, 2}, from[] = {0, 4}, into[] = {0, 1};
+    struct nbx_weights weights = {.by_label = column, .n = 2};
+    struct nbx_addends addends = {.n = 0};
+    struct nbx_transform t = {.kind = NBX_TRANSFORM_TABLE, .from = from, .into = into, .n = 2};
+    struct nbx_query q = {0};
+    cr_expect_eq(nbx_query_value(&q, 1, 1.5f, 9), 1.5f);
+    cr_expect_eq(nbx_query_value(&q, 1, NAN, 0), -INFINITY);
+    q.addends = &addends;
+    cr_expect_eq(nbx_query_value(&q, 1, 1.5f, 0.5f), 2);
+    cr_expect_eq(nbx_query_value(&q, 1, INFINITY, 0), INFINITY);
+    q.weights = &weights;
+    cr_expect_eq(nbx_query_value(&q, 1, 1.5f, 0.5f), 4);
+    cr_expect_eq(nbx_query_value(&q, 0, INFINITY, 0), -INFINITY);
+    cr_expect_eq(nbx_query_value(&q, 2, 1.5f, 0.5f), 2, "labels beyond the column weigh 1");
+    q.transform = &t;
+    cr_expect_eq(nbx_query_value(&q, 1, 1.5f, 0.5f), 1);
+    cr_expect_eq(nbx_query_value(&q, 1, INFINITY, 0), 2);
+    cr_expect_eq(nbx_query_value(&q, 1, NAN, 0), -INFINITY);
+}
+
+static size_t times_asked;
+
+static bool expects_even(const void *ctx, uint32_t label)
+{
+    (void)ctx;
+    cr_assert_eq(label % 2, 0);
+    times_asked++;
+    return label % 4 == 0;
+}
+
+/* `admits` may cost something: it is asked of few, and of none whose bit says no. */
+Test(search, admission_is_asked_after_the_bits)
+{
+    make_plain(&world, 4000, 4);
+    for (size_t i = 0; i < world.n; i++)
+        world_vector(&rng, WORLD_LONG_TAIL, world.rows + i * world.padded, 4);
+    index_plain(&world);
+    world_vector(&rng, WORLD_NORMAL, query.vector, 4);
+    memset(query.eligible, 0x55, sizeof query.eligible);
+    struct nbx_query q = {.vector = query.vector,
+                          .k = 10,
+                          .eligible = query.eligible,
+                          .n_eligible = 64 * (4000 / 64),
+                          .admits = expects_even};
+    size_t n;
+    cr_assert_eq(nbx_search(world.index, &q, arena, got, &n, NULL), NBX_OK);
+    cr_expect_lt(times_asked, 1000);
+    nbx_arena_reset(arena);
+    check(&world, &q, 0);
     world_free(&world);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/score/cursor.h"
 
-#include "tests/unit/score/worlds.h"
+#include "tests/unit/score/queries.h"
 
 #define SEED        4711
 #define WORLDS      700
@@ -124,10 +124,8 @@ Test(search_cursor, the_next_page_obeys_the_bits)
     world_make(&world, &rng, WORLD_NORMAL, 200, 8);
     world_ask(&query, &world, &rng);
     memset(query.eligible, 0xFF, sizeof query.eligible);
-    query.q = (struct nbx_query){.vector = query.vector,
-                                 .eligible = query.eligible,
-                                 .n_eligible = BRUTE_LABELS,
-                                 .k = 1};
+    query.q = (struct nbx_query){
+        .vector = query.vector, .eligible = query.eligible, .n_eligible = BRUTE_LABELS, .k = 1};
     struct brute_items items = world_items(&world);
     struct nbx_search_cursor cursor;
     struct nbx_hit hit;
@@ -148,10 +146,8 @@ Test(search_cursor, the_last_group_comes_once)
     world_ask(&query, &world, &rng);
     for (size_t i = 0; i < world.end; i++)
         world.by_label->group[i] = UINT32_MAX;
-    query.q = (struct nbx_query){.vector = query.vector,
-                                 .group = world_group_of,
-                                 .tie_ctx = world.by_label,
-                                 .k = 1};
+    query.q = (struct nbx_query){
+        .vector = query.vector, .group = world_group_of, .tie_ctx = world.by_label, .k = 1};
     cr_expect_eq(draw_all(&query.q), 1);
     world_free(&world);
 }

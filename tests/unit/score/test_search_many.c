@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/score/search.h"
 
-#include "tests/unit/score/worlds.h"
+#include "tests/unit/score/queries.h"
 
 #define SEED         31337
 #define WORLDS       500
@@ -13,7 +13,7 @@ static const size_t batches[] = {1, 2, 15, 16, 17, 40};
 static struct nbx_random rng;
 static struct nbx_arena *arena;
 static struct world world;
-static struct world_query *asked;                    /* (MOST_QUERIES) */
+static struct world_query *asked; /* (MOST_QUERIES) */
 static struct nbx_query queries[MOST_QUERIES];
 static struct nbx_hit *many, one[STRIDE], want[STRIDE]; /* many: (MOST_QUERIES, STRIDE) */
 static size_t n_many[MOST_QUERIES];

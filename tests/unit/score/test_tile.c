@@ -86,8 +86,8 @@ static void check_tile(const struct nbx_kernel *kernel, size_t n, size_t dim, in
     nbx_tile_quantise(&q, codes, vector, dim, kernel->code_max);
     cr_assert_eq(kernel->scan(scores, tile, &q.codes, -INFINITY), UINT64_MAX);
     for (size_t i = 0; i < n; i++) {
-        snprintf(what, sizeof what, "seed %d tile %d (%zu items, %zu dimensions, %s) item %zu", SEED,
-                 number, n, dim, kernel->name, i);
+        snprintf(what, sizeof what, "seed %d tile %d (%zu items, %zu dimensions, %s) item %zu",
+                 SEED, number, n, dim, kernel->name, i);
         cr_assert(info.norm >= nbx_tile_norm(rows + i * nbx_padded(dim), dim), "%s", what);
         check_item(&q, &info, rows + i * nbx_padded(dim), scores[i], dim, what);
     }

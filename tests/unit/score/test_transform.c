@@ -105,7 +105,8 @@ Test(transform, does_not_fall)
         struct nbx_transform t = random_transform();
         check_neighbours(&t, random_score(&t), i);
         float a = random_score(&t), b = random_score(&t);
-        float low = nbx_transform_apply(&t, fminf(a, b)), high = nbx_transform_apply(&t, fmaxf(a, b));
+        float low = nbx_transform_apply(&t, fminf(a, b)),
+              high = nbx_transform_apply(&t, fmaxf(a, b));
         cr_assert(high >= nextafterf(low, -INFINITY), "seed %d transform %d: %a, %a", SEED, i, a,
                   b);
         cr_assert(nbx_transform_apply(&t, -INFINITY) <= low);
@@ -170,8 +171,7 @@ Test(transform, least_of_what_always_or_never_is_reached)
     struct nbx_transform s = sigmoid(2, -1), none = {.kind = NBX_TRANSFORM_NONE};
     from[0] = 1;
     into[0] = 0.5f;
-    struct nbx_transform point = {
-        .kind = NBX_TRANSFORM_TABLE, .from = from, .into = into, .n = 1};
+    struct nbx_transform point = {.kind = NBX_TRANSFORM_TABLE, .from = from, .into = into, .n = 1};
     const struct nbx_transform *all[] = {&s, &none, &point};
     for (size_t i = 0; i < 3; i++) {
         cr_expect_eq(nbx_transform_least(all[i], -INFINITY), -INFINITY);
@@ -245,12 +245,11 @@ Test(transform, what_is_out_of_order_is_not_valid)
         const float *from, *into;
         size_t n;
         bool valid;
-    } tables[] = {{rising, rising, 3, true},   {rising, level, 3, true},
-                  {rising, level, 1, true},    {rising, level, 0, false},
-                  {level, rising, 3, false},   {falling, rising, 3, false},
-                  {rising, falling, 3, false}, {broken, rising, 3, false},
-                  {rising, broken, 3, false},  {endless, rising, 3, false},
-                  {rising, endless, 3, false}, {broken + 2, rising, 1, false}};
+    } tables[] = {
+        {rising, rising, 3, true},   {rising, level, 3, true},    {rising, level, 1, true},
+        {rising, level, 0, false},   {level, rising, 3, false},   {falling, rising, 3, false},
+        {rising, falling, 3, false}, {broken, rising, 3, false},  {rising, broken, 3, false},
+        {endless, rising, 3, false}, {rising, endless, 3, false}, {broken + 2, rising, 1, false}};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct nbx_transform t = {.kind = NBX_TRANSFORM_TABLE,
                                   .from = tables[i].from,
