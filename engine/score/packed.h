@@ -25,9 +25,22 @@
 #define NBX_NO_POSITION UINT32_MAX
 #define NBX_LABEL_PAGE  4096 /* labels in a page of the map */
 
-/* Blocks of one class of weight, norms falling. */
+/* Blocks of one class of weight, norms falling; or, in a partitioned pack, all blocks. */
 struct nbx_block_run {
     uint32_t first, end; /* blocks */
+    float norm;          /* the largest */
+    bool falling;
+};
+
+/* A partition by direction: cells of neighbours, each some blocks. Where all norms are alike they
+ * say nothing; a cell's centre says where to look first and, with how far its items spread around
+ * it, where not to look if an approximation will do. */
+struct nbx_cells {
+    size_t n;                    /* 0: not partitioned */
+    uint32_t *first;             /* (n + 1) first block of each */
+    uint8_t *tiles;              /* (n / 64 rounded up, tile_bytes) the centres, packed */
+    struct nbx_tile_info *infos; /* (n / 64 rounded up) */
+    float *spreads;              /* (n) root mean square of |x - centre| / sqrt(dim) */
 };
 
 struct nbx_packed {
@@ -41,16 +54,19 @@ struct nbx_packed {
     uint32_t *labels;            /* (n_blocks * 64), NBX_NO_LABEL where empty */
     struct nbx_tile_info *infos; /* (n_blocks) */
     struct nbx_block_run *runs;  /* (n_runs) */
-    uint32_t **pages;            /* (n_pages) position by label; NULL: no label of that page */
+    struct nbx_cells cells;
+    uint32_t **pages; /* (n_pages) position by label; NULL: no label of that page */
     size_t n_pages;
 };
 
 /* Where the items come from: vectors (n, dim) row-major with `stride` floats a row, finite; labels
- * (n), distinct; weights (n) order the blocks, NULL: by norm alone. All are read, none is kept. */
+ * (n), distinct; weights (n) order the blocks, NULL: by norm alone; cells (n), each below 65,536,
+ * partition them instead, NULL: no partition. All are read, none is kept. */
 struct nbx_packed_items {
     const float *vectors;
     const uint32_t *labels;
     const float *weights;
+    const uint32_t *cells;
     size_t n, dim, stride;
 };
 

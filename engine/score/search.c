@@ -71,12 +71,19 @@ static size_t most_promising(const struct pass *pass)
     return best;
 }
 
-/* Whether no item from the source's next block on can enter any more. Norms fall within a run. */
+/* The largest norm from the source's next block on. */
+static float norm_ahead(const struct nbx_packed *pack, const struct source *source)
+{
+    const struct nbx_block_run *r = &pack->runs[source->run];
+    return r->falling ? pack->infos[source->at].norm : r->norm;
+}
+
+/* Whether no item from the source's next block on can enter any more. */
 static bool is_done(struct nbx_seeker *s, const struct pass *pass, const struct source *source)
 {
-    if (source->at == source->end)
+    if (source->at == source->end || nbx_seeker_has_enough(s, source->part))
         return true;
-    float norm = pack_of(pass, source)->infos[source->at].norm;
+    float norm = norm_ahead(pack_of(pass, source), source);
     return nbx_tile_most(&s->tile_query, norm) <
            nbx_seeker_least(s, nbx_seeker_run_cap(s, source->part, source->run));
 }
@@ -84,7 +91,7 @@ static bool is_done(struct nbx_seeker *s, const struct pass *pass, const struct 
 static void visit_if_it_may(struct nbx_seeker *s, const struct source *source, size_t block,
                             float norm)
 {
-    if (nbx_seeker_has_addends(s, source->part, block)) /* visited before */
+    if (nbx_seeker_has_seen(s, source->part, block))
         return;
     float cap = nbx_seeker_block_cap(s, source->part, block);
     if (nbx_tile_most(&s->tile_query, norm) >= nbx_seeker_least(s, cap))
@@ -133,7 +140,8 @@ static enum nbx_err search_together(struct pass *pass, const struct nbx_query *q
     for (size_t i = 0; i < n; i++) {
         struct nbx_seeker *s = &pass->seekers[i];
         if ((err = nbx_seeker_begin(s, &queries[i], i ? s - 1 : NULL, arena)) ||
-            (s->addends && (err = nbx_seeker_visit_addends(s, arena))))
+            (s->addends && (err = nbx_seeker_visit_addends(s, arena))) ||
+            (s->seen && (err = nbx_seeker_visit_cells(s, arena))))
             return err;
     }
     list_sources(pass);

@@ -37,6 +37,9 @@ struct nbx_search_stats {
 struct nbx_query {
     const float *vector; /* (index->padded), 64-byte aligned, finite, zeros behind dim */
     size_t k;
+    /* 0: exact. Above: an approximation where a pack is partitioned: of a cell no more is expected
+     * than its centre's score and this many spreads; approximate.h knows the recall that gives. */
+    float reach;
     const uint64_t *eligible; /* (n_eligible) bits over labels; NULL: every live item */
     size_t n_eligible;        /* a multiple of 64; labels beyond are not eligible */
     /* False: leave the item out. Asked of items good enough, after the bits. NULL: none. */

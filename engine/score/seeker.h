@@ -28,6 +28,7 @@ struct nbx_seeker {
     struct nbx_candidates candidates;
     uint64_t **words; /* (n_parts) (n_blocks) eligible positions; NULL: bits are looked up */
     struct nbx_addend_blocks *addends; /* (n_parts); NULL: none */
+    uint64_t **seen; /* (n_parts) (n_blocks / 64) blocks visited out of turn; NULL: none */
     /* The least score that can reach the threshold at the cap last asked for. */
     float least_cap, least_threshold;
     double least;
@@ -44,8 +45,15 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
 double nbx_seeker_least(struct nbx_seeker *s, float cap);
 /* Looks at one block, all of it. */
 void nbx_seeker_visit(struct nbx_seeker *s, size_t part, size_t block);
-/* Where some addends are: visits the blocks that have any, the most promising first. */
+/* Notes where a query's addends fall. Before any visit. */
+enum nbx_err nbx_seeker_spread_addends(struct nbx_seeker *s, struct nbx_arena *arena);
+/* Blocks that a pass would come to late but promise much, out of turn: those with addends, all of
+ * them that may hold anything; in a partitioned part the nearest cells, for an approximation all
+ * that it wants to see. */
 enum nbx_err nbx_seeker_visit_addends(struct nbx_seeker *s, struct nbx_arena *arena);
+enum nbx_err nbx_seeker_visit_cells(struct nbx_seeker *s, struct nbx_arena *arena);
+/* Visits a block out of turn. */
+void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t block);
 
 static inline float nbx_seeker_block_cap(const struct nbx_seeker *s, size_t part, size_t block)
 {
@@ -55,9 +63,14 @@ static inline float nbx_seeker_run_cap(const struct nbx_seeker *s, size_t part, 
 {
     return s->own.weights ? s->own.weights->run_caps[part][run] : 1;
 }
-static inline bool nbx_seeker_has_addends(const struct nbx_seeker *s, size_t part, size_t block)
+static inline bool nbx_seeker_has_seen(const struct nbx_seeker *s, size_t part, size_t block)
 {
-    return s->addends && s->addends[part].slots[block];
+    return s->seen && (s->seen[part][block / 64] >> block % 64 & 1);
+}
+/* What an approximation has seen of a partitioned part is all that it wants to see. */
+static inline bool nbx_seeker_has_enough(const struct nbx_seeker *s, size_t part)
+{
+    return s->own.reach > 0 && s->index->parts[part].pack->cells.n > 0;
 }
 
 #endif

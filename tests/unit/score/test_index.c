@@ -334,14 +334,15 @@ Test(index, wants_repacking_where_parts_are_many)
     while (index->n_parts < 8) {
         for (uint32_t i = 0; i < 8200; i++)
             labels[i] = (uint32_t)nbx_index_count(index) + i;
-        struct nbx_index_changes c = {.put = {row, labels, NULL, 8200, 1, 1}};
+        struct nbx_index_changes c = {
+            .put = {.vectors = row, .labels = labels, .n = 8200, .dim = 1}};
         cr_assert_not(nbx_index_wants_repacking(index));
         cr_assert_eq(nbx_index_change(&next, index, &c), NBX_OK);
         nbx_index_destroy(&index);
         index = next;
     }
     labels[0] = UINT32_C(1) << 20;
-    struct nbx_index_changes one = {.put = {row, labels, NULL, 1, 1, 1}};
+    struct nbx_index_changes one = {.put = {.vectors = row, .labels = labels, .n = 1, .dim = 1}};
     cr_assert_eq(nbx_index_change(&next, index, &one), NBX_OK);
     cr_expect(nbx_index_wants_repacking(next));
     nbx_index_destroy(&index);

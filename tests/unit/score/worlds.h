@@ -156,18 +156,23 @@ static inline size_t world_dim(struct nbx_random *r)
     return 1 + world_below(r, dice == 0 ? 300 : dice < 10 ? 100 : 24);
 }
 
-/* Items [from, to) as a pack, ordered by one of the columns or by none. */
+/* Items [from, to) as a pack, ordered by one of the columns, by none, or by any partition at all.
+ */
 static inline struct nbx_packed *world_pack(const struct world *w, struct nbx_random *r,
                                             size_t from, size_t to)
 {
     static float weights[BRUTE_LABELS];
-    size_t column = world_below(r, WORLD_COLUMNS + 1);
-    for (size_t i = from; column < WORLD_COLUMNS && i < to; i++)
-        weights[i - from] = w->columns[column][w->labels[i]];
+    static uint32_t cells[BRUTE_LABELS];
+    size_t column = world_below(r, WORLD_COLUMNS + 2);
+    for (size_t i = from; i < to; i++) {
+        weights[i - from] = column < WORLD_COLUMNS ? w->columns[column][w->labels[i]] : 0;
+        cells[i - from] = (uint32_t)world_below(r, 1 + (to - from) / 40);
+    }
     struct nbx_packed *pack = NULL;
     struct nbx_packed_items items = {.vectors = w->rows + from * w->padded,
                                      .labels = w->labels + from,
                                      .weights = column < WORLD_COLUMNS ? weights : NULL,
+                                     .cells = column == WORLD_COLUMNS ? cells : NULL,
                                      .n = to - from,
                                      .dim = w->dim,
                                      .stride = w->padded};
