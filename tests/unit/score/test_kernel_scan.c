@@ -160,7 +160,8 @@ Test(kernel_scan, at_least_counts_on_every_length)
         }
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             const struct nbx_kernel *k = nbx_kernel_find(names[i]);
-            cr_assert(!k || k->at_least(x, n, least) == want, "%s n %zu seed %d", k->name, n, SEED);
+            if (k)
+                cr_assert_eq(k->at_least(x, n, least), want, "%s n %zu seed %d", k->name, n, SEED);
         }
     }
 }
@@ -171,13 +172,14 @@ Test(kernel_scan, count_counts_bits)
     for (size_t n = 0; n < MAX_N; n++) {
         size_t want = 0;
         for (size_t i = 0; i < n; i++) {
-            words[i] = nbx_random_u64(&rng) & nbx_random_u64(&rng);
+            words[i] = nbx_random_u64(&rng);
             for (int b = 0; b < 64; b++)
                 want += words[i] >> b & 1;
         }
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             const struct nbx_kernel *k = nbx_kernel_find(names[i]);
-            cr_assert(!k || k->count(words, n) == want, "%s n %zu seed %d", k->name, n, SEED);
+            if (k)
+                cr_assert_eq(k->count(words, n), want, "%s n %zu seed %d", k->name, n, SEED);
         }
     }
 }
