@@ -261,18 +261,16 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
     NBX_ASSERT(items->dim > 0 && items->n < UINT32_MAX / 2);
     struct nbx_packed *s = calloc(1, sizeof *s);
     struct place *places = malloc((items->n + 1) * sizeof *places);
-    enum nbx_err err = s && places ? NBX_OK : NBX_ELIMIT;
-    if (!err) {
+    if (s)
         *s = (struct nbx_packed){.users = 1,
                                  .dim = items->dim,
                                  .padded = nbx_padded(items->dim),
                                  .tile_bytes = nbx_tile_bytes(items->dim),
                                  .n = items->n,
                                  .n_pages = count_pages(items)};
-        err = order_items(places, items);
-        if (!err)
-            err = fill(s, items, places);
-    }
+    enum nbx_err err = s && places ? order_items(places, items) : NBX_ELIMIT;
+    if (!err)
+        err = fill(s, items, places);
     free(places);
     if (err)
         nbx_packed_release(&s);
