@@ -4,8 +4,8 @@
 #include "tests/unit/score/queries.h"
 
 #define SEED          20177
-#define WORLDS        4000
-#define QUERIES       28
+#define WORLDS        2600
+#define QUERIES       40
 #define ARENA_BYTES   (64u << 20)
 #define LARGE_ITEMS   30000
 #define LARGE_DIM     32

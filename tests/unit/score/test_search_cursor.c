@@ -4,8 +4,8 @@
 #include "tests/unit/score/queries.h"
 
 #define SEED        4711
-#define WORLDS      700
-#define QUERIES     5
+#define WORLDS      400
+#define QUERIES     8
 #define ARENA_BYTES (256u << 20)
 
 static const size_t pages[] = {1, 3, 100};
@@ -93,7 +93,7 @@ static size_t draw_while_taking(bool *taken)
 Test(search_cursor, items_may_lose_their_bits_meanwhile)
 {
     static bool taken[BRUTE_LABELS];
-    for (uint64_t seed = 1; seed <= 1500; seed++) {
+    for (uint64_t seed = 1; seed <= 600; seed++) {
         nbx_random_init(&rng, seed);
         world_random(&world, &rng);
         world_ask(&query, &world, &rng);
