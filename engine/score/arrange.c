@@ -83,7 +83,7 @@ static enum nbx_err sort_by_norm(struct place *places, const struct nbx_packed_i
         uint64_t slice = items->cells     ? items->cells[i]
                          : items->weights ? class_of(items->weights[i], most)
                                           : 0;
-        float norm = (float)norm_of(items->vectors + i * items->stride, items->dim);
+        float norm = nbx_tile_norm(items->vectors + i * items->stride, items->dim);
         places[i] = (struct place){slice << 32 | falling(norm), (uint32_t)i};
     }
     return sort_places(places, items->n);

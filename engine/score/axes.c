@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST_ITEMS 4096
+#define ITEMS_A_DIM 256 /* fewer items than this times the dimensions: not worth the memory */
 #define MOST_DIM    512 /* the decomposition takes dim^3 time: a second at 512 */
 #define SAMPLE      65536
 #define CHUNK       1024
@@ -76,7 +76,7 @@ enum nbx_err nbx_axes(float **axes, double *error, const struct nbx_packed_items
     size_t dim = items->dim;
     *axes = NULL;
     *error = 0;
-    if (items->n < LEAST_ITEMS || dim > MOST_DIM)
+    if (items->n < ITEMS_A_DIM * dim || dim > MOST_DIM)
         return NBX_OK;
     float *gram = malloc(dim * dim * sizeof *gram);
     enum nbx_err err = gram ? sum_moments(gram, items) : NBX_ELIMIT;

@@ -6,7 +6,7 @@
 static size_t place_of(const struct nbx_number_set *set, uint32_t number)
 {
     size_t at = number * UINT32_C(2654435769) & (set->room - 1);
-    while (set->slots[at] && set->slots[at] != number + 1)
+    while (set->slots[at] && set->slots[at] != number)
         at = (at + 1) & (set->room - 1);
     return at;
 }
@@ -24,7 +24,7 @@ static enum nbx_err grow(struct nbx_number_set *set, struct nbx_arena *arena)
         return NBX_ELIMIT;
     for (size_t i = 0; i < set->room; i++)
         if (set->slots[i])
-            larger.slots[place_of(&larger, set->slots[i] - 1)] = set->slots[i];
+            larger.slots[place_of(&larger, set->slots[i])] = set->slots[i];
     *set = larger;
     return NBX_OK;
 }
@@ -33,7 +33,7 @@ static enum nbx_err add(struct nbx_number_set *set, uint32_t number, struct nbx_
 {
     if (2 * set->n >= set->room && grow(set, arena))
         return NBX_ELIMIT;
-    set->slots[place_of(set, number)] = number + 1;
+    set->slots[place_of(set, number)] = number;
     set->n++;
     return NBX_OK;
 }
@@ -41,7 +41,7 @@ static enum nbx_err add(struct nbx_number_set *set, uint32_t number, struct nbx_
 static bool not_returned(const void *ctx, uint32_t label)
 {
     const struct nbx_search_cursor *c = ctx;
-    if (has(&c->returned, label))
+    if (has(&c->returned, label + 1))
         return false;
     if (c->asked.group && c->groups.n) {
         uint32_t group = c->asked.group(c->asked.tie_ctx, label);
@@ -71,14 +71,14 @@ static enum nbx_err turn_page(struct nbx_search_cursor *c)
     if (!c->page)
         return NBX_ELIMIT;
     enum nbx_err err = nbx_search(c->index, &c->query, c->arena, c->page, &c->n, NULL);
-    c->last_page = c->n < c->query.k;
+    c->last_page = !err && c->n < c->query.k;
     return err;
 }
 
 static enum nbx_err note_returned(struct nbx_search_cursor *c, uint32_t label)
 {
     uint32_t group = c->asked.group ? c->asked.group(c->asked.tie_ctx, label) : 0;
-    enum nbx_err err = add(&c->returned, label, c->arena);
+    enum nbx_err err = add(&c->returned, label + 1, c->arena);
     return err || !group ? err : add(&c->groups, group, c->arena);
 }
 
@@ -89,6 +89,8 @@ enum nbx_err nbx_search_next(struct nbx_search_cursor *c, struct nbx_hit *hit)
         if (err || c->n == 0)
             return err ? err : NBX_ENOTFOUND;
     }
-    *hit = c->page[c->at++];
-    return note_returned(c, hit->row);
+    enum nbx_err err = note_returned(c, c->page[c->at].row);
+    if (!err)
+        *hit = c->page[c->at++];
+    return err;
 }

@@ -15,7 +15,7 @@
 
 /* Numbers above 0, by open addressing. */
 struct nbx_number_set {
-    uint32_t *slots; /* (room, a power of 2), number + 1; 0: free */
+    uint32_t *slots; /* (room, a power of 2), 0: free */
     size_t n, room;
 };
 
@@ -27,7 +27,7 @@ struct nbx_search_cursor {
     struct nbx_hit *page; /* (n) */
     size_t n, at;
     bool last_page;
-    struct nbx_number_set returned, groups;
+    struct nbx_number_set returned, groups; /* labels + 1; groups */
 };
 
 /* query->k is what is likely wanted; more can be drawn. The query and what it points at stay valid

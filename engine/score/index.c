@@ -118,6 +118,7 @@ enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items
 {
     struct nbx_packed_items labelled = *items;
     uint32_t *made;
+    *out = NULL;
     enum nbx_err err = give_labels(&labelled, &made);
     if (!err)
         err = view_new(out, items->dim, 1);
@@ -273,14 +274,12 @@ enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *ol
                               const struct nbx_index_changes *changes)
 {
     struct nbx_index_changes c = *changes;
-    uint32_t *made = NULL;
     NBX_ASSERT(c.put.n == 0 || (c.put.dim == old->dim && c.put.labels));
-    enum nbx_err err = give_labels(&c.put, &made);
-    if (!err)
-        err = view_new(out, old->dim, old->n_parts + 1);
+    if (c.put.stride == 0)
+        c.put.stride = old->dim;
+    enum nbx_err err = view_new(out, old->dim, old->n_parts + 1);
     if (!err && ((err = share_changed(*out, old, &c)) || (err = add_put(*out, &c.put))))
         nbx_index_destroy(out);
-    free(made);
     return err;
 }
 

@@ -62,7 +62,8 @@ enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *ol
 /* True where packing anew is worth while: many parts, or many dead items. */
 bool nbx_index_wants_repacking(const struct nbx_index *index);
 /* All live items of a view in one pack. Reads the view alone, so that any thread may do it while
- * the writer goes on; the view must not be destroyed meanwhile. weights: by label, or NULL. */
+ * the writer goes on; the view must not be destroyed meanwhile. weights: by label, one for each
+ * that lives, or NULL. */
 enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *view,
                               const float *weights);
 /* `now` with the parts that it shares with `view` replaced by their fresh pack, which is taken

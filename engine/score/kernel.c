@@ -40,7 +40,7 @@ const struct nbx_kernel *nbx_kernel_choose(const char *wanted)
 {
     static const char *const fastest_first[] = {"avx512", "avx2", "portable"};
     const struct nbx_kernel *k = wanted && wanted[0] ? nbx_kernel_find(wanted) : NULL;
-    for (size_t i = 0; !k; i++) {
+    for (size_t i = 0; !k && i < sizeof fastest_first / sizeof *fastest_first; i++) {
         k = nbx_kernel_find(fastest_first[i]);
         if (k && wanted && wanted[0])
             nbx_log_warnx("kernel_unavailable wanted=%s used=%s", wanted, k->name);

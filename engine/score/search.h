@@ -41,7 +41,7 @@ struct nbx_query {
      * than its centre's score and this many spreads; approximate.h knows the recall that gives. */
     float reach;
     const uint64_t *eligible; /* (n_eligible) bits over labels; NULL: every live item */
-    size_t n_eligible;        /* labels beyond are not eligible */
+    size_t n_eligible;        /* a multiple of 64; labels beyond are not eligible */
     /* False: leave the item out. Asked of items good enough, after the bits. NULL: none. */
     bool (*admits)(const void *ctx, uint32_t label);
     const void *admits_ctx;

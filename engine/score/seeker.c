@@ -154,10 +154,11 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
     return err;
 }
 
-/* Solves  cap * transform(score) >= threshold  for the score, with slack for roundings. */
+/* Solves  cap * transform(score) >= threshold  for the score, with slack for roundings. A score may
+ * be infinite where no product says so, hence no finite bound lies beyond the largest float. */
 static double solve_least(const struct nbx_seeker *s, float cap)
 {
-    double value = s->candidates.threshold;
+    double value = fmin(s->candidates.threshold, FLT_MAX);
     if (s->own.weights) {
         if (value < FLT_MIN) /* weights may be 0, and small products lose their digits */
             return -INFINITY;
@@ -165,7 +166,8 @@ static double solve_least(const struct nbx_seeker *s, float cap)
             return INFINITY;
         value = value / cap * (1 - VALUE_SLACK);
     }
-    return s->own.transform ? nbx_transform_least(s->own.transform, value) : value;
+    double least = s->own.transform ? nbx_transform_least(s->own.transform, value) : value;
+    return least < INFINITY ? fmin(least, FLT_MAX) : least;
 }
 
 double nbx_seeker_least(struct nbx_seeker *s, float cap)
@@ -204,13 +206,14 @@ static void set_interval(struct nbx_candidate *c, const struct nbx_query *q, dou
                          double high)
 {
     double slack = (fabs(low) + fabs(high) + fabs((double)c->addend)) * VALUE_SLACK + 0x1p-148;
-    if (!(high - low < FLT_MAX)) { /* beyond the floats: nothing is known */
+    c->low = (float)(low + c->addend - slack);
+    c->high = (float)(high + c->addend + slack);
+    /* Beyond the floats nothing is known: the value may even be no number. */
+    if (!(c->low >= -FLT_MAX && c->high <= FLT_MAX)) {
         c->low = -INFINITY;
         c->high = INFINITY;
         return;
     }
-    c->low = (float)(low + c->addend - slack);
-    c->high = (float)(high + c->addend + slack);
     if (q->transform) {
         c->low = nbx_transform_apply(q->transform, c->low);
         c->high = nbx_transform_apply(q->transform, c->high);
@@ -367,7 +370,7 @@ static void visit_tiles(struct nbx_seeker *s, size_t part, size_t at, uint32_t w
 void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
 {
     const struct nbx_packed *pack = s->index->parts[part].pack;
-    if (s->seen[part][tile / 64] >> tile % 64 & 1)
+    if (s->own.k == 0 || (s->seen[part][tile / 64] >> tile % 64 & 1))
         return;
     s->seen[part][tile / 64] |= UINT64_C(1) << tile % 64;
     size_t node = pack->node_of_tile[tile];
@@ -443,8 +446,13 @@ static void promise_nodes(struct nbx_seeker *s, size_t part, size_t first, size_
         size_t i = (size_t)__builtin_ctz(wanted);
         const struct nbx_tile_info *info = &pack->nodes[first + i].boxes;
         struct nbx_tile_bound bound = nbx_tile_bound(query, info);
+        float scale = (float)bound.scale;
         float shift = (float)(bound.error + query->norm * info->norm * VALUE_SLACK);
-        open[i] &= s->own.kernel->lift(promises + i * NBX_NODE_TILES, (float)bound.scale, shift,
+        if (!(scale >= FLT_MIN && shift <= FLT_MAX)) { /* beyond the floats: all promise all */
+            scale = 0;
+            shift = INFINITY;
+        }
+        open[i] &= s->own.kernel->lift(promises + i * NBX_NODE_TILES, scale, shift,
                                        least_promise(s, part, first + i));
     }
 }
@@ -482,6 +490,8 @@ static float first_cut(const struct nbx_seeker *s, size_t n)
 void nbx_seeker_visit_nodes(struct nbx_seeker *s, size_t part, size_t first, size_t n,
                             bool best_first)
 {
+    if (s->own.k == 0) /* no bound keeps infinite scores out */
+        return;
     if (best_first) /* those of nodes that are not scanned stay below any cut */
         for (size_t i = 0; i < n * NBX_NODE_TILES; i++)
             s->promises[i] = -FLT_MAX;

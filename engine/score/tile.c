@@ -63,6 +63,11 @@ static double norm_of(const float *x, size_t dim)
     return sqrt(sum) * UP;
 }
 
+float nbx_tile_norm(const float *x, size_t dim)
+{
+    return round_up(norm_of(x, dim));
+}
+
 float nbx_tile_unit(const struct nbx_tile_rows *rows)
 {
     float most = 0;
@@ -79,7 +84,7 @@ void nbx_tile_pack(uint8_t *codes, uint8_t *steps, struct nbx_tile_info *info,
     for (size_t i = 0; i < rows->n; i++) {
         const float *x = rows->p + i * rows->stride;
         double error = pack_vector(codes, steps, i, x, rows, info->unit);
-        info->norm = fmaxf(info->norm, round_up(norm_of(x, rows->dim)));
+        info->norm = fmaxf(info->norm, nbx_tile_norm(x, rows->dim));
         info->error = fmaxf(info->error, round_up(error));
     }
 }

@@ -20,6 +20,7 @@
 #ifndef NBX_SCORE_TILE_H
 #define NBX_SCORE_TILE_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,6 +66,8 @@ struct nbx_tile_rows {
     size_t n, stride, dim;
 };
 
+/* |x| as a tile's info has it. */
+float nbx_tile_norm(const float *x, size_t dim);
 /* A unit fine enough for these vectors (any number of them), to be shared by their tiles. */
 float nbx_tile_unit(const struct nbx_tile_rows *rows);
 /* Up to 16 vectors into codes (nbx_tile_bytes(dim)) and steps (16), each less 1; behind the last
@@ -92,10 +95,12 @@ struct nbx_tile_bound {
 };
 struct nbx_tile_bound nbx_tile_bound(const struct nbx_tile_query *query,
                                      const struct nbx_tile_info *info);
-/* The largest canonical score that an item of norm `norm` can have. */
+/* The largest canonical score that an item of norm `norm` can have; where that passes FLT_MAX it
+ * may be infinite. */
 static inline double nbx_tile_most(const struct nbx_tile_query *query, float norm)
 {
-    return query->norm * norm * (1 + query->rounding) + query->smallest;
+    return norm < INFINITY ? query->norm * norm * (1 + query->rounding) + query->smallest
+                           : INFINITY; /* even for a query of zeros */
 }
 
 #endif

@@ -126,6 +126,8 @@ static double least_table(const struct nbx_transform *t, double value)
 
 double nbx_transform_least(const struct nbx_transform *t, double value)
 {
+    if (isinf(value))
+        return value;
     switch (t->kind) {
     case NBX_TRANSFORM_NONE: return value;
     case NBX_TRANSFORM_SIGMOID: return least_sigmoid(t, value);
