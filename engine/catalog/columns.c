@@ -2,7 +2,7 @@
 #include "engine/catalog/columns.h"
 
 #include "engine/base/check.h"
-#include "engine/catalog/charged.h"
+#include "engine/base/charged.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
-#include "engine/catalog/charged.h"
+#include "engine/base/charged.h"
 
 #include <pthread.h>
 #include <stdlib.h>

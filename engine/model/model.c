@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/model/model.h"
 
+#include "engine/base/parallel.h"
 #include "engine/blas/blas.h"
 #include "engine/model/model_internal.h"
 #include "engine/score/dot.h"
@@ -20,9 +21,20 @@ void nbx_model__release_base(struct nbx_model_base *b)
     free(b);
 }
 
+/* What the base holds beside the mapped file; indexes charge themselves. */
+static enum nbx_err charge(struct nbx_model_base *b, size_t bytes)
+{
+    enum nbx_err err = nbx_budget_take(b->budget, bytes);
+    if (!err)
+        b->charged += bytes;
+    return err;
+}
+
 static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
 {
     const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    if (charge(b, info->n_items * sizeof *b->item_no))
+        return NBX_ELIMIT;
     b->item_no = calloc(info->n_items ? info->n_items : 1, sizeof *b->item_no);
     if (!b->item_no)
         return NBX_ELIMIT;
@@ -33,6 +45,8 @@ static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
         if (b->item_no[i] >= b->n_numbers)
             b->n_numbers = b->item_no[i] + 1;
     }
+    if (charge(b, ((size_t)b->n_numbers + 1) * sizeof *b->row_of_item))
+        return NBX_ELIMIT;
     b->row_of_item = malloc(((size_t)b->n_numbers + 1) * sizeof *b->row_of_item);
     if (!b->row_of_item)
         return NBX_ELIMIT;
@@ -47,8 +61,12 @@ static enum nbx_err index_space(struct nbx_model *m, size_t s)
 {
     const struct nbx_space *space = nbx_model__space(m, s);
     size_t n = nbx_bundle_get(m->base->bundle)->n_items;
-    struct nbx_packed_items items = {
-        .vectors = space->item_factors, .labels = m->base->item_no, .n = n, .dim = space->dims};
+    struct nbx_packed_items items = {.vectors = space->item_factors,
+                                     .labels = m->base->item_no,
+                                     .n = n,
+                                     .dim = space->dims,
+                                     .threads = nbx_parallel_processors(),
+                                     .budget = m->base->budget};
     float *units = NULL;
     if (space->metric == NBX_METRIC_COSINE) {
         units = malloc((n * space->dims + 1) * sizeof *units);
@@ -61,7 +79,7 @@ static enum nbx_err index_space(struct nbx_model *m, size_t s)
     }
     enum nbx_err err = nbx_index_new(&m->index[s], &items);
     free(units);
-    return err ? err : nbx_model__measure(m, s, NULL, NULL, 0);
+    return err ? err : nbx_model__measure(m, s);
 }
 
 static enum nbx_err make_fold(struct nbx_model_base *b, size_t s, const struct nbx_space *space,
@@ -90,20 +108,6 @@ static enum nbx_err index_spaces(struct nbx_model *m)
             return err;
     }
     return NBX_OK;
-}
-
-/* What the model will hold beside the mapped file. */
-static enum nbx_err charge(struct nbx_model_base *b)
-{
-    const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
-    size_t bytes = info->n_items * 3 * sizeof(uint32_t);
-    for (size_t s = 0; s < info->n_spaces; s++)
-        bytes += info->n_items * ((nbx_padded(info->spaces[s].dims) + 4) * sizeof(float) +
-                                  nbx_tile_bytes(info->spaces[s].dims) / NBX_TILE_ITEMS);
-    enum nbx_err err = nbx_budget_take(b->budget, bytes);
-    if (!err)
-        b->charged = bytes;
-    return err;
 }
 
 void nbx_model__fill_spaces(struct nbx_model *m)
@@ -145,7 +149,7 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     b->budget = budget;
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
-    if ((err = charge(b)) || (err = number_items(b, ids)) || (err = index_spaces(m))) {
+    if ((err = number_items(b, ids)) || (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }
@@ -163,8 +167,7 @@ void nbx_model_release(struct nbx_model **model)
         return;
     for (size_t s = 0; s < NBX_BUNDLE_MAX_SPACES; s++) {
         nbx_index_destroy(&(*model)->index[s]);
-        nbx_weights_destroy(&(*model)->angles[s].weights);
-        free((*model)->angles[s].inverse_norm);
+        nbx_model__release_angles(&(*model)->angles[s], (*model)->base->budget);
     }
     nbx_model__release_base((*model)->base);
     free(*model);

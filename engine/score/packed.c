@@ -3,6 +3,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/pages.h"
+#include "engine/base/parallel.h"
 #include "engine/score/dot.h"
 
 #include <math.h>
@@ -15,6 +16,10 @@
 #define CLASSES     62 /* by weight, from the largest down; the last takes all that is smaller */
 #define CLASS_ZERO  62 /* weight 0 or less */
 #define MAX_RUNS    63
+
+/* Large enough that a thread's start does not show, small enough to share out evenly. */
+#define ITEMS_A_CHUNK  16384
+#define BLOCKS_A_CHUNK 256
 
 /* One item on its way to a position. */
 struct place {
@@ -71,17 +76,45 @@ static uint64_t falling(float x)
     return UINT32_MAX - bits;
 }
 
+/* A loop over all items, a chunk at a time. */
+struct ordering {
+    struct place *places; /* (n) */
+    const struct nbx_packed_items *items;
+    float most; /* weight */
+};
+
+static enum nbx_err place_chunk(void *ctx, unsigned worker, size_t chunk)
+{
+    const struct ordering *o = ctx;
+    const struct nbx_packed_items *items = o->items;
+    size_t end = (chunk + 1) * ITEMS_A_CHUNK;
+    (void)worker;
+    for (size_t i = chunk * ITEMS_A_CHUNK; i < end && i < items->n; i++) {
+        uint64_t class = items->weights ? class_of(items->weights[i], o->most) : 0;
+        float norm = norm_of(items->vectors + i * items->stride, items->dim);
+        o->places[i] = (struct place){class << 32 | falling(norm), (uint32_t)i};
+    }
+    return NBX_OK;
+}
+
+static unsigned threads_of(const struct nbx_packed_items *items)
+{
+    return items->threads ? items->threads : 1;
+}
+
+static size_t chunks_of(size_t n, size_t a_chunk)
+{
+    return (n + a_chunk - 1) / a_chunk;
+}
+
 static enum nbx_err order_items(struct place *places, const struct nbx_packed_items *items)
 {
-    float most = 0;
+    struct ordering o = {.places = places, .items = items};
     for (size_t i = 0; items->weights && i < items->n; i++)
-        most = fmaxf(most, items->weights[i]);
-    for (size_t i = 0; i < items->n; i++) {
-        uint64_t class = items->weights ? class_of(items->weights[i], most) : 0;
-        float norm = norm_of(items->vectors + i * items->stride, items->dim);
-        places[i] = (struct place){class << 32 | falling(norm), (uint32_t)i};
-    }
-    return sort_places(places, items->n);
+        o.most = fmaxf(o.most, items->weights[i]);
+    enum nbx_err err =
+        nbx_parallel(threads_of(items), chunks_of(items->n, ITEMS_A_CHUNK), place_chunk, &o);
+    return err ? err : sort_places(places, items->n);
 }
 
 /* Cuts the ordered items into runs by class; each begins a block. */
@@ -130,35 +163,64 @@ static enum nbx_err note_position(struct nbx_packed *s, uint32_t label, uint32_t
     return NBX_OK;
 }
 
-static enum nbx_err put_items(struct nbx_packed *s, const struct nbx_packed_items *items,
-                              const struct place *places)
+/* sources (n_blocks * 64): the item at each position. */
+static enum nbx_err put_labels(struct nbx_packed *s, const struct nbx_packed_items *items,
+                               const struct place *places, uint32_t *sources)
 {
     size_t at = 0;
     for (size_t r = 0; r < s->n_runs; r++) {
         size_t position = (size_t)s->runs[r].first * NBX_TILE_ITEMS;
         uint64_t class = places[at].key >> 32;
         for (; at < s->n && places[at].key >> 32 == class; at++, position++) {
-            uint32_t from = places[at].from;
-            memcpy(s->rows + position * s->padded, items->vectors + from * items->stride,
-                   s->dim * sizeof *s->rows);
-            s->labels[position] = items->labels[from];
-            if (note_position(s, items->labels[from], (uint32_t)position))
+            sources[position] = places[at].from;
+            s->labels[position] = items->labels[places[at].from];
+            if (note_position(s, s->labels[position], (uint32_t)position))
                 return NBX_ELIMIT;
         }
     }
     return NBX_OK;
 }
 
-static void pack_tiles(struct nbx_packed *s)
+/* A loop over all blocks, a chunk at a time. */
+struct filling {
+    struct nbx_packed *pack;
+    const struct nbx_packed_items *items;
+    const uint32_t *sources;
+};
+
+static void fill_block(const struct filling *f, size_t block)
 {
-    for (size_t b = 0; b < s->n_blocks; b++) {
-        const uint32_t *labels = s->labels + b * NBX_TILE_ITEMS;
-        size_t n = 0;
-        while (n < NBX_TILE_ITEMS && labels[n] != NBX_NO_LABEL)
-            n++;
-        nbx_tile_pack(s->tiles + b * s->tile_bytes, &s->infos[b],
-                      s->rows + b * NBX_TILE_ITEMS * s->padded, n, s->dim);
-    }
+    struct nbx_packed *s = f->pack;
+    size_t first = block * NBX_TILE_ITEMS, n = 0;
+    for (; n < NBX_TILE_ITEMS && s->labels[first + n] != NBX_NO_LABEL; n++)
+        memcpy(s->rows + (first + n) * s->padded,
+               f->items->vectors + f->sources[first + n] * f->items->stride,
+               s->dim * sizeof *s->rows);
+    nbx_tile_pack(s->tiles + block * s->tile_bytes, &s->infos[block], s->rows + first * s->padded,
+                  n, s->dim);
+}
+
+static enum nbx_err fill_chunk(void *ctx, unsigned worker, size_t chunk)
+{
+    const struct filling *f = ctx;
+    size_t end = (chunk + 1) * BLOCKS_A_CHUNK;
+    (void)worker;
+    for (size_t b = chunk * BLOCKS_A_CHUNK; b < end && b < f->pack->n_blocks; b++)
+        fill_block(f, b);
+    return NBX_OK;
+}
+
+static enum nbx_err put_items(struct nbx_packed *s, const struct nbx_packed_items *items,
+                              const struct place *places)
+{
+    uint32_t *sources = malloc((s->n_blocks * NBX_TILE_ITEMS + 1) * sizeof *sources);
+    enum nbx_err err = sources ? put_labels(s, items, places, sources) : NBX_ELIMIT;
+    struct filling f = {s, items, sources};
+    if (!err)
+        err = nbx_parallel(threads_of(items), chunks_of(s->n_blocks, BLOCKS_A_CHUNK), fill_chunk,
+                           &f);
+    free(sources);
+    return err;
 }
 
 static size_t count_pages(const struct nbx_packed_items *items)
@@ -167,6 +229,29 @@ static size_t count_pages(const struct nbx_packed_items *items)
     for (size_t i = 0; i < items->n; i++)
         most = items->labels[i] > most ? items->labels[i] : most;
     return items->n ? most / NBX_LABEL_PAGE + 1 : 0;
+}
+
+/* Takes the charge for what is about to be allocated; what that is to the byte is known later. */
+static enum nbx_err charge_first(struct nbx_packed *s)
+{
+    size_t block = s->tile_bytes + sizeof *s->infos +
+                   NBX_TILE_ITEMS * (s->padded * sizeof *s->rows + sizeof *s->labels);
+    size_t bytes = chunks_of(s->n, NBX_TILE_ITEMS) * block;
+    enum nbx_err err = nbx_budget_take(s->budget, bytes);
+    s->charged = err ? 0 : bytes;
+    return err;
+}
+
+static enum nbx_err charge_exactly(struct nbx_packed *s)
+{
+    size_t bytes = nbx_packed_bytes(s);
+    enum nbx_err err = NBX_OK;
+    if (bytes > s->charged)
+        err = nbx_budget_take(s->budget, bytes - s->charged);
+    else
+        nbx_budget_give(s->budget, s->charged - bytes);
+    s->charged = err ? s->charged : bytes;
+    return err;
 }
 
 enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_items *items)
@@ -178,23 +263,22 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
     enum nbx_err err = s && places ? NBX_OK : NBX_ELIMIT;
     if (!err) {
         *s = (struct nbx_packed){.users = 1,
+                                 .budget = items->budget,
                                  .dim = items->dim,
                                  .padded = nbx_padded(items->dim),
                                  .tile_bytes = nbx_tile_bytes(items->dim),
                                  .n = items->n,
                                  .n_pages = count_pages(items)};
-        if (!(err = order_items(places, items)) && !(err = cut_runs(s, places)) &&
-            !(err = allocate(s)))
-            err = put_items(s, items, places);
+        if (!(err = charge_first(s)) && !(err = order_items(places, items)) &&
+            !(err = cut_runs(s, places)) && !(err = allocate(s)) &&
+            !(err = put_items(s, items, places)))
+            err = charge_exactly(s);
     }
     free(places);
-    if (err) {
+    if (err)
         nbx_packed_release(&s);
-        return err;
-    }
-    pack_tiles(s);
     *out = s;
-    return NBX_OK;
+    return err;
 }
 
 void nbx_packed_release(struct nbx_packed **pack)
@@ -211,6 +295,7 @@ void nbx_packed_release(struct nbx_packed **pack)
     free(s->infos);
     free(s->runs);
     free(s->pages);
+    nbx_budget_give(s->budget, s->charged);
     free(s);
 }
 

@@ -7,13 +7,15 @@
  *          bound, norm x largest weight, falls on its own.
  *          An item is known by its label (its catalogue number); its place here is a position,
  *          block * 64 + lane.
- * Owns:    tiles, a copy of the vectors, labels. Indexes share it, counted by the writer alone.
- * Threads: making, taking and releasing: the writer. Reading: any number.
- * Errors:  NBX_ELIMIT where memory is out.
+ * Owns:    tiles, a copy of the vectors, labels, and its charge: however many indexes share a pack,
+ *          it is charged once. They are counted by the writer alone.
+ * Threads: taking and releasing: the writer. Making: any. Reading: any number.
+ * Errors:  NBX_ELIMIT where memory or the budget is out.
  */
 #ifndef NBX_SCORE_PACKED_H
 #define NBX_SCORE_PACKED_H
 
+#include "engine/base/budget.h"
 #include "engine/base/err.h"
 #include "engine/score/tile.h"
 
@@ -32,6 +34,8 @@ struct nbx_block_run {
 
 struct nbx_packed {
     unsigned users;
+    struct nbx_budget *budget; /* NULL: not charged */
+    size_t charged;
     size_t dim, padded, tile_bytes;
     size_t n;        /* items */
     size_t n_blocks; /* each run's last block may be partly empty */
@@ -52,6 +56,8 @@ struct nbx_packed_items {
     const uint32_t *labels;
     const float *weights;
     size_t n, dim, stride;
+    unsigned threads;          /* to pack with; 0: the caller's alone. The pack is the same */
+    struct nbx_budget *budget; /* what the pack holds is charged to it; NULL: to nobody */
 };
 
 /* The new pack has one user. */

@@ -32,10 +32,11 @@ static unsigned choose_step(float most, double unit)
     return step < 1 ? 1 : step > NBX_STEPS ? NBX_STEPS : (unsigned)step;
 }
 
+/* Clamped before it is rounded: lrint is one instruction, and undefined beyond a long. */
 static int code_of(double x, double unit, int code_max)
 {
-    double code = unit > 0 ? nearbyint(x / unit) : 0;
-    return code > code_max ? code_max : code < -code_max ? -code_max : (int)code;
+    double code = unit > 0 ? x / unit : 0;
+    return (int)lrint(code > code_max ? code_max : code < -code_max ? -code_max : code);
 }
 
 /* Item i of the tile: its codes and step. Returns |x - x^| and, in *norm, |x|. */
