@@ -201,13 +201,15 @@ static void *keeper_main(void *arg)
     for (;;) {
         bool changed = nbx_keeper__serve_items(k);
         changed |= reload(k);
+        changed |= nbx_keeper__repack(k);
         changed |= refresh_rankings(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
             return NULL;
         nbx_bell_sleep(&k->bell);
-        if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !atomic_load(&k->server->stop))
+        if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
+            !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -288,6 +290,7 @@ void nbx_keeper__stop(struct nbx_keeper *k)
         return;
     nbx_bell_ring(&k->bell);
     pthread_join(k->thread, NULL);
+    nbx_keeper__repack_stop(k);
     pthread_cond_destroy(&k->reloaded);
     pthread_mutex_destroy(&k->reload_lock);
 }

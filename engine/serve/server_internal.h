@@ -6,6 +6,7 @@
 
 #include "engine/base/budget.h"
 #include "engine/base/ring.h"
+#include "engine/serve/aside.h"
 #include "engine/serve/counters.h"
 #include "engine/serve/mail.h"
 #include "engine/serve/server.h"
@@ -70,6 +71,14 @@ struct nbx_fanout {
     struct nbx_counters counters;
 };
 
+/* An index being packed anew, beside the keeper. */
+struct nbx_keeper_repack {
+    struct nbx_repack *repack; /* NULL: none under way */
+    struct nbx_aside aside;
+    int64_t begun_ns, not_before_ns;
+    bool told; /* that memory is out, since it last was not */
+};
+
 /* Owns catalogue, model, vocabulary and rankings; hands out worlds. */
 struct nbx_keeper {
     struct nbx_server *server;
@@ -83,6 +92,7 @@ struct nbx_keeper {
     struct nbx_vocabulary *vocabulary;
     struct nbx_rankings *rankings;
     struct nbx_world *world;
+    struct nbx_keeper_repack repack;
     uint64_t generation, catalogue_seq;
     uint64_t ranked_trends, ranked_catalog; /* generations the rankings were made from */
     int64_t ranked_ns, ranking_took_ns;     /* when the last rankings were begun; their cost */
