@@ -41,7 +41,9 @@ static void begin(struct nbx_keeper *k)
     if (err || nbx_aside_start(&r->aside)) {
         nbx_repack_discard(&r->repack);
         try_later(r);
+        return;
     }
+    nbx_count(&k->counters.repacks_begun, 1);
 }
 
 /* True if the world changed. */
@@ -69,6 +71,7 @@ static bool end(struct nbx_keeper *k)
         nbx_log_info("index=packed ms=%lld",
                      (long long)((nbx_clock_mono_ns() - r->begun_ns) / 1000000));
     }
+    nbx_count(&k->counters.repacks_ended, 1);
     return !err;
 }
 
