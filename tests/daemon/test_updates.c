@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Item vectors that change while the daemon serves: in force with the acknowledgement, whatever
- * the index is doing meanwhile, and bounded by memory_limit.
+ * the index is doing meanwhile.
  */
 #include "tests/daemon/harness_taste.h"
 
@@ -13,8 +13,6 @@
 #define MOST     24   /* changes of one request */
 #define REPACKS  2
 #define N_EXTRA  700 /* more than a quarter of the index */
-#define BIG_DIMS 64
-#define BIG_PUT  1000
 
 static struct server s;
 static struct peer *p;
@@ -216,44 +214,5 @@ Test(updates, a_stop_and_a_reload_do_not_mind_a_repack)
         server_begin(&s);
         must_be_obeyed();
     }
-    end();
-}
-
-static struct answer put_big(int number)
-{
-    struct nbx_buf b = {0};
-    float x[BIG_DIMS];
-    for (size_t d = 0; d < BIG_DIMS; d++)
-        x[d] = (float)(1 + (d * 7 + (size_t)number) % 9);
-    for (int i = 0; i < BIG_PUT; i++) {
-        nbx_buf_printf(&b, "%s{'id': 'big%d.%d', ", i ? "," : "", number, i);
-        print_vector(&b, x, BIG_DIMS);
-        nbx_buf_printf(&b, "}");
-    }
-    nbx_buf_put_u8(&b, '\0');
-    struct answer a = ask(p, "item.put", "", "{'items': [%s]}", (char *)b.p);
-    nbx_buf_fini(&b);
-    return a;
-}
-
-Test(updates, vectors_past_memory_limit_are_refused_and_change_nothing)
-{
-    struct answer a;
-    int number = 0;
-    begin(50, BIG_DIMS, "memory_limit: 64MiB\n");
-    int64_t items = stat_of("items");
-    for (a = put_big(number); strcmp(a.status, "ok") == 0; a = put_big(++number)) {
-        cr_assert(number < 100, "memory_limit holds nothing");
-        cr_assert_eq(count_at(a.body, "errors"), 0);
-    }
-    cr_assert(number > 3);
-    REFUSED(a, "limit", "items[0].vector", "the memory for vectors is used up");
-    cr_assert_eq(stat_of("items"), items + (int64_t)number * BIG_PUT);
-    struct nbx_value *r = get(p, "item.get", "", "{'ids': ['big%d.0', 'big0.0']}", number);
-    MUST_LIST(r, "items", "id", "big0.0");
-    cr_assert_eq(count_at(r, "unknown"), 1);
-    get(p, "item.put", "", "{'items': [{'id': 'plain'}]}"); /* the rest goes on */
-    get(p, "item.delete", "", "{'ids': ['big0.0']}");
-    cr_assert_eq(stat_of("items"), items + (int64_t)number * BIG_PUT);
     end();
 }
