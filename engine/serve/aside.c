@@ -20,7 +20,8 @@ enum nbx_err nbx_aside_start(struct nbx_aside *a)
     a->running = pthread_create(&a->thread, NULL, aside_main, a) == 0;
     if (!a->running)
         return NBX_ELIMIT;
-    pthread_setschedparam(a->thread, SCHED_IDLE, &none); /* a wish */
+    if (a->idle)
+        pthread_setschedparam(a->thread, SCHED_IDLE, &none); /* a wish */
     return NBX_OK;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Between the keeper's files: keeper.c hands out worlds, keeper_items.c serves item.*,
- * keeper_repack.c has scattered indexes packed anew.
+ * keeper_repack.c has scattered indexes packed anew, keeper_ranking.c rankings made.
  *
  * Threads: keeper.
  */
@@ -23,5 +23,11 @@ bool nbx_keeper__repack(struct nbx_keeper *keeper);
 bool nbx_keeper__repacked(const struct nbx_keeper *keeper);
 /* Once the keeper's thread has ended: waits for the packing under way and throws it away. */
 void nbx_keeper__repack_stop(struct nbx_keeper *keeper);
+/* The same for rankings, which are made where they are due. */
+bool nbx_keeper__rank(struct nbx_keeper *keeper);
+bool nbx_keeper__ranked(const struct nbx_keeper *keeper);
+void nbx_keeper__rank_stop(struct nbx_keeper *keeper);
+/* The first rankings, before any thread runs. */
+enum nbx_err nbx_keeper__rank_first(struct nbx_keeper *keeper);
 
 #endif

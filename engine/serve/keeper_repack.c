@@ -36,7 +36,8 @@ static void begin(struct nbx_keeper *k)
     enum nbx_err err = nbx_repack_begin(&r->repack, k->model);
     if (!err && !r->repack)
         return;
-    r->aside = (struct nbx_aside){.work = work, .arg = r->repack, .bell = &k->bell};
+    r->aside = (struct nbx_aside){
+        .work = work, .arg = r->repack, .bell = &k->bell, .idle = true};
     r->begun_ns = now_ns;
     if (err || nbx_aside_start(&r->aside)) {
         nbx_repack_discard(&r->repack);
