@@ -96,8 +96,7 @@ static void peer_close(struct peer *p)
 
 static struct nbx_request request_of(const struct peer *p, const char *op)
 {
-    return (struct nbx_request){.op = op,
-                                .body = {(const char *)p->body.p, (uint32_t)p->body.len}};
+    return (struct nbx_request){.op = op, .body = {(const char *)p->body.p, (uint32_t)p->body.len}};
 }
 
 static const struct nbx_value *ask(struct peer *p, const char *op)
@@ -192,25 +191,24 @@ static struct nbx_server *start(void)
     struct nbx_fault fault = {0};
     struct nbx_server *server = NULL;
     listen = nbx_str_c(endpoint);
-    struct nbx_server_options options = {
-        .listen = &listen,
-        .n_listen = 1,
-        .data_dir = data_dir,
-        .workers = 2,
-        .memory_limit = MEMORY_LIMIT,
-        .vocabulary = {.types = types,
-                       .n_types = 1,
-                       .channels = channels,
-                       .n_channels = 1,
-                       .currency = NBX_STR("EUR")},
-        .trend_half_life_ms = DAY_MS,
-        .event_retention_ms = 400 * DAY_MS,
-        .decision_retention_ms = 30 * DAY_MS,
-        .queue = 4096,
-        .queue_time_ms = TIMEOUT_MS,
-        .max_message_bytes = (size_t)64 << 20,
-        .drain_timeout_ms = TIMEOUT_MS,
-        .version = "bench"};
+    struct nbx_server_options options = {.listen = &listen,
+                                         .n_listen = 1,
+                                         .data_dir = data_dir,
+                                         .workers = 2,
+                                         .memory_limit = MEMORY_LIMIT,
+                                         .vocabulary = {.types = types,
+                                                        .n_types = 1,
+                                                        .channels = channels,
+                                                        .n_channels = 1,
+                                                        .currency = NBX_STR("EUR")},
+                                         .trend_half_life_ms = DAY_MS,
+                                         .event_retention_ms = 400 * DAY_MS,
+                                         .decision_retention_ms = 30 * DAY_MS,
+                                         .queue = 4096,
+                                         .queue_time_ms = TIMEOUT_MS,
+                                         .max_message_bytes = (size_t)64 << 20,
+                                         .drain_timeout_ms = TIMEOUT_MS,
+                                         .version = "bench"};
     if (nbx_server_start(&server, &options, &fault))
         fprintf(stderr, "%s: %s\n", fault.field, fault.message);
     must(server, "start the server");
@@ -363,8 +361,8 @@ static uint64_t ask_steadily(struct peer *p, struct nbx_hist *h)
                             &p->reply))
             continue;
         failed += !nbx_str_is(p->reply.status, "ok");
-        nbx_hist_add(h, (uint64_t)(nbx_clock_mono_ns() - start_ns -
-                                   (int64_t)p->reply.tag * gap_ns));
+        nbx_hist_add(h,
+                     (uint64_t)(nbx_clock_mono_ns() - start_ns - (int64_t)p->reply.tag * gap_ns));
         got++;
     }
     return failed;

@@ -30,6 +30,26 @@ static enum nbx_err charge(struct nbx_model_base *b, size_t bytes)
     return err;
 }
 
+#define ITEMS_A_CHUNK 8192
+
+/* Numbers of the ids that are known, 0 for others, a chunk at a time. */
+struct numbering {
+    const struct nbx_bundle_info *info;
+    const struct nbx_ids *ids;
+    uint32_t *item_no; /* (n_items) */
+};
+
+static enum nbx_err find_numbers(void *ctx, unsigned worker, size_t chunk)
+{
+    const struct numbering *n = ctx;
+    size_t end = (chunk + 1) * ITEMS_A_CHUNK;
+    (void)worker;
+    for (size_t i = chunk * ITEMS_A_CHUNK; i < end && i < n->info->n_items; i++)
+        n->item_no[i] = nbx_ids_find(n->ids, n->info->item_ids[i]);
+    return NBX_OK;
+}
+
+/* New ids get theirs in the bundle's order. */
 static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
 {
     const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
@@ -38,20 +58,30 @@ static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
     b->item_no = calloc(info->n_items ? info->n_items : 1, sizeof *b->item_no);
     if (!b->item_no)
         return NBX_ELIMIT;
-    for (size_t i = 0; i < info->n_items; i++) {
-        enum nbx_err err = nbx_ids_intern(ids, info->item_ids[i], &b->item_no[i]);
-        if (err)
-            return err;
+    struct numbering n = {info, ids, b->item_no};
+    enum nbx_err err =
+        nbx_parallel(nbx_parallel_processors(), (info->n_items + ITEMS_A_CHUNK - 1) / ITEMS_A_CHUNK,
+                     find_numbers, &n);
+    for (size_t i = 0; !err && i < info->n_items; i++) {
+        if (b->item_no[i] == 0)
+            err = nbx_ids_intern(ids, info->item_ids[i], &b->item_no[i]);
         if (b->item_no[i] >= b->n_numbers)
             b->n_numbers = b->item_no[i] + 1;
     }
-    if (charge(b, ((size_t)b->n_numbers + 1) * sizeof *b->row_of_item))
+    return err;
+}
+
+static enum nbx_err map_rows(struct nbx_model_base *b)
+{
+    size_t n_items = nbx_bundle_get(b->bundle)->n_items;
+    size_t bytes = ((size_t)b->n_numbers + 1) * sizeof *b->row_of_item;
+    if (charge(b, bytes))
         return NBX_ELIMIT;
-    b->row_of_item = malloc(((size_t)b->n_numbers + 1) * sizeof *b->row_of_item);
+    b->row_of_item = malloc(bytes);
     if (!b->row_of_item)
         return NBX_ELIMIT;
-    memset(b->row_of_item, 0xFF, ((size_t)b->n_numbers + 1) * sizeof *b->row_of_item);
-    for (size_t i = 0; i < info->n_items; i++)
+    memset(b->row_of_item, 0xFF, bytes);
+    for (size_t i = 0; i < n_items; i++)
         b->row_of_item[b->item_no[i]] = (uint32_t)i;
     return NBX_OK;
 }
@@ -149,7 +179,7 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     b->budget = budget;
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
-    if ((err = number_items(b, ids)) || (err = index_spaces(m))) {
+    if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }

@@ -192,9 +192,9 @@ const float *nbx_index_vector(const struct nbx_index *index, uint32_t label)
 struct gathered {
     struct nbx_budget *budget;
     size_t dim, room, n;
-    float *vectors; /* (room, dim) */
+    float *vectors;   /* (room, dim) */
     uint32_t *labels; /* (room) */
-    float *weights; /* (room), NULL: none asked for */
+    float *weights;   /* (room), NULL: none asked for */
 };
 
 static size_t gathered_bytes(const struct gathered *g)
@@ -299,14 +299,12 @@ enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *ol
                               const struct nbx_index_changes *changes)
 {
     struct nbx_index_changes c = *changes;
-    uint32_t *made = NULL;
     NBX_ASSERT(c.put.n == 0 || (c.put.dim == old->dim && c.put.labels));
-    enum nbx_err err = give_labels(&c.put, &made);
-    if (!err)
-        err = view_new(out, old->dim, old->budget, old->n_parts + 1);
+    if (c.put.stride == 0)
+        c.put.stride = c.put.dim;
+    enum nbx_err err = view_new(out, old->dim, old->budget, old->n_parts + 1);
     if (!err && ((err = share_changed(*out, old, &c)) || (err = add_put(*out, &c.put))))
         nbx_index_destroy(out);
-    free(made);
     return err;
 }
 

@@ -217,8 +217,8 @@ static enum nbx_err put_items(struct nbx_packed *s, const struct nbx_packed_item
     enum nbx_err err = sources ? put_labels(s, items, places, sources) : NBX_ELIMIT;
     struct filling f = {s, items, sources};
     if (!err)
-        err = nbx_parallel(threads_of(items), chunks_of(s->n_blocks, BLOCKS_A_CHUNK), fill_chunk,
-                           &f);
+        err =
+            nbx_parallel(threads_of(items), chunks_of(s->n_blocks, BLOCKS_A_CHUNK), fill_chunk, &f);
     free(sources);
     return err;
 }
@@ -259,9 +259,9 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
     *out = NULL;
     NBX_ASSERT(items->dim > 0 && items->n < UINT32_MAX - MAX_RUNS * NBX_TILE_ITEMS);
     struct nbx_packed *s = calloc(1, sizeof *s);
-    struct place *places = malloc((items->n + 1) * sizeof *places);
-    enum nbx_err err = s && places ? NBX_OK : NBX_ELIMIT;
-    if (!err) {
+    struct place *places = s ? malloc((items->n + 1) * sizeof *places) : NULL;
+    enum nbx_err err = places ? NBX_OK : NBX_ELIMIT;
+    if (s) {
         *s = (struct nbx_packed){.users = 1,
                                  .budget = items->budget,
                                  .dim = items->dim,
@@ -269,7 +269,7 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
                                  .tile_bytes = nbx_tile_bytes(items->dim),
                                  .n = items->n,
                                  .n_pages = count_pages(items)};
-        if (!(err = charge_first(s)) && !(err = order_items(places, items)) &&
+        if (!err && !(err = charge_first(s)) && !(err = order_items(places, items)) &&
             !(err = cut_runs(s, places)) && !(err = allocate(s)) &&
             !(err = put_items(s, items, places)))
             err = charge_exactly(s);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Packing anew, beside the keeper, an index that many changes have scattered.
  *
- * The keeper begins it, goes on serving changes, and is woken by its bell when the work is done; the
- * new packing comes into service as any other world does. Where another bundle came into service
- * meanwhile, or the daemon stops, the work is thrown away.
+ * The keeper begins it, goes on serving changes, and is woken by its bell when the work is done;
+ * the new packing comes into service as any other world does. Where another bundle came into
+ * service meanwhile, or the daemon stops, the work is thrown away.
  */
 #include "engine/serve/keeper.h"
 
@@ -36,8 +36,7 @@ static void begin(struct nbx_keeper *k)
     enum nbx_err err = nbx_repack_begin(&r->repack, k->model);
     if (!err && !r->repack)
         return;
-    r->aside = (struct nbx_aside){
-        .work = work, .arg = r->repack, .bell = &k->bell, .idle = true};
+    r->aside = (struct nbx_aside){.work = work, .arg = r->repack, .bell = &k->bell, .idle = true};
     r->begun_ns = now_ns;
     if (err || nbx_aside_start(&r->aside)) {
         nbx_repack_discard(&r->repack);

@@ -184,8 +184,9 @@ int main(int argc, char **argv)
     unsigned counts[3] = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!read_options(&o, argc, argv)) {
-        fprintf(stderr, "usage: memory [--customers N] [--events N] [--seed S]\n"
-                        "              [--only idle|fill|limit|vectors|watchdog] [--program NBXD]\n");
+        fprintf(stderr,
+                "usage: memory [--customers N] [--events N] [--seed S]\n"
+                "              [--only idle|fill|limit|vectors|watchdog] [--program NBXD]\n");
         return 2;
     }
     printf("seed %llu, %s\n", (unsigned long long)o.sizes.seed, o.program);

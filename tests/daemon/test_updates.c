@@ -6,13 +6,13 @@
 
 #include "engine/base/random.h"
 
-#define SEED     20240703
-#define N_ITEMS  1000
-#define DIMS     8
-#define ROUNDS   250
-#define MOST     24   /* changes of one request */
-#define REPACKS  2
-#define N_EXTRA  700 /* more than a quarter of the index */
+#define SEED    20240703
+#define N_ITEMS 1000
+#define DIMS    8
+#define ROUNDS  250
+#define MOST    24 /* changes of one request */
+#define REPACKS 2
+#define N_EXTRA 700 /* more than a quarter of the index */
 
 static struct server s;
 static struct peer *p;

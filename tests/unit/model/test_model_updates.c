@@ -126,8 +126,7 @@ static void must_rank(bool by_angle)
     for (size_t i = 0; i < N_ITEMS; i++)
         want[i] = score_of(q, now[i], by_angle);
     qsort(want, N_ITEMS, sizeof *want, falling);
-    struct nbx_query query = {
-        .vector = q, .k = K, .weights = by_angle ? space->by_angle : NULL};
+    struct nbx_query query = {.vector = q, .k = K, .weights = by_angle ? space->by_angle : NULL};
     nbx_arena_reset(arena);
     cr_assert_eq(nbx_search(space->index, &query, arena, hits, &n, NULL), NBX_OK);
     cr_assert_eq(n, K);
