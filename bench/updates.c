@@ -305,6 +305,8 @@ static void measure(struct peer *p, uint32_t n, bool repacked)
         measure_one(p, n, &t);
     }
     const char *beside = repacked ? ", repacking" : "";
+    snprintf(name, sizeof name, "put %u%s: measured", n, beside);
+    report(name, (double)t.found.n, "times");
     snprintf(name, sizeof name, "put %u%s: acknowledged", n, beside);
     report_hist(name, &t.acknowledged);
     snprintf(name, sizeof name, "put %u%s: found", n, beside);
