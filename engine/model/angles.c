@@ -19,7 +19,7 @@ struct nbx_model_page {
     float inverse_norm[NBX_WEIGHT_PAGE];
 };
 
-#define BLOCKS_A_CHUNK 256
+#define TILES_A_CHUNK 1024
 
 static const float no_item[NBX_WEIGHT_PAGE];
 
@@ -87,18 +87,18 @@ static enum nbx_err pages_new(struct nbx_model_angles *a, size_t n,
     return NBX_OK;
 }
 
-/* The lengths of one pack, all of whose items live, a chunk of blocks at a time. */
+/* The lengths of one pack, all of whose items live, a chunk of tiles at a time. */
 struct measuring {
     struct nbx_model_angles *angles;
     const struct nbx_packed *pack;
 };
 
-static enum nbx_err measure_blocks(void *ctx, unsigned worker, size_t chunk)
+static enum nbx_err measure_tiles(void *ctx, unsigned worker, size_t chunk)
 {
     const struct measuring *m = ctx;
-    size_t at = chunk * BLOCKS_A_CHUNK * NBX_TILE_ITEMS;
-    size_t end = at + (size_t)BLOCKS_A_CHUNK * NBX_TILE_ITEMS;
-    size_t n = m->pack->n_blocks * NBX_TILE_ITEMS;
+    size_t at = chunk * TILES_A_CHUNK * NBX_TILE_ITEMS;
+    size_t end = at + (size_t)TILES_A_CHUNK * NBX_TILE_ITEMS;
+    size_t n = m->pack->n_tiles * NBX_TILE_ITEMS;
     (void)worker;
     for (; at < end && at < n; at++) {
         uint32_t label = m->pack->labels[at];
@@ -119,8 +119,8 @@ static enum nbx_err measure_all(struct nbx_model_angles *a, const struct nbx_ind
             err = m.pack->pages[i] ? own_page(&a->pages[i], budget) : NBX_OK;
         if (!err)
             err = nbx_parallel(nbx_parallel_processors(),
-                               (m.pack->n_blocks + BLOCKS_A_CHUNK - 1) / BLOCKS_A_CHUNK,
-                               measure_blocks, &m);
+                               (m.pack->n_tiles + TILES_A_CHUNK - 1) / TILES_A_CHUNK, measure_tiles,
+                               &m);
     }
     return err;
 }

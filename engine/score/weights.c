@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 /* Labels that no longer live count too: a cap may be too high, never too low. */
-static float block_cap(const struct nbx_weight_column *column, const uint32_t *labels)
+static float node_cap(const struct nbx_weight_column *column, const struct nbx_packed *s,
+                      const struct nbx_node *node)
 {
+    const uint32_t *labels = s->labels + (size_t)node->first_tile * NBX_TILE_ITEMS;
     float cap = 0;
-    for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
+    for (size_t i = 0; i < (size_t)node->n_tiles * NBX_TILE_ITEMS; i++)
         if (labels[i] != NBX_NO_LABEL)
             cap = fmaxf(cap, nbx_column_weight(column, labels[i]));
     return cap;
@@ -23,16 +25,16 @@ enum nbx_err nbx_caps_new(struct nbx_caps **out, const struct nbx_packed *pack,
         return NBX_ELIMIT;
     *caps = (struct nbx_caps){.users = 1,
                               .pack = pack,
-                              .blocks = malloc((pack->n_blocks + 1) * sizeof *caps->blocks),
+                              .nodes = malloc((pack->n_nodes + 1) * sizeof *caps->nodes),
                               .runs = calloc(pack->n_runs + 1, sizeof *caps->runs)};
-    if (!caps->blocks || !caps->runs) {
+    if (!caps->nodes || !caps->runs) {
         nbx_caps_release(out);
         return NBX_ELIMIT;
     }
     for (size_t r = 0; r < pack->n_runs; r++) {
-        for (size_t b = pack->runs[r].first; b < pack->runs[r].end; b++) {
-            caps->blocks[b] = block_cap(column, pack->labels + b * NBX_TILE_ITEMS);
-            caps->runs[r] = fmaxf(caps->runs[r], caps->blocks[b]);
+        for (size_t i = pack->runs[r].first; i < pack->runs[r].end; i++) {
+            caps->nodes[i] = node_cap(column, pack, &pack->nodes[i]);
+            caps->runs[r] = fmaxf(caps->runs[r], caps->nodes[i]);
         }
     }
     return NBX_OK;
@@ -44,7 +46,7 @@ void nbx_caps_release(struct nbx_caps **caps)
     *caps = NULL;
     if (!c || --c->users > 0)
         return;
-    free(c->blocks);
+    free(c->nodes);
     free(c->runs);
     free(c);
 }
@@ -70,9 +72,9 @@ static enum nbx_err weights_new(struct nbx_weights **out, size_t n_parts, size_t
     w->column.n = n_labels;
     w->column.pages = calloc(n_pages + 1, sizeof *w->column.pages);
     w->caps = calloc(n_parts + 1, sizeof(struct nbx_caps *));
-    w->block_caps = calloc(n_parts + 1, sizeof *w->block_caps);
+    w->node_caps = calloc(n_parts + 1, sizeof *w->node_caps);
     w->run_caps = calloc(n_parts + 1, sizeof *w->run_caps);
-    return w->column.pages && w->caps && w->block_caps && w->run_caps ? NBX_OK : NBX_ELIMIT;
+    return w->column.pages && w->caps && w->node_caps && w->run_caps ? NBX_OK : NBX_ELIMIT;
 }
 
 static enum nbx_err add_caps(struct nbx_weights *w, const struct nbx_packed *pack,
@@ -87,7 +89,7 @@ static enum nbx_err add_caps(struct nbx_weights *w, const struct nbx_packed *pac
         err = nbx_caps_new(&w->caps[p], pack, &w->column);
     if (err)
         return err;
-    w->block_caps[p] = w->caps[p]->blocks;
+    w->node_caps[p] = w->caps[p]->nodes;
     w->run_caps[p] = w->caps[p]->runs;
     w->n_parts++;
     return NBX_OK;
@@ -133,7 +135,7 @@ void nbx_weights_destroy(struct nbx_weights **weights)
         nbx_caps_release(&w->caps[p]);
     free(w->column.pages);
     free(w->caps);
-    free(w->block_caps);
+    free(w->node_caps);
     free(w->run_caps);
     free(w);
     *weights = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A column of item weights, made ready for an index: a cap for each block and each run.
+ * A column of item weights, made ready for an index: a cap for each node and each run.
  *
  * Why:     value differs more between items than taste does; a bound is only tight where it knows
- *          the largest weight in a block. Caps belong to a pack, so views of the same packs share
+ *          the largest weight below it. Caps belong to a pack, so views of the same packs share
  *          them and a changed item costs the caps of its own small pack alone.
  * Owns:    a share in each pack's caps; the column is the caller's and must not change while this
  *          is in use.
@@ -28,14 +28,14 @@ struct nbx_weight_column {
 struct nbx_caps {
     unsigned users;
     const struct nbx_packed *pack; /* for comparing, not for following */
-    float *blocks;                 /* (n_blocks) */
+    float *nodes;                  /* (n_nodes) */
     float *runs;                   /* (n_runs) */
 };
 
 struct nbx_weights {
     struct nbx_weight_column column;
     struct nbx_caps **caps; /* (n_parts of the index) */
-    float **block_caps;     /* (n_parts) (n_blocks), of caps */
+    float **node_caps;      /* (n_parts) (n_nodes), of caps */
     float **run_caps;       /* (n_parts) (n_runs), of caps */
     size_t n_parts;
 };

@@ -122,7 +122,9 @@ static void send_parts(struct nbx_server *s, struct nbx_fan *fan)
     for (uint32_t p = 0; p < fan->n_parts; p++)
         if (fan->parts[p].n_runs > 0)
             nbx_mail__send(s->workers[p].from_fanout, &s->workers[p].bell, &fan->parts[p]);
-    nbx_fan__part_done(own, s->fanout.to_front);
+    struct nbx_job *job = nbx_fan__part_done(own);
+    if (job)
+        nbx_front__answer(&s->front, &job, 1);
 }
 
 static void serve(struct nbx_fanout *f, struct nbx_job *job)
@@ -142,7 +144,7 @@ static void serve(struct nbx_fanout *f, struct nbx_job *job)
     }
     nbx_reply_fault(job, &fault, fan && fan->arena ? &fan->req.id : NULL);
     fan_destroy(fan);
-    nbx_mail__send(f->to_front, &s->front.bell, job);
+    nbx_front__answer(&s->front, &job, 1);
 }
 
 static void merge_run(struct nbx_observed *all, const struct nbx_run *run)
@@ -180,13 +182,12 @@ static bool assemble(struct nbx_fan *fan, struct nbx_observed *all)
     return true;
 }
 
-void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front)
+struct nbx_job *nbx_fan__part_done(struct nbx_part *part)
 {
     struct nbx_fan *fan = part->fan;
     if (atomic_fetch_sub(&fan->left, 1) > 1)
-        return;
+        return NULL;
     struct nbx_job *job = fan->job;
-    struct nbx_server *s = part->server;
     struct nbx_observed all;
     if (assemble(fan, &all)) {
         nbx_reply_begin(job, 5, &fan->req.id);
@@ -196,7 +197,7 @@ void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front)
     }
     nbx_reply_finish(job);
     fan_destroy(fan);
-    nbx_mail__send(to_front, &s->front.bell, job);
+    return job;
 }
 
 static void *fanout_main(void *arg)
@@ -221,8 +222,7 @@ enum nbx_err nbx_fanout__start(struct nbx_fanout *f, struct nbx_server *server)
 {
     f->server = server;
     f->from_front = nbx_ring_new(server->options.queue);
-    f->to_front = nbx_ring_new(server->front.max_jobs);
-    if (!f->from_front || !f->to_front || nbx_bell_init(&f->bell))
+    if (!f->from_front || nbx_bell_init(&f->bell))
         return NBX_ELIMIT;
     return pthread_create(&f->thread, NULL, fanout_main, f) ? NBX_ELIMIT : NBX_OK;
 }
@@ -238,6 +238,5 @@ void nbx_fanout__stop(struct nbx_fanout *f)
 void nbx_fanout__free(struct nbx_fanout *f)
 {
     nbx_ring_destroy(&f->from_front);
-    nbx_ring_destroy(&f->to_front);
     nbx_bell_fini(&f->bell);
 }

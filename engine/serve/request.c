@@ -30,6 +30,7 @@ static struct nbx_customer_scope scope_of(struct nbx_worker *w, int64_t now_ms)
                                        .vocabulary = w->world->vocabulary,
                                        .arena = w->arena,
                                        .batch = w->batch,
+                                       .recent = w->recent,
                                        .now_ms = now_ms};
 }
 

@@ -15,12 +15,17 @@
 
 #define NBX_PEER_SLOTS 4096
 
-/* Owns the ROUTER. Never decodes a body, never blocks on a send. */
+/* The ROUTER and the jobs, under a lock: whoever has an answer sends it, whoever is idle takes what
+ * came. The thread takes while all workers are busy, so that nothing lies in the socket without an
+ * age. Never decodes a body, never blocks on a send. */
 struct nbx_front {
     struct nbx_server *server;
     pthread_t thread;
+    pthread_mutex_t lock; /* a leaf but for the bells; guards all below but the atomics */
     void *router;
     struct nbx_bell bell;
+    int ear;           /* what the thread sleeps on; see nbx_front__ear */
+    _Atomic bool more; /* a round was full: the thread goes on */
     struct nbx_job *free_jobs;
     size_t n_jobs, max_jobs; /* made so far; bound */
     size_t in_flight;        /* jobs that other threads hold, and the bytes of their bodies */
@@ -37,13 +42,16 @@ struct nbx_worker {
     unsigned ix;
     pthread_t thread;
     struct nbx_bell bell;
+    int ear; /* what it sleeps on; see nbx_front__ear */
     struct nbx_ring *from_front, *from_fanout, *from_keeper;
-    struct nbx_ring *to_front, *to_commit;
+    struct nbx_ring *to_commit;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
+    struct nbx_recent *recent; /* its customers' records */
     struct nbx_filter_cache *filters;
     struct nbx_part *part; /* under way: bulk is served in slices between requests */
     bool stalled;          /* the store would not take its last slice */
+    _Atomic bool quit;     /* not before the keeper ended: it waits for worlds to be adopted */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
@@ -56,8 +64,8 @@ struct nbx_commit {
     pthread_t thread;
     struct nbx_bell bell;
     struct nbx_ring *from_keeper; /* workers' rings are theirs */
-    struct nbx_ring *to_front;
-    struct nbx_mail **waiting; /* (max) what the next sync releases */
+    struct nbx_mail **waiting;    /* (max) what the next sync releases */
+    struct nbx_job **answers;     /* (max) of these, what can be answered then */
     size_t max;
     struct nbx_counters counters;
 };
@@ -67,7 +75,7 @@ struct nbx_fanout {
     struct nbx_server *server;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front, *to_front;
+    struct nbx_ring *from_front;
     struct nbx_counters counters;
 };
 
@@ -94,7 +102,7 @@ struct nbx_keeper {
     struct nbx_server *server;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front, *to_front;
+    struct nbx_ring *from_front;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
     struct nbx_catalog *catalog;
@@ -115,6 +123,7 @@ struct nbx_server {
     void *zmq;
     struct nbx_server_options options; /* pointers inside are the caller's and outlive us */
     struct nbx_budget budget;
+    size_t recent_bytes; /* of each worker */
     struct nbx_store *store;
     struct nbx_ids *ids;
     struct nbx_trends *trends;
@@ -132,11 +141,21 @@ struct nbx_server {
 
 /* Each part of it: make its rings and start its thread; ask the thread to end and wait for it;
  * free what it owned, once nobody is left who looks at its rings. All take a zeroed struct. */
-enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_server *server,
-                              struct nbx_fault *fault);
+enum nbx_err nbx_front__make(struct nbx_front *front, struct nbx_server *server,
+                             struct nbx_fault *fault);
+enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_fault *fault);
 void nbx_front__drain(struct nbx_front *front);
 void nbx_front__stop(struct nbx_front *front);
 void nbx_front__free(struct nbx_front *front);
+/* From any thread: sends the replies, then takes what came meanwhile. The jobs are gone. */
+void nbx_front__answer(struct nbx_front *front, struct nbx_job *const *jobs, size_t n);
+/* From a thread that woke at an ear: takes what came off the socket and onto the rings. True where
+ * the round was full and more may wait. */
+bool nbx_front__take(struct nbx_front *front);
+/* A descriptor to sleep on until the bell rings or a message comes; -1 where there is none left.
+ * Of those asleep a message wakes one, the one that asked for its ear first. */
+int nbx_front__ear(const struct nbx_front *front, const struct nbx_bell *bell);
+void nbx_front__rest(int ear, int timeout_ms); /* -1: for ever */
 /* Workers' rings are made before any thread runs: commit and keeper look at all of them. */
 enum nbx_err nbx_worker__make(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
 enum nbx_err nbx_worker__start(struct nbx_worker *worker);
@@ -161,8 +180,8 @@ static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t
     return &s->workers[group % s->n_workers];
 }
 
-/* A part is answered; the last one makes the job's reply and sends it on `to_front`. */
-void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
+/* A part is answered; the last one makes the job's reply and returns the job, the others NULL. */
+struct nbx_job *nbx_fan__part_done(struct nbx_part *part);
 
 /* Serves one request on the worker: fills job->status, reply and durable. */
 void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);

@@ -6,7 +6,7 @@
 #include "engine/serve/reply.h"
 #include "engine/serve/server_internal.h"
 
-#include <stdlib.h>
+#include <unistd.h>
 
 #define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
 #define FILTER_BYTES   ((size_t)8 << 20)
@@ -34,7 +34,7 @@ static void serve(struct nbx_worker *w, struct nbx_job *job)
     if (job->durable)
         nbx_mail__send(w->to_commit, &w->server->commit.bell, job);
     else
-        nbx_mail__send(w->to_front, &w->server->front.bell, job);
+        nbx_front__answer(&w->server->front, &job, 1);
 }
 
 /* A slice of the part under way, or of the next one; false where nothing moved. */
@@ -51,10 +51,13 @@ static bool serve_slice(struct nbx_worker *w)
     if (part->n_done < part->n_runs)
         return !w->stalled;
     w->part = NULL;
-    if (part->durable)
+    if (part->durable) {
         nbx_mail__send(w->to_commit, &w->server->commit.bell, part);
-    else
-        nbx_fan__part_done(part, w->to_front);
+        return true;
+    }
+    struct nbx_job *job = nbx_fan__part_done(part);
+    if (job)
+        nbx_front__answer(&w->server->front, &job, 1);
     return true;
 }
 
@@ -94,12 +97,14 @@ static void *worker_main(void *arg)
     for (;;) {
         if (work(w))
             continue;
-        if (atomic_load(&w->server->stop) && !w->part)
+        if (atomic_load(&w->quit) && !w->part)
             return NULL;
         nbx_bell_sleep(&w->bell);
-        if (!waits(w) && !atomic_load(&w->server->stop))
-            nbx_bell_wait(&w->bell, w->stalled ? STALL_PAUSE_MS : -1);
+        if (!waits(w) && !atomic_load(&w->quit))
+            nbx_front__rest(w->ear, w->stalled ? STALL_PAUSE_MS : -1);
         nbx_bell_wake(&w->bell);
+        /* Before anything is served: the message that woke this thread woke no other. */
+        nbx_front__take(&w->server->front);
     }
 }
 
@@ -113,14 +118,15 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
     w->from_front = nbx_ring_new(server->options.queue);
     w->from_fanout = nbx_ring_new(max_jobs);
     w->from_keeper = nbx_ring_new(4);
-    w->to_front = nbx_ring_new(max_jobs);
     w->to_commit = nbx_ring_new(max_jobs);
     w->arena = nbx_arena_new(ARENA_BYTES);
     w->batch = nbx_batch_new();
+    w->recent = nbx_recent_new(server->recent_bytes);
     w->filters = nbx_filter_cache_new(FILTER_BYTES);
-    bool made = w->from_front && w->from_fanout && w->from_keeper && w->to_front && w->to_commit &&
-                w->arena && w->batch && w->filters;
-    return made && !nbx_bell_init(&w->bell) ? NBX_OK : NBX_ELIMIT;
+    bool made = w->from_front && w->from_fanout && w->from_keeper && w->to_commit && w->arena &&
+                w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
+    w->ear = made ? nbx_front__ear(&server->front, &w->bell) : -1;
+    return w->ear < 0 ? NBX_ELIMIT : NBX_OK;
 }
 
 enum nbx_err nbx_worker__start(struct nbx_worker *w)
@@ -132,6 +138,7 @@ void nbx_worker__stop(struct nbx_worker *w)
 {
     if (!w->thread)
         return;
+    atomic_store(&w->quit, true);
     nbx_bell_ring(&w->bell);
     pthread_join(w->thread, NULL);
 }
@@ -141,10 +148,12 @@ void nbx_worker__free(struct nbx_worker *w)
     nbx_ring_destroy(&w->from_front);
     nbx_ring_destroy(&w->from_fanout);
     nbx_ring_destroy(&w->from_keeper);
-    nbx_ring_destroy(&w->to_front);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);
+    nbx_recent_destroy(&w->recent);
     nbx_batch_destroy(&w->batch);
     nbx_arena_destroy(&w->arena);
+    if (w->ear >= 0)
+        close(w->ear);
     nbx_bell_fini(&w->bell);
 }

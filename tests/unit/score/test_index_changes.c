@@ -223,7 +223,7 @@ Test(index_changes, packs_are_charged_once_and_to_the_byte)
     size_t used = atomic_load(&budget.used), packs = 0, bits = 0;
     for (size_t p = 0; p < index->n_parts; p++) {
         packs += nbx_packed_bytes(index->parts[p].pack);
-        bits += (index->parts[p].pack->n_blocks + 1) * sizeof(uint64_t);
+        bits += (nbx_packed_words(index->parts[p].pack) + 1) * sizeof(uint64_t);
     }
     cr_assert_eq(used, packs + bits);
     struct nbx_index *another = same(index);
@@ -278,12 +278,15 @@ Test(index_changes, a_pack_is_the_same_for_any_number_of_threads)
     cr_assert_eq(nbx_packed_new(&one, &items), NBX_OK);
     for (items.threads = 2; items.threads < 6; items.threads++) {
         cr_assert_eq(nbx_packed_new(&some, &items), NBX_OK);
-        cr_assert_eq(some->n_blocks, one->n_blocks);
-        size_t positions = one->n_blocks * NBX_TILE_ITEMS;
-        cr_assert_arr_eq(some->tiles, one->tiles, one->n_blocks * one->tile_bytes);
+        cr_assert_eq(some->n_tiles, one->n_tiles);
+        cr_assert_eq(some->n_nodes, one->n_nodes);
+        size_t positions = one->n_tiles * NBX_TILE_ITEMS;
+        cr_assert_arr_eq(some->codes, one->codes, one->n_tiles * one->tile_bytes);
+        cr_assert_arr_eq(some->steps, one->steps, positions);
+        cr_assert_arr_eq(some->box_codes, one->box_codes, one->n_nodes * one->box_bytes);
         cr_assert_arr_eq(some->rows, one->rows, positions * one->padded * sizeof *one->rows);
         cr_assert_arr_eq(some->labels, one->labels, positions * sizeof *one->labels);
-        cr_assert_arr_eq(some->infos, one->infos, one->n_blocks * sizeof *one->infos);
+        cr_assert_arr_eq(some->nodes, one->nodes, one->n_nodes * sizeof *one->nodes);
         nbx_packed_release(&some);
     }
     nbx_packed_release(&one);
