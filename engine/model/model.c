@@ -7,6 +7,7 @@
 #include "engine/score/dot.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 void nbx_model__release_base(struct nbx_model_base *b)
 {
@@ -30,7 +31,9 @@ static enum nbx_err charge(struct nbx_model_base *b, size_t bytes)
     return err;
 }
 
-#define ITEMS_A_CHUNK 8192
+#define ITEMS_A_CHUNK  8192
+#define STALL_PAUSE_NS 2000000
+#define STALL_PAUSES   5000
 
 /* Numbers of the ids that are known, 0 for others, a chunk at a time. */
 struct numbering {
@@ -49,6 +52,18 @@ static enum nbx_err find_numbers(void *ctx, unsigned worker, size_t chunk)
     return NBX_OK;
 }
 
+/* A million new ids in a row may stall the store for a moment: worth waiting for. */
+static enum nbx_err intern(struct nbx_ids *ids, struct nbx_str id, uint32_t *item_no)
+{
+    const struct timespec pause = {0, STALL_PAUSE_NS};
+    enum nbx_err err = nbx_ids_intern(ids, id, item_no);
+    for (int i = 0; err == NBX_EBUSY && i < STALL_PAUSES; i++) {
+        nanosleep(&pause, NULL);
+        err = nbx_ids_intern(ids, id, item_no);
+    }
+    return err;
+}
+
 /* New ids get theirs in the bundle's order. */
 static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
 {
@@ -64,7 +79,7 @@ static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
                      find_numbers, &n);
     for (size_t i = 0; !err && i < info->n_items; i++) {
         if (b->item_no[i] == 0)
-            err = nbx_ids_intern(ids, info->item_ids[i], &b->item_no[i]);
+            err = intern(ids, info->item_ids[i], &b->item_no[i]);
         if (b->item_no[i] >= b->n_numbers)
             b->n_numbers = b->item_no[i] + 1;
     }
