@@ -133,18 +133,26 @@ enum nbx_err nbx_catalog_load(struct nbx_catalog **out, struct nbx_ids *ids,
     return err;
 }
 
+struct nbx_catalog *nbx_catalog_share(struct nbx_catalog *c)
+{
+    c->users++;
+    return c;
+}
+
 void nbx_catalog_release(struct nbx_catalog **catalog)
 {
-    if (!catalog || !*catalog)
+    struct nbx_catalog *c = catalog ? *catalog : NULL;
+    if (!c)
         return;
-    struct nbx_catalog *c = *catalog;
+    *catalog = NULL;
+    if (--c->users > 0)
+        return;
     struct nbx_catalog_home *home = c->home;
     for (size_t i = 0; i < c->n_chunks; i++)
         nbx_chunk_release(&c->chunks[i], home->budget);
     nbx_schema_release(&c->schema);
     free(c->chunks);
     free(c);
-    *catalog = NULL;
     if (--home->n_snapshots == 0)
         home_destroy(home);
 }

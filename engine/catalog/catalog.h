@@ -54,7 +54,9 @@ struct nbx_change {
 enum nbx_err nbx_catalog_apply(struct nbx_catalog **out, const struct nbx_catalog *old,
                                struct nbx_change *changes, size_t n, int64_t now_ms,
                                struct nbx_batch *batch);
-/* Frees what no other snapshot shares. */
+/* One user more of the very same snapshot. */
+struct nbx_catalog *nbx_catalog_share(struct nbx_catalog *catalog);
+/* One user less; the last one frees what no other snapshot shares. */
 void nbx_catalog_release(struct nbx_catalog **catalog);
 
 /* One more than the greatest item number that this snapshot may hold; bitmaps have this many bits,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/catalog/columns.h"
 
+#include "engine/base/charged.h"
 #include "engine/base/check.h"
-#include "engine/catalog/charged.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -30,6 +30,7 @@ enum nbx_err nbx_catalog__draft(struct nbx_catalog **out, struct nbx_catalog_hom
         if (c->chunks[i])
             c->chunks[i]->shares++;
     }
+    c->users = 1;
     c->home = home;
     c->generation = ++home->generation;
     home->n_snapshots++;

@@ -142,7 +142,6 @@ enum nbx_err nbx_rankings_build(struct nbx_rankings **out, const struct nbx_tren
         return NBX_ELIMIT;
     r->n_channels = t->n_channels;
     r->catalog_generation = nbx_catalog_generation(catalog);
-    r->catalog_generation = nbx_catalog_generation(catalog);
     r->trend = calloc((size_t)t->n_channels + 1, sizeof *r->trend);
     all.p = malloc((all.cap + 1) * sizeof *all.p);
     enum nbx_err err = NBX_ELIMIT;

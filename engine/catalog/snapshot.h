@@ -30,6 +30,7 @@ struct nbx_catalog_home {
 };
 
 struct nbx_catalog {
+    unsigned users;
     struct nbx_catalog_home *home;
     struct nbx_schema *schema;
     struct nbx_chunk **chunks; /* (n_chunks), NULL where no item ever was */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/catalog/tallies.h"
 
-#include "engine/catalog/charged.h"
+#include "engine/base/charged.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/catalog/words.h"
 
+#include "engine/base/charged.h"
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
-#include "engine/catalog/charged.h"
 
 #include <pthread.h>
 #include <stdlib.h>

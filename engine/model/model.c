@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/model/model.h"
 
+#include "engine/base/parallel.h"
 #include "engine/blas/blas.h"
 #include "engine/model/model_internal.h"
 #include "engine/score/dot.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 void nbx_model__release_base(struct nbx_model_base *b)
 {
@@ -20,24 +22,81 @@ void nbx_model__release_base(struct nbx_model_base *b)
     free(b);
 }
 
+/* What the base holds beside the mapped file; indexes charge themselves. */
+static enum nbx_err charge(struct nbx_model_base *b, size_t bytes)
+{
+    enum nbx_err err = nbx_budget_take(b->budget, bytes);
+    if (!err)
+        b->charged += bytes;
+    return err;
+}
+
+#define ITEMS_A_CHUNK  8192
+#define STALL_PAUSE_NS 2000000
+#define STALL_PAUSES   5000
+
+/* Numbers of the ids that are known, 0 for others, a chunk at a time. */
+struct numbering {
+    const struct nbx_bundle_info *info;
+    const struct nbx_ids *ids;
+    uint32_t *item_no; /* (n_items) */
+};
+
+static enum nbx_err find_numbers(void *ctx, unsigned worker, size_t chunk)
+{
+    const struct numbering *n = ctx;
+    size_t end = (chunk + 1) * ITEMS_A_CHUNK;
+    (void)worker;
+    for (size_t i = chunk * ITEMS_A_CHUNK; i < end && i < n->info->n_items; i++)
+        n->item_no[i] = nbx_ids_find(n->ids, n->info->item_ids[i]);
+    return NBX_OK;
+}
+
+/* A million new ids in a row may stall the store for a moment: worth waiting for. */
+static enum nbx_err intern(struct nbx_ids *ids, struct nbx_str id, uint32_t *item_no)
+{
+    const struct timespec pause = {0, STALL_PAUSE_NS};
+    enum nbx_err err = nbx_ids_intern(ids, id, item_no);
+    for (int i = 0; err == NBX_EBUSY && i < STALL_PAUSES; i++) {
+        nanosleep(&pause, NULL);
+        err = nbx_ids_intern(ids, id, item_no);
+    }
+    return err;
+}
+
+/* New ids get theirs in the bundle's order. */
 static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
 {
     const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    if (charge(b, info->n_items * sizeof *b->item_no))
+        return NBX_ELIMIT;
     b->item_no = calloc(info->n_items ? info->n_items : 1, sizeof *b->item_no);
     if (!b->item_no)
         return NBX_ELIMIT;
-    for (size_t i = 0; i < info->n_items; i++) {
-        enum nbx_err err = nbx_ids_intern(ids, info->item_ids[i], &b->item_no[i]);
-        if (err)
-            return err;
+    struct numbering n = {info, ids, b->item_no};
+    enum nbx_err err =
+        nbx_parallel(nbx_parallel_processors(), (info->n_items + ITEMS_A_CHUNK - 1) / ITEMS_A_CHUNK,
+                     find_numbers, &n);
+    for (size_t i = 0; !err && i < info->n_items; i++) {
+        if (b->item_no[i] == 0)
+            err = intern(ids, info->item_ids[i], &b->item_no[i]);
         if (b->item_no[i] >= b->n_numbers)
             b->n_numbers = b->item_no[i] + 1;
     }
-    b->row_of_item = malloc(((size_t)b->n_numbers + 1) * sizeof *b->row_of_item);
+    return err;
+}
+
+static enum nbx_err map_rows(struct nbx_model_base *b)
+{
+    size_t n_items = nbx_bundle_get(b->bundle)->n_items;
+    size_t bytes = ((size_t)b->n_numbers + 1) * sizeof *b->row_of_item;
+    if (charge(b, bytes))
+        return NBX_ELIMIT;
+    b->row_of_item = malloc(bytes);
     if (!b->row_of_item)
         return NBX_ELIMIT;
-    memset(b->row_of_item, 0xFF, ((size_t)b->n_numbers + 1) * sizeof *b->row_of_item);
-    for (size_t i = 0; i < info->n_items; i++)
+    memset(b->row_of_item, 0xFF, bytes);
+    for (size_t i = 0; i < n_items; i++)
         b->row_of_item[b->item_no[i]] = (uint32_t)i;
     return NBX_OK;
 }
@@ -47,8 +106,12 @@ static enum nbx_err index_space(struct nbx_model *m, size_t s)
 {
     const struct nbx_space *space = nbx_model__space(m, s);
     size_t n = nbx_bundle_get(m->base->bundle)->n_items;
-    struct nbx_packed_items items = {
-        .vectors = space->item_factors, .labels = m->base->item_no, .n = n, .dim = space->dims};
+    struct nbx_packed_items items = {.vectors = space->item_factors,
+                                     .labels = m->base->item_no,
+                                     .n = n,
+                                     .dim = space->dims,
+                                     .threads = nbx_parallel_processors(),
+                                     .budget = m->base->budget};
     float *units = NULL;
     if (space->metric == NBX_METRIC_COSINE) {
         units = malloc((n * space->dims + 1) * sizeof *units);
@@ -61,7 +124,7 @@ static enum nbx_err index_space(struct nbx_model *m, size_t s)
     }
     enum nbx_err err = nbx_index_new(&m->index[s], &items);
     free(units);
-    return err ? err : nbx_model__measure(m, s, NULL, NULL, 0);
+    return err ? err : nbx_model__measure(m, s);
 }
 
 static enum nbx_err make_fold(struct nbx_model_base *b, size_t s, const struct nbx_space *space,
@@ -90,20 +153,6 @@ static enum nbx_err index_spaces(struct nbx_model *m)
             return err;
     }
     return NBX_OK;
-}
-
-/* What the model will hold beside the mapped file. */
-static enum nbx_err charge(struct nbx_model_base *b)
-{
-    const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
-    size_t bytes = info->n_items * 3 * sizeof(uint32_t);
-    for (size_t s = 0; s < info->n_spaces; s++)
-        bytes += info->n_items * ((nbx_padded(info->spaces[s].dims) + 4) * sizeof(float) +
-                                  nbx_tile_bytes(info->spaces[s].dims) * 9 / 8 / NBX_TILE_ITEMS);
-    enum nbx_err err = nbx_budget_take(b->budget, bytes);
-    if (!err)
-        b->charged = bytes;
-    return err;
 }
 
 void nbx_model__fill_spaces(struct nbx_model *m)
@@ -145,7 +194,7 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     b->budget = budget;
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
-    if ((err = charge(b)) || (err = number_items(b, ids)) || (err = index_spaces(m))) {
+    if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }
@@ -163,8 +212,7 @@ void nbx_model_release(struct nbx_model **model)
         return;
     for (size_t s = 0; s < NBX_BUNDLE_MAX_SPACES; s++) {
         nbx_index_destroy(&(*model)->index[s]);
-        nbx_weights_destroy(&(*model)->angles[s].weights);
-        free((*model)->angles[s].inverse_norm);
+        nbx_model__release_angles(&(*model)->angles[s], (*model)->base->budget);
     }
     nbx_model__release_base((*model)->base);
     free(*model);

@@ -23,11 +23,18 @@ struct nbx_model_base {
     unsigned users; /* models that share it */
 };
 
-/* Inverse lengths of the vectors of a space, by item number, as weights of its index. */
+/* Inverse lengths of the vectors of a space, as weights of its index; all NULL where every length
+ * is 1. */
 struct nbx_model_angles {
-    float *inverse_norm; /* (n) */
-    size_t n;
+    struct nbx_model_page **pages; /* (n_pages) by item number, shared with other models */
+    size_t n_pages;
     struct nbx_weights *weights;
+};
+
+/* Items that differ from an earlier model's. */
+struct nbx_model_changed {
+    const uint32_t *item_nos; /* (n) */
+    size_t n;
 };
 
 struct nbx_model {
@@ -46,10 +53,18 @@ void nbx_model__release_base(struct nbx_model_base *base);
 void nbx_model__fill_spaces(struct nbx_model *m);
 /* x (dim) scaled to length 1 into out (dim); zero vectors stay. */
 void nbx_model__unit(float *out, const float *x, size_t dim);
-/* The angles of the index of space s; from: those of an earlier view, of which only the n_changed
- * items differ, or NULL. Spaces of unit vectors have none. */
-enum nbx_err nbx_model__measure(struct nbx_model *m, size_t s, const struct nbx_model_angles *from,
-                                const uint32_t *changed, size_t n_changed);
+/* The angles of the index of space s, whose parts have all their items. */
+enum nbx_err nbx_model__measure(struct nbx_model *m, size_t s);
+/* The same from those of an earlier view of it. made: caps of a pack that is new, or NULL. */
+enum nbx_err nbx_model__measure_again(struct nbx_model *m, size_t s,
+                                      const struct nbx_model_angles *from,
+                                      const struct nbx_model_changed *changed,
+                                      struct nbx_caps *made);
+/* Another share in the same angles; index: the very one they were made for. */
+enum nbx_err nbx_model__share_angles(struct nbx_model_angles *out,
+                                     const struct nbx_model_angles *from,
+                                     const struct nbx_index *index);
+void nbx_model__release_angles(struct nbx_model_angles *angles, struct nbx_budget *budget);
 
 static inline const struct nbx_space *nbx_model__space(const struct nbx_model *m, size_t s)
 {

@@ -120,7 +120,8 @@ static enum nbx_err refresh_space(struct nbx_model *m, size_t s, const struct nb
                                         .removed = l->removed,
                                         .n_removed = l->n_removed};
     enum nbx_err err = nbx_index_change(&m->index[s], old->index[s], &changes);
-    return err ? err : nbx_model__measure(m, s, &old->angles[s], l->changed, l->n_changed);
+    const struct nbx_model_changed changed = {l->changed, l->n_changed};
+    return err ? err : nbx_model__measure_again(m, s, &old->angles[s], &changed, NULL);
 }
 
 enum nbx_err nbx_model_refresh(struct nbx_model **out, const struct nbx_model *old,

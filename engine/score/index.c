@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/score/index.h"
 
+#include "engine/base/charged.h"
 #include "engine/base/check.h"
 #include "engine/score/dot.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Packs up to this many items are put together at each change: a few milliseconds. */
+/* A change puts the last packs together with its own items while they are of its size, or tiny, as
+ * a log-structured merge tree does: each item moves a few times, and sizes fall by half from part
+ * to part. Never more than SMALL_ITEMS at once: a few milliseconds. */
+#define TINY_ITEMS  256
 #define SMALL_ITEMS 8192
-#define MANY_PARTS  8
+#define MANY_PARTS  16
+#define FEW_DEAD    256 /* not worth a thread */
 
-static enum nbx_err view_new(struct nbx_index **out, size_t dim, size_t room)
+static enum nbx_err view_new(struct nbx_index **out, size_t dim, struct nbx_budget *budget,
+                             size_t room)
 {
     struct nbx_index *index = calloc(1, sizeof *index);
     *out = NULL;
     if (!index)
         return NBX_ELIMIT;
     index->dim = dim;
+    index->budget = budget;
     index->padded = nbx_padded(dim);
     index->parts = calloc(room + 1, sizeof *index->parts);
     if (!index->parts) {
@@ -28,14 +35,25 @@ static enum nbx_err view_new(struct nbx_index **out, size_t dim, size_t room)
     return NBX_OK;
 }
 
+static size_t live_bytes(const struct nbx_packed *pack)
+{
+    return (nbx_packed_words(pack) + 1) * sizeof(uint64_t);
+}
+
+/* Takes the last part out of the view. */
+static void drop_part(struct nbx_index *index)
+{
+    struct nbx_index_part *part = &index->parts[--index->n_parts];
+    nbx_charged_free(index->budget, part->live, live_bytes(part->pack));
+    nbx_packed_release(&part->pack);
+}
+
 void nbx_index_destroy(struct nbx_index **index)
 {
     if (!index || !*index)
         return;
-    for (size_t p = 0; p < (*index)->n_parts; p++) {
-        nbx_packed_release(&(*index)->parts[p].pack);
-        free((*index)->parts[p].live);
-    }
+    while ((*index)->n_parts > 0)
+        drop_part(*index);
     free((*index)->parts);
     free(*index);
     *index = NULL;
@@ -46,7 +64,7 @@ static enum nbx_err add_part(struct nbx_index *index, struct nbx_packed *pack,
                              const struct nbx_index_part *like)
 {
     struct nbx_index_part *part = &index->parts[index->n_parts];
-    part->live = calloc(nbx_packed_words(pack) + 1, sizeof *part->live);
+    part->live = nbx_charged_calloc(index->budget, live_bytes(pack));
     if (!part->live)
         return NBX_ELIMIT;
     part->pack = pack;
@@ -121,7 +139,7 @@ enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items
     *out = NULL;
     enum nbx_err err = give_labels(&labelled, &made);
     if (!err)
-        err = view_new(out, items->dim, 1);
+        err = view_new(out, items->dim, items->budget, 1);
     if (!err && (err = add_items(*out, &labelled)))
         nbx_index_destroy(out);
     free(made);
@@ -172,52 +190,59 @@ const float *nbx_index_vector(const struct nbx_index *index, uint32_t label)
 
 /* Live items gathered out of several parts, to be packed together. */
 struct gathered {
-    struct nbx_packed_items items;
-    float *vectors;
-    uint32_t *labels;
-    float *weights; /* NULL: none asked for */
-    size_t n;
+    struct nbx_budget *budget;
+    size_t dim, room, n;
+    float *vectors;   /* (room, dim) */
+    uint32_t *labels; /* (room) */
+    float *weights;   /* (room), NULL: none asked for */
 };
 
-static enum nbx_err gather_begin(struct gathered *g, size_t dim, size_t room, bool weighted)
+static size_t gathered_bytes(const struct gathered *g)
 {
-    *g = (struct gathered){0};
-    g->vectors = malloc((room * dim + 1) * sizeof *g->vectors);
+    return (g->room * g->dim + 1) * sizeof *g->vectors;
+}
+
+static enum nbx_err gather_begin(struct gathered *g, const struct nbx_index *index, size_t room,
+                                 bool weighted)
+{
+    *g = (struct gathered){.budget = index->budget, .dim = index->dim, .room = room};
+    g->vectors = nbx_charged_aligned(g->budget, gathered_bytes(g));
     g->labels = malloc((room + 1) * sizeof *g->labels);
     g->weights = weighted ? malloc((room + 1) * sizeof *g->weights) : NULL;
     return g->vectors && g->labels && (g->weights || !weighted) ? NBX_OK : NBX_ELIMIT;
 }
 
-static void gather_one(struct gathered *g, uint32_t label, const float *vector, size_t dim)
+static void gather_one(struct gathered *g, uint32_t label, const float *vector)
 {
-    memcpy(g->vectors + g->n * dim, vector, dim * sizeof *vector);
+    memcpy(g->vectors + g->n * g->dim, vector, g->dim * sizeof *vector);
     g->labels[g->n++] = label;
 }
 
-static void gather_part(struct gathered *g, const struct nbx_index_part *part, size_t dim)
+static void gather_part(struct gathered *g, const struct nbx_index_part *part)
 {
     const struct nbx_packed *s = part->pack;
     for (size_t w = 0; w < nbx_packed_words(s); w++) {
         for (uint64_t bits = part->live[w]; bits; bits &= bits - 1) {
             uint32_t position = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
-            gather_one(g, s->labels[position], nbx_packed_row(s, position), dim);
+            gather_one(g, s->labels[position], nbx_packed_row(s, position));
         }
     }
 }
 
-static struct nbx_packed_items gathered_items(const struct gathered *g, size_t dim)
+static struct nbx_packed_items gathered_items(const struct gathered *g)
 {
     return (struct nbx_packed_items){.vectors = g->vectors,
                                      .labels = g->labels,
                                      .weights = g->weights,
                                      .n = g->n,
-                                     .dim = dim,
-                                     .stride = dim};
+                                     .dim = g->dim,
+                                     .stride = g->dim,
+                                     .budget = g->budget};
 }
 
 static void gather_end(struct gathered *g)
 {
-    free(g->vectors);
+    nbx_charged_free(g->budget, g->vectors, gathered_bytes(g));
     free(g->labels);
     free(g->weights);
 }
@@ -239,32 +264,32 @@ static enum nbx_err share_changed(struct nbx_index *index, const struct nbx_inde
     return NBX_OK;
 }
 
-/* Takes the last part out of the view. */
-static void drop_part(struct nbx_index *index)
+static bool joins(const struct nbx_index_part *part, size_t room)
 {
-    struct nbx_index_part *part = &index->parts[--index->n_parts];
-    nbx_packed_release(&part->pack);
-    free(part->live);
+    return room + part->n_live <= SMALL_ITEMS &&
+           (part->n_live <= TINY_ITEMS || part->n_live <= 2 * room);
 }
 
-/* The put items and what lives in the small parts at the view's end become one part. Parts come
- * large ones first, so the small ones are the last. */
+/* The put items and what lives in the parts that they join become one part. Parts come large ones
+ * first, so the small ones are the last. */
 static enum nbx_err add_put(struct nbx_index *index, const struct nbx_packed_items *put)
 {
     struct gathered g;
     size_t first = index->n_parts, room = put->n;
-    while (first > 0 && index->parts[first - 1].n_live + room <= SMALL_ITEMS)
+    if (put->n == 0)
+        return NBX_OK;
+    while (first > 0 && joins(&index->parts[first - 1], room))
         room += index->parts[--first].n_live;
-    enum nbx_err err = gather_begin(&g, index->dim, room, false);
+    enum nbx_err err = gather_begin(&g, index, room, false);
     if (!err) {
         for (size_t p = first; p < index->n_parts; p++)
-            gather_part(&g, &index->parts[p], index->dim);
+            gather_part(&g, &index->parts[p]);
         for (size_t i = 0; i < put->n; i++)
-            gather_one(&g, put->labels[i], put->vectors + i * put->stride, index->dim);
-        struct nbx_packed_items items = gathered_items(&g, index->dim);
+            gather_one(&g, put->labels[i], put->vectors + i * put->stride);
+        struct nbx_packed_items items = gathered_items(&g);
         while (index->n_parts > first)
             drop_part(index);
-        err = items.n ? add_items(index, &items) : NBX_OK;
+        err = add_items(index, &items);
     }
     gather_end(&g);
     return err;
@@ -277,7 +302,7 @@ enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *ol
     NBX_ASSERT(c.put.n == 0 || (c.put.dim == old->dim && c.put.labels));
     if (c.put.stride == 0)
         c.put.stride = old->dim;
-    enum nbx_err err = view_new(out, old->dim, old->n_parts + 1);
+    enum nbx_err err = view_new(out, old->dim, old->budget, old->n_parts + 1);
     if (!err && ((err = share_changed(*out, old, &c)) || (err = add_put(*out, &c.put))))
         nbx_index_destroy(out);
     return err;
@@ -288,7 +313,8 @@ bool nbx_index_wants_repacking(const struct nbx_index *index)
     size_t stored = 0;
     for (size_t p = 0; p < index->n_parts; p++)
         stored += index->parts[p].pack->n;
-    return index->n_parts > MANY_PARTS || stored - nbx_index_count(index) > stored / 4;
+    size_t dead = stored - nbx_index_count(index);
+    return index->n_parts > MANY_PARTS || (dead > stored / 4 && dead > FEW_DEAD);
 }
 
 enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *view,
@@ -296,13 +322,13 @@ enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *v
 {
     struct gathered g;
     *out = NULL;
-    enum nbx_err err = gather_begin(&g, view->dim, nbx_index_count(view), weights != NULL);
+    enum nbx_err err = gather_begin(&g, view, nbx_index_count(view), weights != NULL);
     if (!err) {
         for (size_t p = 0; p < view->n_parts; p++)
-            gather_part(&g, &view->parts[p], view->dim);
+            gather_part(&g, &view->parts[p]);
         for (size_t i = 0; weights && i < g.n; i++)
             g.weights[i] = weights[g.labels[i]];
-        struct nbx_packed_items items = gathered_items(&g, view->dim);
+        struct nbx_packed_items items = gathered_items(&g);
         err = nbx_packed_new(out, &items);
     }
     gather_end(&g);
@@ -336,7 +362,7 @@ enum nbx_err nbx_index_adopt(struct nbx_index **out, const struct nbx_index *now
 {
     struct nbx_packed *pack = *fresh;
     *fresh = NULL;
-    enum nbx_err err = view_new(out, now->dim, now->n_parts + 1);
+    enum nbx_err err = view_new(out, now->dim, now->budget, now->n_parts + 1);
     if (!err)
         err = add_part(*out, pack, NULL);
     if (err) {

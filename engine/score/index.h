@@ -5,10 +5,11 @@
  *          index is a view over a few immutable packs: a change adds a small pack and
  *          clears the changed items' bits in the older ones, and the large ones are packed
  *          anew aside, while searches go on.
- * Owns:    its live bits, and a share in each pack. Old and new views share packs.
+ * Owns:    its live bits, and a share in each pack. Old and new views share packs. What it holds
+ *          is charged to the budget that it was made with.
  * Threads: making, changing and destroying views: the writer; nbx_index_repack may run beside it.
  *          Reading and searching: any number.
- * Errors:  NBX_ELIMIT where memory is out. Inputs are finite: doors refuse NaN.
+ * Errors:  NBX_ELIMIT where memory or the budget is out. Inputs are finite: doors refuse NaN.
  */
 #ifndef NBX_SCORE_INDEX_H
 #define NBX_SCORE_INDEX_H
@@ -30,6 +31,7 @@ struct nbx_index_part {
 
 struct nbx_index {
     size_t dim, padded;
+    struct nbx_budget *budget; /* NULL: not charged */
     size_t n_parts;
     struct nbx_index_part *parts; /* (n_parts) each label is live in at most one */
 };
@@ -54,16 +56,17 @@ struct nbx_index_changes {
     size_t n_removed;
 };
 /* The view after the changes; `old` stays valid. Takes time in proportion to the changes and, for
- * the bits, to the index / 64; small packs are put together on the way. No change at all gives
- * another view of the same. */
+ * the bits, to the index / 64; small packs are put together on the way, each item a few times in
+ * all. No change at all gives another view of the same packs. */
 enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *old,
                               const struct nbx_index_changes *changes);
 
-/* True where packing anew is worth while: many parts, or many dead items. */
+/* True where packing anew is worth while: many parts, or many dead items. Never of a view just
+ * packed. */
 bool nbx_index_wants_repacking(const struct nbx_index *index);
 /* All live items of a view in one pack. Reads the view alone, so that any thread may do it while
- * the writer goes on; the view must not be destroyed meanwhile. weights: by label, one for each
- * that lives, or NULL. */
+ * the writer goes on; the view must not be destroyed meanwhile. On the way it takes the vectors a
+ * second time, and charges them. weights: by label, one for each that lives, or NULL. */
 enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *view,
                               const float *weights);
 /* `now` with the parts that it shares with `view` replaced by their fresh pack, which is taken

@@ -297,6 +297,27 @@ static enum nbx_err make_cells(const struct build *b)
     return err;
 }
 
+/* Takes the charge for most of what will be allocated; what that is to the byte is known later. */
+static enum nbx_err charge_first(struct nbx_packed *s)
+{
+    size_t vector = s->padded * sizeof *s->rows + s->tile_bytes / NBX_TILE_ITEMS;
+    enum nbx_err err = nbx_budget_take(s->budget, s->n * vector);
+    s->charged = err ? 0 : s->n * vector;
+    return err;
+}
+
+static enum nbx_err charge_exactly(struct nbx_packed *s)
+{
+    size_t bytes = nbx_packed_bytes(s);
+    enum nbx_err err = NBX_OK;
+    if (bytes > s->charged)
+        err = nbx_budget_take(s->budget, bytes - s->charged);
+    else
+        nbx_budget_give(s->budget, s->charged - bytes);
+    s->charged = err ? s->charged : bytes;
+    return err;
+}
+
 static enum nbx_err fill(struct build *b)
 {
     struct nbx_packed *s = b->pack;
@@ -308,7 +329,7 @@ static enum nbx_err fill(struct build *b)
     if ((err = put_items(b)))
         return err;
     copy_rows(b);
-    unsigned threads = s->n_nodes > 16 ? nbx_parallel_processors() : 1;
+    unsigned threads = s->n_nodes > 16 && b->items->threads ? b->items->threads : 1;
     if ((err = nbx_parallel(threads, s->n_nodes, pack_node, b)))
         return err;
     look_ahead(s);
@@ -331,13 +352,16 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
     if (!b.pack)
         return NBX_ELIMIT;
     *b.pack = (struct nbx_packed){.users = 1,
+                                  .budget = items->budget,
                                   .dim = items->dim,
                                   .padded = nbx_padded(items->dim),
                                   .tile_bytes = nbx_tile_bytes(items->dim),
                                   .box_bytes = nbx_tile_bytes(2 * nbx_box_half(items->dim)),
                                   .n = items->n,
                                   .n_pages = count_pages(items)};
-    enum nbx_err err = fill(&b);
+    enum nbx_err err = charge_first(b.pack);
+    if (!err && !(err = fill(&b)))
+        err = charge_exactly(b.pack);
     nbx_arrangement_fini(&b.arrangement);
     free(b.slice_tiles);
     if (err)
@@ -370,6 +394,7 @@ void nbx_packed_release(struct nbx_packed **pack)
     free(s->node_of_tile);
     free(s->runs);
     free(s->pages);
+    nbx_budget_give(s->budget, s->charged);
     free(s);
 }
 

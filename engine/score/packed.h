@@ -24,6 +24,7 @@
 #ifndef NBX_SCORE_PACKED_H
 #define NBX_SCORE_PACKED_H
 
+#include "engine/base/budget.h"
 #include "engine/base/err.h"
 #include "engine/score/tile.h"
 
@@ -62,6 +63,8 @@ struct nbx_cells {
 
 struct nbx_packed {
     unsigned users;
+    struct nbx_budget *budget; /* NULL: not charged */
+    size_t charged;
     size_t dim, padded;
     size_t tile_bytes, box_bytes; /* of a tile of items, of one of boxes */
     size_t n;                     /* items */
@@ -89,6 +92,8 @@ struct nbx_packed_items {
     const float *weights;
     const uint32_t *cells;
     size_t n, dim, stride;
+    unsigned threads;          /* to pack with; 0: the caller's alone. The pack is the same */
+    struct nbx_budget *budget; /* what the pack holds is charged to it; NULL: to nobody */
 };
 
 /* The new pack has one user. */

@@ -18,6 +18,8 @@ struct nbx_counters {
     _Atomic uint64_t syncs, synced;     /* commit: syncs, and acknowledgements they released */
     _Atomic uint64_t malformed, unsent; /* front: dropped messages, replies nobody took */
     _Atomic uint64_t worlds;            /* keeper: handed out */
+    _Atomic uint64_t repacks_begun;     /* keeper: indexes packed anew */
+    _Atomic uint64_t repacks_ended;     /* likewise, also those thrown away */
 };
 
 static inline void nbx_count(_Atomic uint64_t *counter, uint64_t n)

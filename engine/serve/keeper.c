@@ -13,12 +13,6 @@
 #define RANKING_TICK_MS 50
 #define BUNDLE_PATH_MAX 4096
 #define META_CATALOGUE  "catalogue_seq"
-/* A new item must be found at once; what is in vogue may wait, and must not take a core. Each is
- * a least pause and a multiple of what the last rankings cost. */
-#define CATALOG_PAUSE_NS INT64_C(50000000)
-#define CATALOG_DUTY     10
-#define TREND_PAUSE_NS   INT64_C(1000000000)
-#define TREND_DUTY       100
 
 static struct nbx_world *make_world(struct nbx_keeper *k)
 {
@@ -66,42 +60,6 @@ enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
     k->world = world;
     nbx_count(&k->counters.worlds, 1);
     return NBX_OK;
-}
-
-/* True if counts or catalogue moved and enough time went by since the last rankings. */
-static bool rankings_due(const struct nbx_keeper *k, int64_t now_ns)
-{
-    bool catalog = nbx_catalog_generation(k->catalog) != k->ranked_catalog;
-    bool trends = nbx_trends_generation(k->server->trends) != k->ranked_trends;
-    int64_t least_ns = catalog ? CATALOG_PAUSE_NS : TREND_PAUSE_NS;
-    int64_t pause_ns = k->ranking_took_ns * (catalog ? CATALOG_DUTY : TREND_DUTY);
-    return (catalog || trends) &&
-           now_ns - k->ranked_ns >= (pause_ns > least_ns ? pause_ns : least_ns);
-}
-
-/* New rankings where they are due; true if the world changed. */
-static bool refresh_rankings(struct nbx_keeper *k)
-{
-    int64_t start_ns = nbx_clock_mono_ns();
-    if (!rankings_due(k, start_ns))
-        return false;
-    uint64_t trends = nbx_trends_generation(k->server->trends);
-    struct nbx_rankings *fresh = NULL, *old = k->rankings;
-    k->ranked_ns = start_ns;
-    if (nbx_rankings_build(&fresh, k->server->trends, k->catalog, nbx_clock_wall_ms())) {
-        nbx_log_warnx("rankings=stale reason=memory");
-        return false;
-    }
-    k->rankings = fresh;
-    k->ranked_trends = trends;
-    k->ranked_catalog = nbx_catalog_generation(k->catalog);
-    if (nbx_keeper__publish(k)) {
-        k->rankings = old;
-        old = fresh;
-    }
-    nbx_rankings_destroy(&old);
-    k->ranking_took_ns = nbx_clock_mono_ns() - start_ns;
-    return true;
 }
 
 static enum nbx_err load_newest(struct nbx_keeper *k, struct nbx_model **out,
@@ -201,13 +159,15 @@ static void *keeper_main(void *arg)
     for (;;) {
         bool changed = nbx_keeper__serve_items(k);
         changed |= reload(k);
-        changed |= refresh_rankings(k);
+        changed |= nbx_keeper__repack(k);
+        changed |= nbx_keeper__rank(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
             return NULL;
         nbx_bell_sleep(&k->bell);
-        if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !atomic_load(&k->server->stop))
+        if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
+            !nbx_keeper__ranked(k) && !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -263,10 +223,8 @@ enum nbx_err nbx_keeper__load(struct nbx_keeper *k, struct nbx_server *server,
         return nbx_fault_set(fault, err, NULL, "the store cannot be read: %s", nbx_err_status(err));
     if ((err = load_catalog(k, fault)) || (err = load_newest(k, &k->model, fault)))
         return err;
-    if ((err = nbx_rankings_build(&k->rankings, server->trends, k->catalog, nbx_clock_wall_ms())))
+    if ((err = nbx_keeper__rank_first(k)))
         return nbx_fault_set(fault, err, NULL, "no memory for the rankings");
-    k->ranked_trends = nbx_trends_generation(server->trends);
-    k->ranked_catalog = nbx_catalog_generation(k->catalog);
     k->world = make_world(k);
     return k->world ? NBX_OK : NBX_ELIMIT;
 }
@@ -287,6 +245,8 @@ void nbx_keeper__stop(struct nbx_keeper *k)
         return;
     nbx_bell_ring(&k->bell);
     pthread_join(k->thread, NULL);
+    nbx_keeper__repack_stop(k);
+    nbx_keeper__rank_stop(k);
     pthread_cond_destroy(&k->reloaded);
     pthread_mutex_destroy(&k->reload_lock);
 }

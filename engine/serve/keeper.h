@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Between the keeper's two files: keeper.c hands out worlds, keeper_items.c serves item.*.
+ * Between the keeper's files: keeper.c hands out worlds, keeper_items.c serves item.*,
+ * keeper_repack.c has scattered indexes packed anew, keeper_ranking.c rankings made.
  *
  * Threads: keeper.
  */
@@ -15,5 +16,18 @@ enum nbx_err nbx_keeper__publish(struct nbx_keeper *keeper);
 bool nbx_keeper__serve_items(struct nbx_keeper *keeper);
 /* Adds the catalogue's sequence number to the batch. */
 void nbx_keeper__put_seq(struct nbx_keeper *keeper);
+/* Begins to pack an index anew where one wants it, and where that is done hands out the world with
+ * it; true if the world changed. */
+bool nbx_keeper__repack(struct nbx_keeper *keeper);
+/* True while a new packing waits to be handed out. */
+bool nbx_keeper__repacked(const struct nbx_keeper *keeper);
+/* Once the keeper's thread has ended: waits for the packing under way and throws it away. */
+void nbx_keeper__repack_stop(struct nbx_keeper *keeper);
+/* The same for rankings, which are made where they are due. */
+bool nbx_keeper__rank(struct nbx_keeper *keeper);
+bool nbx_keeper__ranked(const struct nbx_keeper *keeper);
+void nbx_keeper__rank_stop(struct nbx_keeper *keeper);
+/* The first rankings, before any thread runs. */
+enum nbx_err nbx_keeper__rank_first(struct nbx_keeper *keeper);
 
 #endif

@@ -8,6 +8,7 @@
 #include "engine/serve/reply.h"
 #include "proto/wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -103,7 +104,7 @@ static void number_new_items(struct nbx_keeper *k, const struct order *o)
 static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **newest)
 {
     struct nbx_catalog *next = NULL;
-    if (o->n == 0) {
+    if (o->n == 0 || o->fault.code) {
         o->seq = k->catalogue_seq;
         return;
     }
@@ -213,7 +214,8 @@ static enum nbx_err adopt(struct nbx_keeper *k, struct nbx_catalog *newest)
     return NBX_OK;
 }
 
-static void serve_round(struct nbx_keeper *k, struct order *orders, size_t n)
+/* Brings the orders into service, all in one snapshot, or none of them. */
+static enum nbx_err take(struct nbx_keeper *k, struct order *orders, size_t n)
 {
     struct nbx_catalog *newest = k->catalog;
     uint64_t seq_before = k->catalogue_seq;
@@ -223,9 +225,33 @@ static void serve_round(struct nbx_keeper *k, struct order *orders, size_t n)
     nbx_batch_clear(k->batch);
     if (err)
         k->catalogue_seq = seq_before;
+    return err;
+}
+
+/* Beyond the catalogue's own memory, which it refuses entry by entry, vectors take the index's. */
+static void refuse(struct order *o, enum nbx_err err)
+{
+    char field[NBX_FAULT_FIELD_BYTES];
+    if (o->n == 0 || o->fault.code)
+        return;
+    for (uint32_t i = 0; err == NBX_ELIMIT && i < o->n; i++) {
+        if (!o->changes[i].fields || !nbx_value_get(o->changes[i].fields, "vector"))
+            continue;
+        snprintf(field, sizeof field, "items[%u].vector", o->index[i]);
+        nbx_fault_set(&o->fault, err, field, "the memory for vectors is used up");
+        return;
+    }
+    nbx_fault_set(&o->fault, err, NULL, "the catalogue cannot be written");
+}
+
+static void serve_round(struct nbx_keeper *k, struct order *orders, size_t n)
+{
+    enum nbx_err err = take(k, orders, n);
+    bool apart = err == NBX_ELIMIT && n > 1; /* those that still fit do not suffer */
     for (size_t i = 0; i < n; i++) {
-        if (err && orders[i].n && !orders[i].fault.code)
-            nbx_fault_set(&orders[i].fault, err, NULL, "the catalogue cannot be written");
+        enum nbx_err own = apart ? take(k, &orders[i], 1) : err;
+        if (own)
+            refuse(&orders[i], own);
         reply(k, &orders[i]);
     }
     nbx_arena_reset(k->arena);

@@ -56,6 +56,8 @@ static void put_work(struct stats *s, const struct nbx_server *server)
     put(s, "syncs", nbx_counted(&server->commit.counters.syncs));
     put(s, "syncs.acknowledged", nbx_counted(&server->commit.counters.synced));
     put(s, "worlds", nbx_counted(&server->keeper.counters.worlds));
+    put(s, "repacks.begun", nbx_counted(&server->keeper.counters.repacks_begun));
+    put(s, "repacks.ended", nbx_counted(&server->keeper.counters.repacks_ended));
 }
 
 static uint64_t resident_bytes(void)

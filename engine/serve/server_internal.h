@@ -6,6 +6,7 @@
 
 #include "engine/base/budget.h"
 #include "engine/base/ring.h"
+#include "engine/serve/aside.h"
 #include "engine/serve/counters.h"
 #include "engine/serve/mail.h"
 #include "engine/serve/server.h"
@@ -78,6 +79,24 @@ struct nbx_fanout {
     struct nbx_counters counters;
 };
 
+/* An index being packed anew, beside the keeper. */
+struct nbx_keeper_repack {
+    struct nbx_repack *repack; /* NULL: none under way */
+    struct nbx_aside aside;
+    int64_t begun_ns, not_before_ns;
+    bool told; /* that memory is out, since it last was not */
+};
+
+/* Rankings being made, beside the keeper, of the catalogue as it was when they were begun. */
+struct nbx_keeper_ranking {
+    struct nbx_aside aside;
+    const struct nbx_trends *trends;
+    struct nbx_catalog *catalog; /* a share */
+    struct nbx_rankings *fresh;
+    uint64_t from_trends, from_catalog; /* generations of the newest that were begun */
+    int64_t begun_ns, took_ns;          /* when the newest were begun; the cost of those made */
+};
+
 /* Owns catalogue, model, vocabulary and rankings; hands out worlds. */
 struct nbx_keeper {
     struct nbx_server *server;
@@ -91,9 +110,9 @@ struct nbx_keeper {
     struct nbx_vocabulary *vocabulary;
     struct nbx_rankings *rankings;
     struct nbx_world *world;
+    struct nbx_keeper_repack repack;
+    struct nbx_keeper_ranking ranking;
     uint64_t generation, catalogue_seq;
-    uint64_t ranked_trends, ranked_catalog; /* generations the rankings were made from */
-    int64_t ranked_ns, ranking_took_ns;     /* when the last rankings were begun; their cost */
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;
     const struct nbx_vocabulary_options *reload; /* NULL: nothing asked */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * What the daemon takes of memory, and that its bounds hold.
  *
- *     memory [--customers N] [--events N] [--seed S] [--only idle|fill|limit|watchdog]
+ *     memory [--customers N] [--events N] [--seed S] [--only idle|fill|limit|vectors|watchdog]
  *            [--program NBXD]
  *
  * idle      an empty daemon at default settings is small
  * fill      customers with events: resident and on disk, during and after; ready soon after a kill
  * limit     past memory_limit item.put answers `limit` entry by entry, and the rest goes on
+ * vectors   past it an item.put with vectors is refused whole, and the rest goes on
  * watchdog  a peer that never ends its message ends the daemon cleanly instead of the machine
  *
  * Sizes need a daemon without sanitizers: beside a sanitized build the release build's nbxd is
@@ -108,6 +109,7 @@ static const struct {
     {"idle", idle, ""},
     {"fill", fill, "queue_time: 60s\n"}, /* as fast as it goes: nothing may be shed */
     {"limit", memory_limit, "workers: 1\nmemory_limit: 64MiB\nqueue_time: 60s\n"},
+    {"vectors", memory_vectors, "workers: 1\nmemory_limit: 96MiB\nqueue_time: 60s\n"},
     {"watchdog", memory_watchdog, "workers: 1\nmemory_limit: 96MiB\n"},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
@@ -182,8 +184,9 @@ int main(int argc, char **argv)
     unsigned counts[3] = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!read_options(&o, argc, argv)) {
-        fprintf(stderr, "usage: memory [--customers N] [--events N] [--seed S]\n"
-                        "              [--only idle|fill|limit|watchdog] [--program NBXD]\n");
+        fprintf(stderr,
+                "usage: memory [--customers N] [--events N] [--seed S]\n"
+                "              [--only idle|fill|limit|vectors|watchdog] [--program NBXD]\n");
         return 2;
     }
     printf("seed %llu, %s\n", (unsigned long long)o.sizes.seed, o.program);

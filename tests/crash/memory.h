@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The cases of the memory test that need more than a look: memory_limits.c.
+ * The cases of the memory test that need more than a look: memory_limits.c, memory_vectors.c.
  *
  * Threads: main.
  * Errors:  FAILED, after saying on stdout why.
@@ -18,6 +18,7 @@ struct memory_case {
 };
 
 enum verdict memory_limit(struct memory_case *c);
+enum verdict memory_vectors(struct memory_case *c);
 enum verdict memory_watchdog(struct memory_case *c);
 
 #endif

@@ -229,7 +229,8 @@ Test(search, infinite_values_tie)
 Test(search, a_value_is_what_its_parts_say)
 {
     float column[] = {0, 2}, from[] = {0, 4}, into[] = {0, 1};
-    struct nbx_weights weights = {.by_label = column, .n = 2};
+    const float *pages[] = {column};
+    struct nbx_weights weights = {.column = {pages, 2}};
     struct nbx_addends addends = {.n = 0};
     struct nbx_transform t = {.kind = NBX_TRANSFORM_TABLE, .from = from, .into = into, .n = 2};
     struct nbx_query q = {0};

@@ -5,8 +5,8 @@
  * Threads: any.
  * Errors:  NULL past the budget or where memory is out; nothing is charged then.
  */
-#ifndef NBX_CATALOG_CHARGED_H
-#define NBX_CATALOG_CHARGED_H
+#ifndef NBX_BASE_CHARGED_H
+#define NBX_BASE_CHARGED_H
 
 #include "engine/base/budget.h"
 
