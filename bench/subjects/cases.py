@@ -89,7 +89,10 @@ class Comparison:
         return np.fromfile(path, "<u4").reshape(-1, K_TRUTH)[:, :k]
 
     def choose(self, case, k, rival):
-        """The rival's best settings, from the cache or by a sweep; None where it cannot be asked."""
+        """The rival's best settings, from the cache or by a sweep; None where it cannot be asked.
+        They are chosen with the newest release that takes the index: an older one gives the same
+        lists from the same file."""
+        rival = self.toolbox.newest(rival)
         safe = re.sub(r"[^\w.-]", "_", self.toolbox.name(rival))
         path = self.toolbox.path("index", f"{case.key}.k{k}.{safe}.chosen")
         if os.path.exists(path):

@@ -80,8 +80,8 @@ LARGE = 500_000
 class Toolbox:
     """Installs, compiles, builds; remembers what is there in the cache folder."""
 
-    def __init__(self, cache, say):
-        self.cache, self.say = cache, say
+    def __init__(self, cache, say, build=True):
+        self.cache, self.say, self.build = cache, say, build
         self.programs, self.versions, self.includes = {}, {}, []
         for folder in ("bin", "index"):
             os.makedirs(os.path.join(cache, folder), exist_ok=True)
@@ -158,6 +158,11 @@ class Toolbox:
     def have(self, rival):
         return rival.library in self.programs
 
+    def newest(self, rival):
+        """The same kind of the newest release that is here."""
+        newer = dataclasses.replace(rival, library=rival.library.split("-")[0] + "-newer")
+        return newer if self.have(newer) else rival
+
     def name(self, rival):
         return f"{rival.library.split('-')[0]} {self.versions[rival.library]} {rival.kind}"
 
@@ -177,6 +182,8 @@ class Toolbox:
         stem = os.path.splitext(os.path.basename(items))[0]
         path = self.path("index", f"{stem}.{family}.{safe}")
         if not os.path.exists(path):
+            if not self.build:
+                raise CannotInstall(f"{os.path.basename(path)} is not built")
             self.say(f"building {family} {description} for {stem}")
             builder = family + "-newer" if family + "-newer" in self.programs else family
             shape = description.split("-") if family == "hnswlib" else [description]

@@ -6,12 +6,14 @@ import dataclasses
 import numpy as np
 
 from process import Failed, Subject, recall
+from rivals import CannotInstall
 
 WANTED = 0.99
 HOPELESS = 3       # settings this many times slower than the best that reached are not pursued
 TOO_SLOW_US = 1e5  # nor are those that take as long where none has
 
 
+N_EXACT = 20   # queries of an index that has nothing to choose
 N_ROUGH = 200  # queries that say where to look; the choice itself counts all
 
 
@@ -66,7 +68,7 @@ class Sweep:
     def one_index(self, subject, rival, description, best):
         """The best settings of one built index; best is what other indexes reached."""
         if not rival.width:
-            return self._try(subject, description, {})
+            return self._try(subject, description, {}, N_EXACT)
         grid = rival.grid(description, subject.k)
         for factor in rival.factors or (None,):
             refining = {} if factor is None else {"k_factor_rf": factor}
@@ -96,6 +98,6 @@ class Sweep:
                     if case.kept:
                         subject.filter(case.kept)
                     best = self.one_index(subject, rival, description, best)
-            except Failed as error:
+            except (Failed, CannotInstall) as error:
                 toolbox.say(f"left out: {description}: {error}")
         return best
