@@ -229,9 +229,10 @@ static struct options parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    static struct input in; /* to the end of the process, as what it owns */
+    static struct nbx_subject subject;
     struct options o = parse(argc, argv);
-    struct input in = read_input(&o);
-    struct nbx_subject subject;
+    in = read_input(&o);
     if (o.mode == TRUTH) {
         write_truth(&o, &in);
         return 0;

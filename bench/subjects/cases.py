@@ -11,7 +11,7 @@ import numpy as np
 
 from process import Failed, Subject, in_rounds, recall
 from rivals import RIVALS
-from sweep import Chosen, Sweep
+from sweep import READ_SPEED, Chosen, Sweep
 
 N_TRUTH = 1000     # queries whose recall is counted
 K_TRUTH = 100      # a list of fewer is the beginning of it
@@ -99,7 +99,9 @@ class Comparison:
             with open(path, encoding="utf-8") as file:
                 return Chosen(**json.load(file))
         self.say(f"choosing {self.toolbox.name(rival)} for {case.key}, k {k}")
-        chosen = Sweep(self.truth(case, k)).run(self.toolbox, rival, case, k, {self.core})
+        too_slow_us = 4 * case.n * case.dim / READ_SPEED * 1e6
+        chosen = Sweep(self.truth(case, k), too_slow_us).run(self.toolbox, rival, case, k,
+                                                             {self.core})
         if chosen:
             with open(path + ".part", "w", encoding="utf-8") as file:
                 json.dump(dataclasses.asdict(chosen), file)

@@ -10,7 +10,7 @@ from rivals import CannotInstall
 
 WANTED = 0.99
 HOPELESS = 3       # settings this many times slower than the best that reached are not pursued
-TOO_SLOW_US = 1e5  # nor are those that take as long where none has
+READ_SPEED = 1e10  # bytes a second: nor those that take longer than reading every vector
 
 
 N_EXACT = 20   # queries of an index that has nothing to choose
@@ -47,16 +47,15 @@ def smallest(values, reaches):
     return values[low]
 
 
-def hopeless(now, best):
-    limit = HOPELESS * best.p50_us if best and best.reached else TOO_SLOW_US
-    return now.p50_us > limit
-
-
 class Sweep:
     """One case's truth, against which settings are tried on a serving subject."""
 
-    def __init__(self, truth, wanted=WANTED):
-        self.truth, self.wanted = truth, wanted
+    def __init__(self, truth, too_slow_us=np.inf, wanted=WANTED):
+        self.truth, self.too_slow_us, self.wanted = truth, too_slow_us, wanted
+
+    def _hopeless(self, now, best):
+        reached = best and best.reached
+        return now.p50_us > (HOPELESS * best.p50_us if reached else self.too_slow_us)
 
     def _try(self, subject, description, parameters, n=None):
         subject.set(parameters)
@@ -73,18 +72,27 @@ class Sweep:
         for factor in rival.factors or (None,):
             refining = {} if factor is None else {"k_factor_rf": factor}
 
-            def attempt(value, n=None, refining=refining):
-                return self._try(subject, description, {rival.width: value, **refining}, n)
+            def attempt(at, n=None, refining=refining):
+                return self._try(subject, description, {rival.width: grid[at], **refining}, n)
 
-            def enough(value, best=best, attempt=attempt):
-                now = attempt(value, N_ROUGH)
-                return now.reached or hopeless(now, best)
-            for value in grid[grid.index(smallest(grid, enough)):]:
-                now = attempt(value)
-                best = now if now.better_than(best) else best
-                if now.reached or hopeless(now, best):
-                    break
+            def enough(at, best=best, attempt=attempt):
+                now = attempt(at, N_ROUGH)
+                return now.reached or self._hopeless(now, best)
+            best = self._around(attempt, smallest(range(len(grid)), enough), len(grid), best)
         return best
+
+    def _around(self, attempt, at, n, best):
+        """From a rough place on the grid down to the smallest that reaches, or up to the first."""
+        now = attempt(at)
+        step = -1 if now.reached else 1
+        while True:
+            best = now if now.better_than(best) else best
+            at += step
+            if not 0 <= at < n or step > 0 and (now.reached or self._hopeless(now, best)):
+                return best
+            now = attempt(at)
+            if step < 0 and not now.reached:
+                return best
 
     def run(self, toolbox, rival, case, k, cores):
         """The best settings over every index of this rival; None where none could be asked."""
