@@ -77,7 +77,8 @@ class Comparison:
 
     def truth(self, case, k):
         """(N_TRUTH, k) brute-force ids."""
-        path = self.toolbox.path("index", f"{case.key}.truth")
+        asked = os.path.splitext(os.path.basename(case.queries))[0]
+        path = self.toolbox.path("index", f"{case.key}.{asked}.truth")
         if not os.path.exists(path):
             words = ["--k", str(K_TRUTH), "--queries", str(N_TRUTH), "--truth", path + ".part"]
             words += ["--eligible", case.kept] if case.kept else []

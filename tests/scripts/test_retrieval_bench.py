@@ -179,7 +179,7 @@ class Measured(unittest.TestCase):
         comparison = self.comparison()
         truth = comparison.truth(self.case, 100).copy()
         truth[5, 3] = (truth[5, 3] + 1) % N
-        truth.tofile(os.path.join(self.folder, "index", f"{self.case.key}.truth"))
+        truth.tofile(os.path.join(self.folder, "index", f"{self.case.key}.queries.truth"))
         row, = comparison.measure(self.case, 10)
         self.assertFalse(row["equal"])
         self.assertEqual(len(driver().wrong([{"rows": [row]}])), 1)
