@@ -69,6 +69,7 @@ class Comparison:
     def __init__(self, program, toolbox, core, rounds, say, rivals=RIVALS):
         self.program, self.toolbox, self.core, self.rounds = program, toolbox, core, rounds
         self.say, self.rivals = say, rivals
+        self.cannot = set()  # (case, k, rival's name) that no index could answer
 
     def _own(self, case, *words):
         n_queries = os.path.getsize(case.queries) // 4 // case.dim
@@ -94,6 +95,9 @@ class Comparison:
         They are chosen with the newest release that takes the index: an older one gives the same
         lists from the same file."""
         rival = self.toolbox.newest(rival)
+        asked = case.key, k, self.toolbox.name(rival)
+        if asked in self.cannot:
+            return None
         safe = re.sub(r"[^\w.-]", "_", self.toolbox.name(rival))
         path = self.toolbox.path("index", f"{case.key}.k{k}.{safe}.chosen")
         if os.path.exists(path):
@@ -103,7 +107,9 @@ class Comparison:
         too_slow_us = 4 * case.n * case.dim / READ_SPEED * 1e6
         chosen = Sweep(self.truth(case, k), too_slow_us).run(self.toolbox, rival, case, k,
                                                              {self.core})
-        if chosen:
+        if not chosen:
+            self.cannot.add(asked)
+        else:
             with open(path + ".part", "w", encoding="utf-8") as file:
                 json.dump(dataclasses.asdict(chosen), file)
             os.rename(path + ".part", path)
