@@ -106,7 +106,7 @@ def in_turns(subjects, plans, slice_seconds=0.25, warm=20):
     return {subject: np.concatenate(parts) for subject, parts in done.items()}
 
 
-def in_rounds(subjects, usual_us, rounds, n_queries, seconds=2.0):
+def in_rounds(subjects, usual_us, rounds, n_queries, seconds=1.0):
     """The medians over the rounds of each subject's p50 and p99, in microseconds."""
     plans = {}
     for subject in subjects:
