@@ -53,7 +53,7 @@ def lists_of(description):
     return int(found.group(1)) if found else 0
 
 
-IVF = tuple(f"IVF{n},Flat" for n in (512, 1024, 2048, 4096, 8192))
+IVF = tuple(f"IVF{n},Flat" for n in (256, 512, 1024, 2048, 4096, 8192))
 FAST_SCAN = tuple(f"IVF{n},PQ{{half}}x4fs,RFlat" for n in (1024, 2048))
 FACTORS = (8, 32, 128)
 
