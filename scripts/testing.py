@@ -14,7 +14,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DEV = os.path.join(ROOT, "build", "dev")
 TSAN = os.path.join(ROOT, "build", "tsan")
-PROGRAMS = ["nbxd", "nbx", "nbx-train", "nbx-sim", "nbx-bench"]
+PROGRAMS = ["nbxd", "nbx", "nbx-train", "nbx-sim", "nbx-bench", "bench_retrieval"]
 PROGRAM_SECONDS = 540  # a test that takes longer hangs
 PARALLEL = 2
 SKIPPED = 77  # exit code of a plain program or script that cannot run here

@@ -2,6 +2,7 @@
  * Packing an index anew, aside: begun and ended by the writer, run by anybody.
  */
 #include "engine/model/model_internal.h"
+#include "engine/score/approximate.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,8 @@ enum nbx_err nbx_repack_begin(struct nbx_repack **out, const struct nbx_model *m
 void nbx_repack_run(struct nbx_repack *r)
 {
     r->err = nbx_index_repack(&r->fresh, r->view, NULL);
+    if (!r->err)
+        r->err = nbx_approximation_measure(r->fresh);
     if (!r->err && r->angles.weights)
         r->err = nbx_caps_new(&r->caps, r->fresh, &r->angles.weights->column);
 }

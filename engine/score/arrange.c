@@ -284,7 +284,7 @@ static enum nbx_err order_bands(struct nbx_arrangement *a, const struct nbx_pack
             bands.each[bands.n++] = (struct nbx_slice){at, end};
         }
     }
-    unsigned threads = bands.n > 1 ? nbx_parallel_processors() : 1;
+    unsigned threads = bands.n > 1 && items->threads ? items->threads : 1;
     enum nbx_err err = nbx_parallel(threads, bands.n, order_band, &bands);
     free(bands.each);
     return err;

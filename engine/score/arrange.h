@@ -3,7 +3,7 @@
  * that neighbours in direction share a tile.
  *
  * Owns:    nothing.
- * Threads: any; uses the processors there are. The order does not depend on how many.
+ * Threads: any; uses as many as the items say. The order does not depend on how many.
  * Errors:  NBX_ELIMIT where memory is out.
  */
 #ifndef NBX_SCORE_ARRANGE_H

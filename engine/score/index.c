@@ -4,6 +4,7 @@
 #include "engine/base/charged.h"
 #include "engine/base/check.h"
 #include "engine/score/dot.h"
+#include "engine/score/partition.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -314,7 +315,34 @@ bool nbx_index_wants_repacking(const struct nbx_index *index)
     for (size_t p = 0; p < index->n_parts; p++)
         stored += index->parts[p].pack->n;
     size_t dead = stored - nbx_index_count(index);
+    for (size_t p = 0; p < index->n_parts; p++)
+        if (nbx_partition_helps(index->parts[p].pack))
+            return true;
     return index->n_parts > MANY_PARTS || (dead > stored / 4 && dead > FEW_DEAD);
+}
+
+/* True where the parts by themselves, or the largest of them, want a partition or have one. */
+static bool wants_cells(const struct nbx_index *index)
+{
+    for (size_t p = 0; p < index->n_parts; p++)
+        if (index->parts[p].pack->cells.n || nbx_partition_helps(index->parts[p].pack))
+            return true;
+    return false;
+}
+
+/* Packs the gathered items, in cells where that helps. */
+static enum nbx_err pack_gathered(struct nbx_packed **out, const struct gathered *g, bool in_cells)
+{
+    struct nbx_packed_items items = gathered_items(g);
+    uint32_t *cells = in_cells ? malloc((items.n + 1) * sizeof *cells) : NULL;
+    enum nbx_err err = cells || !in_cells ? NBX_OK : NBX_ELIMIT;
+    if (!err && in_cells)
+        err = nbx_partition(cells, &items);
+    items.cells = cells;
+    if (!err)
+        err = nbx_packed_new(out, &items);
+    free(cells);
+    return err;
 }
 
 enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *view,
@@ -328,8 +356,7 @@ enum nbx_err nbx_index_repack(struct nbx_packed **out, const struct nbx_index *v
             gather_part(&g, &view->parts[p]);
         for (size_t i = 0; weights && i < g.n; i++)
             g.weights[i] = weights[g.labels[i]];
-        struct nbx_packed_items items = gathered_items(&g);
-        err = nbx_packed_new(out, &items);
+        err = pack_gathered(out, &g, !weights && wants_cells(view));
     }
     gather_end(&g);
     return err;

@@ -61,8 +61,8 @@ struct nbx_index_changes {
 enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *old,
                               const struct nbx_index_changes *changes);
 
-/* True where packing anew is worth while: many parts, or many dead items. Never of a view just
- * packed. */
+/* True where packing anew is worth while: many parts, many dead items, or norms that say so little
+ * that a partition would help. Never of a view just packed. */
 bool nbx_index_wants_repacking(const struct nbx_index *index);
 /* All live items of a view in one pack. Reads the view alone, so that any thread may do it while
  * the writer goes on; the view must not be destroyed meanwhile. On the way it takes the vectors a

@@ -36,6 +36,7 @@
 #define NBX_NODE_ITEMS  (NBX_NODE_TILES * NBX_TILE_ITEMS)
 #define NBX_NO_LABEL    UINT32_MAX
 #define NBX_NO_POSITION UINT32_MAX
+#define NBX_REACHES     8    /* an approximation can be had with */
 #define NBX_LABEL_PAGE  4096 /* labels in a page of the map */
 
 struct nbx_node {
@@ -59,6 +60,7 @@ struct nbx_cells {
     struct nbx_tile_info *infos; /* (n_tiles) */
     size_t n_tiles;              /* n / 16, rounded up */
     float *spreads;              /* (n) root mean square of |x - centre| / sqrt(dim) */
+    float recalls[NBX_REACHES];  /* what approximate searches found: approximate.h */
 };
 
 struct nbx_packed {
