@@ -86,7 +86,7 @@ Test(message, rank_takes_items_and_recommend_does_not)
     cr_assert_eq(recommend("{items:['a','b','c']}", true).items.n, 3);
     cr_assert_eq(refusal(NBX_OP_RECOMMEND, "{items:['a']}"), NBX_EBAD);
     cr_assert_str_eq(fault.field, "items");
-    cr_assert(strstr(fault.message, "known ones are n, placement, channel"), "%s", fault.message);
+    cr_assert(strstr(fault.message, "known ones are customers, n, placement"), "%s", fault.message);
     cr_assert(strstr(fault.message, ", now, id"), "%s", fault.message);
     cr_assert_null(strstr(fault.message, "items"));
 }
