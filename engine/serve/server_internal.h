@@ -30,19 +30,29 @@ struct nbx_front {
     struct nbx_counters counters;
 };
 
+/* What is served in slices between requests, apart, so that a long list of customers holds no
+ * events up. */
+enum nbx_lane_kind { NBX_LANE_EVENTS, NBX_LANE_CUSTOMERS, NBX_N_LANES };
+
+struct nbx_lane {
+    struct nbx_ring *from_fanout;
+    struct nbx_part *part; /* under way */
+    int64_t served_ns;     /* when its last slice ended */
+};
+
 /* Owns the customers of its groups (group % n_workers == ix), an arena and a filter cache. */
 struct nbx_worker {
     struct nbx_server *server;
     unsigned ix;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front, *from_fanout, *from_keeper;
-    struct nbx_ring *to_front, *to_commit;
+    struct nbx_ring *from_front, *from_keeper;
+    struct nbx_ring *to_front, *to_commit, *to_fanout;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
     struct nbx_filter_cache *filters;
-    struct nbx_part *part; /* under way: bulk is served in slices between requests */
-    bool stalled;          /* the store would not take its last slice */
+    struct nbx_lane lanes[NBX_N_LANES];
+    int64_t customer_ns; /* what one customer of many took lately; 0: not known yet */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
@@ -61,12 +71,13 @@ struct nbx_commit {
     struct nbx_counters counters;
 };
 
-/* Splits an observe without a key over the workers. */
+/* Splits an observe without a key, and a recommend for many customers, over the workers. */
 struct nbx_fanout {
     struct nbx_server *server;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front, *to_front;
+    struct nbx_ring *from_front, *to_front; /* workers' rings are theirs */
+    _Atomic uint32_t under_way[NBX_N_LANES];
     struct nbx_counters counters;
 };
 
@@ -144,12 +155,11 @@ static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t
 
 /* A part is answered; the last one makes the job's reply and sends it on `to_front`. */
 void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
+/* Serves a slice of a part, from where it was left; it is done when n_done is n. NBX_EBUSY: the
+ * store stalls writes; call again later, nothing is lost. */
+enum nbx_err nbx_fan__serve_slice(struct nbx_worker *worker, struct nbx_part *part);
 
 /* Serves one request on the worker: fills job->status, reply and durable. */
 void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);
-/* Serves a slice of a part of a fanned-out observe, from where it was left; it is done when n_done
- * is n_runs, each run with its own verdict. NBX_EBUSY: the store stalls writes; call again later,
- * nothing is lost. */
-enum nbx_err nbx_request__serve_part(struct nbx_worker *worker, struct nbx_part *part);
 
 #endif
