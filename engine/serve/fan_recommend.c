@@ -8,7 +8,7 @@
 #include "proto/wire.h"
 
 #define MAX_REPLY_BYTES ((size_t)16 << 20)
-#define SLICE_NS        INT64_C(250000) /* a request that comes meanwhile waits for so long */
+#define SLICE_NS        INT64_C(400000) /* a request that comes meanwhile waits for so long */
 #define MAX_TOGETHER    16              /* more in one pass gain nothing */
 #define FIRST_TOGETHER  2               /* while it is not known how long one takes */
 
@@ -180,12 +180,12 @@ static enum nbx_err serve_some(struct slice *s, struct nbx_worker *w, struct nbx
 static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
 {
     struct slice s;
-    int64_t from_ns = nbx_clock_mono_ns();
+    int64_t from_ns = nbx_clock_thread_ns();
     enum nbx_err err = serve_some(&s, w, part);
     nbx_arena_reset(w->arena);
     part->n_done = err ? part->n : part->n_done + s.n;
     if (!err) {
-        int64_t each_ns = (nbx_clock_mono_ns() - from_ns) / s.n;
+        int64_t each_ns = (nbx_clock_thread_ns() - from_ns) / s.n;
         w->customer_ns = w->customer_ns ? (3 * w->customer_ns + each_ns) / 4 : each_ns;
     }
     return NBX_OK;
