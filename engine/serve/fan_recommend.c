@@ -8,7 +8,7 @@
 #include "proto/wire.h"
 
 #define MAX_REPLY_BYTES ((size_t)16 << 20)
-#define SLICE_NS        INT64_C(500000) /* a request that comes meanwhile waits for so long */
+#define SLICE_NS        INT64_C(300000) /* a request that comes meanwhile waits for so long */
 #define MAX_TOGETHER    16              /* more in one pass gain nothing */
 #define FIRST_TOGETHER  2               /* while it is not known how long one takes */
 
