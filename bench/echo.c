@@ -2,7 +2,7 @@
  * bench_echo: what ZeroMQ alone costs. A ROUTER in a process of its own answers each request at
  * once, under the load nbx-bench would make, so that both figures come from one generator.
  */
-#include "bench/load/report.h"
+#include "bench/load/drive.h"
 #include "engine/base/buf.h"
 #include "proto/wire.h"
 
@@ -73,7 +73,7 @@ static int run_echo(int tell, const char *endpoint, unsigned reply_bytes)
     return 0;
 }
 
-static void make(void *arg, uint64_t number, struct nbx_request *out)
+static unsigned make(void *arg, uint64_t number, struct nbx_request *out)
 {
     (void)arg;
     static const char body[] = "\x82\xa1n\x14\xa6"
@@ -83,18 +83,18 @@ static void make(void *arg, uint64_t number, struct nbx_request *out)
     out->op = "recommend";
     out->key = nbx_str_c(key);
     out->body = (struct nbx_str){body, sizeof body - 1};
+    return NBX_LOAD_RECOMMEND;
 }
 
 int main(int argc, char **argv)
 {
-    static struct nbx_load_result result;
     struct nbx_load_arguments arguments;
     char bound[ENDPOINT_BYTES] = "";
     int pipe_fds[2];
     if (!nbx_load_parse(&arguments, argc, argv))
         return 2;
     if (arguments.help) {
-        nbx_load_print_help("bench_echo", true);
+        nbx_load_print_help(arguments.program, true);
         return 0;
     }
     /* Before any thread of ZeroMQ's exists. */
@@ -106,13 +106,8 @@ int main(int argc, char **argv)
         return 1;
     }
     arguments.load.endpoint = bound;
-    enum nbx_err err = nbx_load_run(&result, &arguments.load, make, NULL);
+    int code = nbx_load_drive(&arguments, make, NULL);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    if (err) {
-        fprintf(stderr, "bench_echo: %s\n", nbx_err_status(err));
-        return 1;
-    }
-    nbx_load_report(&result, &arguments);
-    return nbx_load_is_clean(&result) ? 0 : 1;
+    return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * bench_store [--json] [--customers N] [--seconds S] [--writers W] [--dir DIR]
+ * bench_store [--json] [--customers N] [--seconds S] [--writers W] [--synced-only] [--dir DIR]
  *
  * What one observe costs in the store: a batch of event, event id, seen set, two trend counts and
  * the group's sequence number, written unsynced, and acknowledged by one commit thread that syncs
@@ -27,12 +27,12 @@
 #define START_MS    INT64_C(1700000000000)
 
 static struct {
-    bool json;
+    bool json, synced_only; /* synced_only: nothing but W writers, acknowledged after a sync */
     uint64_t customers;
     double seconds;
     int writers;
     const char *dir;
-} args = {false, 20000, 1.0, 4, NULL};
+} args = {false, false, 20000, 1.0, 4, NULL};
 
 struct samples {
     uint32_t *ns; /* (n) of MAX_SAMPLES */
@@ -367,6 +367,11 @@ static void run(const char *dir)
     struct nbx_store_options options = {
         .dir = dir, .cache_bytes = (size_t)96 << 20, .write_buffer_bytes = (size_t)64 << 20};
     struct nbx_store *store = open_timed("open, new folder", &options);
+    if (args.synced_only) {
+        bench_writers(store, args.writers, true);
+        nbx_store_close(&store);
+        return;
+    }
     load(store);
     if (!args.json)
         printf("%-32s %9s %9s %9s %9s %9s\n", "", "n", "/s", "p50 us", "p99 us", "p99.9 us");
@@ -393,8 +398,11 @@ static void parse_args(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--json") == 0) {
-            args.json = true;
+        bool *flag = strcmp(argv[i], "--json") == 0          ? &args.json
+                     : strcmp(argv[i], "--synced-only") == 0 ? &args.synced_only
+                                                             : NULL;
+        if (flag) {
+            *flag = true;
             continue;
         }
         must(value != NULL, "read the arguments");

@@ -2,24 +2,26 @@
  * An open-loop load generator: requests go out when they are due, whatever the server does.
  *
  * Why:     a closed loop waits for a slow reply and so leaves out the requests that would have
- *          been slow as well (coordinated omission). Latency counts from the intended send time.
+ *          been slow as well (coordinated omission). Latency counts from the moment a request was
+ *          due, so a generator that was late itself cannot make a server look fast either.
  * Owns:    its connections while it runs.
  * Threads: one; it sleeps in ppoll with nanoseconds and never spins: on two cores a spinning
  *          generator takes the time it measures.
- * Errors:  NBX_EBUSY where nobody answers at the endpoint, NBX_EBAD where it is none.
+ * Errors:  NBX_EBUSY where nobody answers, NBX_EBAD where the endpoint is none; the fault says
+ *          which. Statuses other than "ok" are no errors here: the tallies have them.
  */
 #ifndef NBX_BENCH_LOAD_GENERATOR_H
 #define NBX_BENCH_LOAD_GENERATOR_H
 
-#include "engine/base/hist.h"
-#include "engine/base/random.h"
+#include "bench/load/tally.h"
+#include "engine/base/progress.h"
 #include "proto/client/client.h"
 
-#include <stdbool.h>
-
 #define NBX_LOAD_MAX_CONNECTIONS 64
-#define NBX_LOAD_MAX_STATUSES    16
+#define NBX_LOAD_MAX_KINDS       4
 #define NBX_LOAD_MAX_UNDER_WAY   (1 << 17) /* one more is not sent, and counted */
+#define NBX_LOAD_LATE_NS         INT64_C(1000000)
+#define NBX_LOAD_LATE_SHARE      0.01 /* of late requests; with more, the schedule was not kept */
 
 struct nbx_load_options {
     const char *endpoint;
@@ -27,31 +29,31 @@ struct nbx_load_options {
     double warmup_seconds; /* before that, at the same rate, not counted */
     bool constant;         /* evenly spaced; else Poisson arrivals */
     unsigned connections;
-    unsigned timeout_ms; /* a request unanswered for that long after the last send is lost */
+    unsigned timeout_ms; /* lost: unanswered so long after the last send; gone: silent so long */
     uint64_t seed;
-};
-
-struct nbx_load_status {
-    char name[24];
-    uint64_t n;
+    struct nbx_progress *progress; /* counts requests, warm-up among them; NULL: none */
 };
 
 struct nbx_load_result {
-    uint64_t sent, answered, lost, not_sent;
-    double seconds;             /* from the first counted send to the last reply */
-    struct nbx_hist latency_ns; /* of all answers, errors too */
-    struct nbx_load_status statuses[NBX_LOAD_MAX_STATUSES]; /* (n_statuses) */
-    uint32_t n_statuses;
+    struct nbx_load_tally kinds[NBX_LOAD_MAX_KINDS];
+    struct nbx_load_tally total; /* of all kinds */
+    struct nbx_hist lateness_ns; /* from due to sent */
+    double seconds;              /* from the first counted moment to the last reply */
+    double cpu_share;            /* of one core, which this process used meanwhile */
 };
 
-/* Fills request number `number` (from 0); tag is the generator's. What it points at must live
- * until the next call. */
-typedef void nbx_load_make(void *arg, uint64_t number, struct nbx_request *out);
+/* Fills request number `number` (from 0) and returns its kind, below NBX_LOAD_MAX_KINDS; tag is the
+ * generator's. What it points at must live until the next call. */
+typedef unsigned nbx_load_make(void *arg, uint64_t number, struct nbx_request *out);
 
+/* *out holds what was measured until then also where the server fell silent (NBX_EBUSY) after
+ * something was sent. */
 enum nbx_err nbx_load_run(struct nbx_load_result *out, const struct nbx_load_options *options,
-                          nbx_load_make *make, void *arg) NBX_MUST_CHECK;
+                          nbx_load_make *make, void *arg, struct nbx_fault *fault) NBX_MUST_CHECK;
 
-/* Nanoseconds until the next request of `rate` per second. */
-int64_t nbx_load_gap_ns(struct nbx_random *random, double rate, bool constant);
+/* The share of requests that were sent late. */
+double nbx_load_late_share(const struct nbx_load_result *result);
+/* Answers per second. */
+double nbx_load_achieved(const struct nbx_load_result *result, const struct nbx_load_tally *tally);
 
 #endif

@@ -1,119 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/load/scenario.h"
 
+#include "bench/load/ids.h"
+#include "engine/base/random.h"
 #include "engine/json/json.h"
 #include "proto/wire.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define ARENA_BYTES (16UL << 20)
-#define KEY_BYTES   300
+/* Not the numbers the arrivals are drawn from. */
+#define OTHER_SEED UINT64_C(0x9e3779b97f4a7c15)
 
 struct nbx_load_scenario {
     const struct nbx_load_arguments *a;
     struct nbx_random random;
-    struct nbx_buf ids;     /* of customers, end to end, each with its newline */
-    struct nbx_buf offsets; /* of size_t (n_ids) */
-    uint64_t n_ids;
-    struct nbx_buf body;
-    char key[KEY_BYTES], item[KEY_BYTES];
+    struct nbx_load_ids customers, items;
+    struct nbx_buf recommend; /* the whole body: the same for every customer */
+    struct nbx_buf rank;      /* the same members, then a list of items, which changes */
+    size_t rank_items_at;     /* where the list begins */
+    struct nbx_buf observe;
 };
-
-/* customers */
-
-static enum nbx_err read_customers(struct nbx_load_scenario *s, struct nbx_fault *fault)
-{
-    FILE *f = fopen(s->a->customers_file, "re");
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
-    if (!f)
-        return nbx_fault_set(fault, NBX_EBAD, "--customers", "cannot be opened: %s",
-                             s->a->customers_file);
-    while ((n = getline(&line, &cap, f)) > 0) {
-        n -= line[n - 1] == '\n';
-        if (n < 1 || n > 255)
-            continue;
-        size_t at = s->ids.len;
-        nbx_buf_put(&s->offsets, &at, sizeof at);
-        nbx_buf_put(&s->ids, line, (size_t)n);
-        nbx_buf_put_u8(&s->ids, '\n');
-        s->n_ids++;
-    }
-    free(line);
-    fclose(f);
-    if (s->ids.failed || s->offsets.failed)
-        return nbx_fault_set(fault, NBX_ELIMIT, "--customers", "out of memory");
-    return s->n_ids ? NBX_OK
-                    : nbx_fault_set(fault, NBX_EBAD, "--customers", "has no ids: %s",
-                                    s->a->customers_file);
-}
-
-static struct nbx_str draw_customer(struct nbx_load_scenario *s)
-{
-    if (s->n_ids) {
-        size_t at = ((const size_t *)s->offsets.p)[nbx_random_below(&s->random, s->n_ids)];
-        const char *p = (const char *)s->ids.p + at;
-        return (struct nbx_str){p, (uint32_t)((const char *)memchr(p, '\n', s->ids.len - at) - p)};
-    }
-    snprintf(s->key, sizeof s->key, "%.255s%" PRIu64, s->a->customer_prefix,
-             nbx_random_below(&s->random, s->a->n_customers));
-    return nbx_str_c(s->key);
-}
 
 /* bodies */
 
-static enum nbx_err put_filter(struct nbx_load_scenario *s, struct nbx_fault *fault)
+static enum nbx_err put_filter(struct nbx_buf *body, const char *text, struct nbx_fault *fault)
 {
     struct nbx_arena *arena = nbx_arena_new(ARENA_BYTES);
     struct nbx_value v;
-    enum nbx_err err =
-        arena ? nbx_json_decode(&v, s->a->filter, strlen(s->a->filter), arena, fault) : NBX_ELIMIT;
+    enum nbx_err err = arena ? nbx_json_decode(&v, text, strlen(text), arena, fault)
+                             : nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     if (err)
         nbx_fault_prefix(fault, "--filter");
     else
-        nbx_wire_kv_value(&s->body, "filter", &v);
+        nbx_wire_kv_value(body, "filter", &v);
     nbx_arena_destroy(&arena);
     return err;
 }
 
-/* The same for every customer, so it is written once. */
-static enum nbx_err make_recommend(struct nbx_load_scenario *s, struct nbx_fault *fault)
+/* A map of n_more members beyond those that recommend and rank have in common. */
+static enum nbx_err put_common(struct nbx_buf *body, const struct nbx_load_arguments *a,
+                               uint32_t n_more, struct nbx_fault *fault)
 {
-    const struct nbx_load_arguments *a = s->a;
-    uint32_t n_members = 1 + (a->filter != NULL) + (a->channel != NULL) + (a->record != NULL) +
-                         a->exclude_seen + a->explain;
-    nbx_wire_map(&s->body, n_members);
-    nbx_wire_kv_int(&s->body, "n", a->n);
+    nbx_wire_map(body, n_more + 2 + (a->filter != NULL) + (a->channel != NULL) + a->exclude_seen +
+                           a->explain);
+    nbx_wire_kv_int(body, "n", a->n);
+    nbx_wire_kv_text(body, "record", nbx_load_records[a->record]);
     if (a->channel)
-        nbx_wire_kv_text(&s->body, "channel", a->channel);
-    if (a->record)
-        nbx_wire_kv_text(&s->body, "record", a->record);
+        nbx_wire_kv_text(body, "channel", a->channel);
     if (a->exclude_seen)
-        nbx_wire_kv_bool(&s->body, "exclude_seen", true);
+        nbx_wire_kv_bool(body, "exclude_seen", true);
     if (a->explain)
-        nbx_wire_kv_bool(&s->body, "explain", true);
-    return a->filter ? put_filter(s, fault) : NBX_OK;
+        nbx_wire_kv_bool(body, "explain", true);
+    return a->filter ? put_filter(body, a->filter, fault) : NBX_OK;
+}
+
+static void make_rank(struct nbx_load_scenario *s)
+{
+    uint64_t n = s->items.n < s->a->rank_items ? s->items.n : s->a->rank_items;
+    uint64_t first = nbx_random_below(&s->random, s->items.n);
+    s->rank.len = s->rank_items_at;
+    nbx_wire_list(&s->rank, (uint32_t)n);
+    for (uint64_t i = 0; i < n; i++)
+        nbx_wire_str(&s->rank, nbx_load_ids_at(&s->items, first + i));
 }
 
 static void make_observe(struct nbx_load_scenario *s)
 {
     const struct nbx_load_arguments *a = s->a;
-    snprintf(s->item, sizeof s->item, "%.255s%" PRIu64, a->item_prefix,
-             nbx_random_below(&s->random, a->n_items));
-    nbx_buf_clear(&s->body);
-    nbx_wire_map(&s->body, 1 + (a->ack != NULL));
-    if (a->ack)
-        nbx_wire_kv_text(&s->body, "ack", a->ack);
-    nbx_wire_text(&s->body, "events");
-    nbx_wire_list(&s->body, 1);
-    nbx_wire_map(&s->body, 2 + (a->channel != NULL));
-    nbx_wire_kv_text(&s->body, "type", a->type);
-    nbx_wire_kv_text(&s->body, "item", s->item);
+    nbx_buf_clear(&s->observe);
+    nbx_wire_map(&s->observe, 2);
+    nbx_wire_kv_text(&s->observe, "ack", nbx_load_acks[a->ack]);
+    nbx_wire_text(&s->observe, "events");
+    nbx_wire_list(&s->observe, 1);
+    nbx_wire_map(&s->observe, 2 + (a->channel != NULL));
+    nbx_wire_kv_text(&s->observe, "type", a->type);
+    nbx_wire_kv_str(&s->observe, "item",
+                    nbx_load_ids_at(&s->items, nbx_random_below(&s->random, s->items.n)));
     if (a->channel)
-        nbx_wire_kv_text(&s->body, "channel", a->channel);
+        nbx_wire_kv_text(&s->observe, "channel", a->channel);
+}
+
+/* the parts */
+
+static enum nbx_err choose_customers(struct nbx_load_scenario *s, struct nbx_fault *fault)
+{
+    const struct nbx_load_arguments *a = s->a;
+    s->customers = (struct nbx_load_ids){.n = a->n_customers, .prefix = a->customer_prefix};
+    return a->customers_file ? nbx_load_ids_read(&s->customers, a->customers_file, "--customers",
+                                                 a->load.seed, fault)
+                             : NBX_OK;
+}
+
+static enum nbx_err choose_items(struct nbx_load_scenario *s, struct nbx_fault *fault)
+{
+    const struct nbx_load_arguments *a = s->a;
+    if (a->scenario == NBX_LOAD_RECOMMEND)
+        return NBX_OK;
+    if (a->items_file)
+        return nbx_load_ids_read(&s->items, a->items_file, "--items", a->load.seed, fault);
+    if (a->n_items == 0)
+        return nbx_load_ids_sample(&s->items, &a->load, &s->customers, fault);
+    s->items = (struct nbx_load_ids){.n = a->n_items, .prefix = a->item_prefix};
+    return NBX_OK;
+}
+
+static enum nbx_err begin_bodies(struct nbx_load_scenario *s, struct nbx_fault *fault)
+{
+    enum nbx_err err = put_common(&s->recommend, s->a, 0, fault);
+    if (!err)
+        err = put_common(&s->rank, s->a, 1, fault);
+    nbx_wire_text(&s->rank, "items");
+    s->rank_items_at = s->rank.len;
+    return err;
 }
 
 enum nbx_err nbx_load_scenario_new(struct nbx_load_scenario **out,
@@ -124,11 +123,12 @@ enum nbx_err nbx_load_scenario_new(struct nbx_load_scenario **out,
     if (!s)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     s->a = a;
-    /* Not the numbers the arrivals are drawn from. */
-    nbx_random_init(&s->random, a->load.seed ^ UINT64_C(0x9e3779b97f4a7c15));
-    enum nbx_err err = a->customers_file ? read_customers(s, fault) : NBX_OK;
-    if (!err && !a->observe)
-        err = make_recommend(s, fault);
+    nbx_random_init(&s->random, a->load.seed ^ OTHER_SEED);
+    enum nbx_err err = begin_bodies(s, fault);
+    if (!err)
+        err = choose_customers(s, fault);
+    if (!err)
+        err = choose_items(s, fault);
     if (err)
         nbx_load_scenario_destroy(&s);
     *out = s;
@@ -137,22 +137,55 @@ enum nbx_err nbx_load_scenario_new(struct nbx_load_scenario **out,
 
 void nbx_load_scenario_destroy(struct nbx_load_scenario **scenario)
 {
-    if (!*scenario)
+    struct nbx_load_scenario *s = *scenario;
+    if (!s)
         return;
-    nbx_buf_fini(&(*scenario)->ids);
-    nbx_buf_fini(&(*scenario)->offsets);
-    nbx_buf_fini(&(*scenario)->body);
-    free(*scenario);
+    nbx_load_ids_fini(&s->customers);
+    nbx_load_ids_fini(&s->items);
+    nbx_buf_fini(&s->recommend);
+    nbx_buf_fini(&s->rank);
+    nbx_buf_fini(&s->observe);
+    free(s);
     *scenario = NULL;
 }
 
-void nbx_load_scenario_make(void *arg, uint64_t number, struct nbx_request *out)
+/* requests */
+
+static unsigned draw_kind(struct nbx_load_scenario *s)
+{
+    const unsigned *weights = s->a->weights;
+    if (s->a->scenario != NBX_LOAD_MIXED)
+        return s->a->scenario;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < NBX_LOAD_N_KINDS; i++)
+        sum += weights[i];
+    uint64_t drawn = nbx_random_below(&s->random, sum);
+    unsigned kind = 0;
+    while (drawn >= weights[kind])
+        drawn -= weights[kind++];
+    return kind;
+}
+
+static const struct nbx_buf *make_body(struct nbx_load_scenario *s, unsigned kind)
+{
+    if (kind == NBX_LOAD_RECOMMEND)
+        return &s->recommend;
+    if (kind == NBX_LOAD_RANK) {
+        make_rank(s);
+        return &s->rank;
+    }
+    make_observe(s);
+    return &s->observe;
+}
+
+unsigned nbx_load_scenario_make(void *arg, uint64_t number, struct nbx_request *out)
 {
     (void)number;
     struct nbx_load_scenario *s = arg;
-    out->op = s->a->observe ? "observe" : "recommend";
-    out->key = draw_customer(s);
-    if (s->a->observe)
-        make_observe(s);
-    out->body = (struct nbx_str){(const char *)s->body.p, (uint32_t)s->body.len};
+    unsigned kind = draw_kind(s);
+    const struct nbx_buf *body = make_body(s, kind);
+    out->op = nbx_load_scenarios[kind];
+    out->key = nbx_load_ids_at(&s->customers, nbx_random_below(&s->random, s->customers.n));
+    out->body = (struct nbx_str){(const char *)body->p, (uint32_t)body->len};
+    return kind;
 }

@@ -8,6 +8,7 @@
 #define ALIGN        16
 #define VECTOR_ALIGN 64
 #define FIRST_BYTES  65536
+#define KEPT_BYTES   ((size_t)1 << 20) /* the most that is kept over resets */
 
 struct chunk {
     struct chunk *next;
@@ -16,7 +17,7 @@ struct chunk {
 };
 
 struct nbx_arena {
-    struct chunk *first;   /* kept over resets */
+    struct chunk *first;   /* kept over resets; may grow there */
     struct chunk *current; /* the last of the chain */
     size_t used, cap;
 };
@@ -62,10 +63,26 @@ void nbx_arena_destroy(struct nbx_arena **arena)
     *arena = NULL;
 }
 
+/* What was used just now will be wanted again, and memory fresh from the system costs more than
+ * what is done with it: one chunk for all of it, within reason. */
+static void widen(struct nbx_arena *a)
+{
+    size_t size = a->first->size;
+    while (size < a->used && size * 2 <= KEPT_BYTES && size * 2 <= a->cap)
+        size *= 2;
+    struct chunk *wider = size > a->first->size ? chunk_new(size) : NULL;
+    if (!wider)
+        return;
+    free(a->first);
+    a->first = wider;
+}
+
 void nbx_arena_reset(struct nbx_arena *a)
 {
     free_chain(a->first->next);
     a->first->next = NULL;
+    if (a->used > a->first->size)
+        widen(a);
     a->first->used = 0;
     a->current = a->first;
     a->used = 0;

@@ -2,7 +2,8 @@
  * Memory that lives until reset: one per worker, reset after each reply.
  *
  * Why:     handlers contain no free, so none is forgotten.
- * Owns:    its chunks; reset keeps the first one, destroy frees all.
+ * Owns:    its chunks; reset keeps one (at most 1 MiB, as large as was used), destroy
+ *          frees all.
  * Threads: one at a time.
  * Errors:  allocation returns NULL once `cap_bytes` would be passed or memory is out; callers
  *          answer NBX_ELIMIT.

@@ -15,13 +15,12 @@ static uint32_t bucket_of(uint64_t value)
     return ((shift + 1) << NBX_HIST_SUB_BITS) + (uint32_t)((value >> shift) - SUB);
 }
 
-/* The largest value of a bucket. */
-static uint64_t upper_end(uint32_t bucket)
+uint64_t nbx_hist_upper_end(uint32_t i)
 {
-    if (bucket < SUB)
-        return bucket;
-    uint32_t shift = (bucket >> NBX_HIST_SUB_BITS) - 1;
-    uint64_t first = ((bucket & (SUB - 1)) + SUB) << shift;
+    if (i < SUB)
+        return i;
+    uint32_t shift = (i >> NBX_HIST_SUB_BITS) - 1;
+    uint64_t first = ((i & (SUB - 1)) + SUB) << shift;
     return first + ((UINT64_C(1) << shift) - 1);
 }
 
@@ -58,7 +57,7 @@ uint64_t nbx_hist_quantile(const struct nbx_hist *h, double q)
     for (uint32_t i = 0; i < NBX_HIST_N_BUCKETS; i++) {
         seen += h->buckets[i];
         if (seen >= wanted)
-            return upper_end(i) < h->max ? upper_end(i) : h->max;
+            return nbx_hist_upper_end(i) < h->max ? nbx_hist_upper_end(i) : h->max;
     }
     return h->max;
 }

@@ -28,6 +28,8 @@ void nbx_hist_merge(struct nbx_hist *h, const struct nbx_hist *other);
 /* The smallest recorded value that at least share `q` of all values do not pass (q in [0, 1];
  * nearest rank): the upper end of its bucket, never above the largest value. 0 where empty. */
 uint64_t nbx_hist_quantile(const struct nbx_hist *h, double q);
+/* The largest value bucket `i` takes; those of i - 1 end below it. */
+uint64_t nbx_hist_upper_end(uint32_t i);
 /* 0 where empty. */
 double nbx_hist_mean(const struct nbx_hist *h);
 

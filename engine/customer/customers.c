@@ -61,6 +61,19 @@ uint64_t nbx_customers_seq(const struct nbx_customers *c, uint8_t group)
     return c->groups[group].seq;
 }
 
+enum nbx_err nbx_customer_read(const struct nbx_customer_scope *scope, enum nbx_family family,
+                               struct nbx_str key, struct nbx_stored *out)
+{
+    return nbx_recent_get(scope->recent, scope->customers->store, family, key, scope->arena, out);
+}
+
+enum nbx_err nbx_customer_write(const struct nbx_customer_scope *scope)
+{
+    enum nbx_err err = nbx_recent_write(scope->recent, scope->customers->store, scope->batch);
+    nbx_batch_clear(scope->batch);
+    return err;
+}
+
 enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,
                                    struct nbx_group before)
 {
@@ -71,8 +84,7 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8
     nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&seq), now->seq);
     if (now->serial != before.serial)
         nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&serial), now->serial);
-    enum nbx_err err = nbx_store_write(c->store, scope->batch);
-    nbx_batch_clear(scope->batch);
+    enum nbx_err err = nbx_customer_write(scope);
     if (err)
         *now = before;
     return err;

@@ -3,8 +3,8 @@
  *
  * Why:     every change of a customer goes through here, with its sequence number in the same
  *          batch as the state it makes.
- * Owns:    the sequence numbers and serials of the 256 groups. Nothing per customer stays in
- *          memory: a profile lives in the request's arena.
+ * Owns:    the sequence numbers and serials of the 256 groups. A profile lives in the request's
+ *          arena; what stays in memory of customers are the bounded copies of a scope's `recent`.
  * Threads: a group's customers are touched by the one worker that owns the group.
  * Errors:  the store's; per event as stated.
  */
@@ -16,6 +16,7 @@
 #include "engine/catalog/ids.h"
 #include "engine/catalog/trends.h"
 #include "engine/customer/vocabulary.h"
+#include "engine/store/recent.h"
 #include "engine/store/record.h"
 #include "proto/message.h"
 
@@ -27,7 +28,7 @@ struct nbx_customers;
 enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *store,
                                struct nbx_ids *ids, struct nbx_trends *trends);
 void nbx_customers_destroy(struct nbx_customers **customers);
-/* The store they live in. */
+/* The store they live in: for what is nobody's; customers' records by the two below. */
 struct nbx_store *nbx_customers_store(const struct nbx_customers *customers);
 /* Of the last command applied to the group. */
 uint64_t nbx_customers_seq(const struct nbx_customers *customers, uint8_t group);
@@ -37,9 +38,15 @@ struct nbx_customer_scope {
     struct nbx_customers *customers;
     const struct nbx_vocabulary *vocabulary;
     struct nbx_arena *arena;
-    struct nbx_batch *batch; /* empty at entry; written and cleared before return */
+    struct nbx_batch *batch;   /* empty at entry; written and cleared before return */
+    struct nbx_recent *recent; /* NULL: none; what the caller's thread read and wrote lately */
     int64_t now_ms;
 };
+
+/* A customer's record, and the scope's batch onto the disk. As nbx_store_get, nbx_store_write. */
+enum nbx_err nbx_customer_read(const struct nbx_customer_scope *scope, enum nbx_family family,
+                               struct nbx_str key, struct nbx_stored *out);
+enum nbx_err nbx_customer_write(const struct nbx_customer_scope *scope);
 
 /* A customer as stored. A stranger has known = false, number = (group, serial 0), empty records. */
 struct nbx_profile {

@@ -8,8 +8,7 @@ static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_s
 {
     struct nbx_key key = nbx_key_customer(p->number);
     struct nbx_stored stored;
-    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_CUSTOMERS,
-                                     nbx_key_str(&key), scope->arena, &stored);
+    enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &stored);
     return err ? err : nbx_customer_record_decode(&p->head, &stored, scope->arena);
 }
 
@@ -18,11 +17,20 @@ static enum nbx_err load_seen(struct nbx_profile *p, const struct nbx_customer_s
 {
     struct nbx_key key = nbx_key_customer(p->number);
     struct nbx_stored stored;
-    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_SEEN, nbx_key_str(&key),
-                                     scope->arena, &stored);
+    enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_SEEN, nbx_key_str(&key), &stored);
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
     return err ? err : nbx_seen_record_decode(&p->seen, &stored, scope->arena);
+}
+
+/* NBX_ENOTFOUND: nobody known. */
+static enum nbx_err find_number(const struct nbx_customer_scope *scope, struct nbx_str id,
+                                uint64_t *number)
+{
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
+    struct nbx_stored stored;
+    enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), &stored);
+    return err ? err : nbx_record_u64_decode(number, &stored);
 }
 
 enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
@@ -31,9 +39,7 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
     *out = (struct nbx_profile){.id = id};
     if (id.len == 0)
         return NBX_OK;
-    struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
-    enum nbx_err err = nbx_record_u64_get(scope->customers->store, NBX_FAMILY_IDENTITIES,
-                                          nbx_key_str(&key), scope->arena, &out->number);
+    enum nbx_err err = find_number(scope, id, &out->number);
     if (err == NBX_ENOTFOUND) {
         out->number = NBX_CUSTOMER(nbx_group_of(id), 0);
         return NBX_OK;
@@ -76,8 +82,7 @@ enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, u
     struct nbx_key key = nbx_key_vector(number, space);
     struct nbx_stored stored;
     struct nbx_vector_record record;
-    enum nbx_err err = nbx_store_get(scope->customers->store, NBX_FAMILY_VECTORS, nbx_key_str(&key),
-                                     scope->arena, &stored);
+    enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_VECTORS, nbx_key_str(&key), &stored);
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
     if (err || (err = nbx_vector_record_decode(&record, &stored, scope->arena)))
@@ -96,8 +101,7 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_key identity = nbx_key_identity(NBX_STR(""), id);
     uint64_t number = 0;
-    enum nbx_err err = nbx_record_u64_get(scope->customers->store, NBX_FAMILY_IDENTITIES,
-                                          nbx_key_str(&identity), scope->arena, &number);
+    enum nbx_err err = find_number(scope, id, &number);
     *forgotten = err == NBX_OK;
     *seq = before.seq;
     if (err)

@@ -69,7 +69,5 @@ enum nbx_err nbx_decision_write(const struct nbx_decide *d, const struct nbx_dec
         return err;
     if (decision->fresh_vector)
         put_fresh_vector(d, decision, context->profile);
-    err = nbx_store_write(nbx_customers_store(d->scope->customers), d->scope->batch);
-    nbx_batch_clear(d->scope->batch);
-    return err;
+    return nbx_customer_write(d->scope);
 }

@@ -89,8 +89,7 @@ static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
     struct nbx_vector_record r;
     if (nbx_model_has_own(d->world->model))
         return NBX_OK;
-    enum nbx_err err = nbx_store_get(nbx_customers_store(d->scope->customers), NBX_FAMILY_VECTORS,
-                                     nbx_key_str(&key), d->scope->arena, &stored);
+    enum nbx_err err = nbx_customer_read(d->scope, NBX_FAMILY_VECTORS, nbx_key_str(&key), &stored);
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
     if (err || (err = nbx_vector_record_decode(&r, &stored, d->scope->arena)))

@@ -38,8 +38,8 @@ static void measure_all(float *out, const struct nbx_index *index)
 {
     for (size_t p = 0; p < index->n_parts; p++) {
         const struct nbx_packed *pack = index->parts[p].pack;
-        for (uint32_t at = 0; at < pack->n_blocks * NBX_TILE_ITEMS; at++)
-            if (index->parts[p].live[at / NBX_TILE_ITEMS] >> at % NBX_TILE_ITEMS & 1)
+        for (uint32_t at = 0; at < pack->n_tiles * NBX_TILE_ITEMS; at++)
+            if (index->parts[p].live[at / 64] >> at % 64 & 1)
                 out[pack->labels[at]] = inverse_norm(nbx_packed_row(pack, at), pack->padded);
     }
 }

@@ -99,7 +99,7 @@ static enum nbx_err charge(struct nbx_model_base *b)
     size_t bytes = info->n_items * 3 * sizeof(uint32_t);
     for (size_t s = 0; s < info->n_spaces; s++)
         bytes += info->n_items * ((nbx_padded(info->spaces[s].dims) + 4) * sizeof(float) +
-                                  nbx_tile_bytes(info->spaces[s].dims) / NBX_TILE_ITEMS);
+                                  nbx_tile_bytes(info->spaces[s].dims) * 9 / 8 / NBX_TILE_ITEMS);
     enum nbx_err err = nbx_budget_take(b->budget, bytes);
     if (!err)
         b->charged = bytes;

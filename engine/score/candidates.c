@@ -30,12 +30,14 @@ enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool group
     *c = (struct nbx_candidates){.room = ROOM_TIMES * (k + LEAST_SLACK)};
     c->list = nbx_arena_alloc(arena, c->room * sizeof *c->list);
     c->lows = nbx_arena_floats(arena, c->room);
+    c->hits = nbx_arena_alloc(arena, 2 * c->room * sizeof *c->hits);
     if (grouped) {
         c->scratch = nbx_arena_floats(arena, c->room);
         c->n_groups = groups_for(c->room);
         c->groups = nbx_arena_calloc(arena, c->n_groups, sizeof *c->groups);
     }
-    return c->list && c->lows && (!grouped || (c->scratch && c->groups)) ? NBX_OK : NBX_ELIMIT;
+    return c->list && c->lows && c->hits && (!grouped || (c->scratch && c->groups)) ? NBX_OK
+                                                                                    : NBX_ELIMIT;
 }
 
 void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k,
@@ -51,31 +53,33 @@ void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *quer
     c->tighten_at = k + 4 * slack(k); /* the first blocks are candidates nearly all */
 }
 
-/* A value that at least k of x (n) reach and few more do, or `low` where fewer than k reach more;
- * high: the largest. Bisection, which unlike a selection has no branch that cannot be foreseen: it
- * need not find the k-th largest to find a true threshold. */
-static float reached_by(const struct nbx_candidates *c, const float *x, size_t n, float high)
+/* Bisection, which unlike a selection has no branch that cannot be foreseen: it need not find the
+ * k-th largest to find a true threshold. */
+float nbx_reached_by(const struct nbx_kernel *kernel, const float *x, size_t n, size_t k,
+                     const float range[2])
 {
-    const struct nbx_kernel *kernel = c->query->kernel;
-    float low = c->threshold;
-    if (low == -INFINITY) {
-        low = x[0];
-        for (size_t i = 1; i < n; i++)
-            low = x[i] < low ? x[i] : low;
-    }
+    float low = range[0], high = range[1];
     for (int i = 0; i < BISECTIONS; i++) {
         float middle = low / 2 + high / 2;
         if (!(middle > low)) /* next to each other, or infinite */
             break;
         size_t count = kernel->at_least(x, n, middle);
-        if (count < c->k) {
+        if (count < k) {
             high = middle;
             continue;
         }
         low = middle;
-        if (count - c->k <= c->k / 32)
+        if (count - k <= k / 32)
             break;
     }
+    return low;
+}
+
+static float least_of(const float *x, size_t n)
+{
+    float low = x[0];
+    for (size_t i = 1; i < n; i++)
+        low = x[i] < low ? x[i] : low;
     return low;
 }
 
@@ -115,8 +119,11 @@ static void raise_threshold(struct nbx_candidates *c)
         lows = c->scratch;
         n = gather_by_group(c);
     }
-    if (c->k && n >= c->k)
-        c->threshold = reached_by(c, lows, n, c->highest);
+    if (c->k && n >= c->k) {
+        float low = c->threshold == -INFINITY ? least_of(lows, n) : c->threshold;
+        c->threshold =
+            nbx_reached_by(c->query->kernel, lows, n, c->k, (const float[]){low, c->highest});
+    }
 }
 
 static bool beaten(const struct nbx_candidates *c, const struct nbx_candidate *x)
@@ -202,14 +209,15 @@ void nbx_candidates_tighten(struct nbx_candidates *c)
 
 size_t nbx_candidates_finish(struct nbx_candidates *c, struct nbx_hit *hits)
 {
-    struct nbx_topk best;
     raise_threshold(c);
     drop_beaten(c);
     resolve(c);
     if (c->groups)
         sort_and_cut(c);
-    nbx_topk_init(&best, hits, c->k, c->query->tie, c->query->tie_ctx);
     for (size_t i = 0; i < c->n; i++)
-        nbx_topk_offer(&best, c->list[i].low, c->list[i].label);
-    return nbx_topk_finish(&best);
+        c->hits[i] = (struct nbx_hit){c->list[i].low, c->list[i].label};
+    nbx_hits_sort(c->hits, c->hits + c->room, c->n, c->query->tie, c->query->tie_ctx);
+    size_t n = c->n < c->k ? c->n : c->k;
+    memcpy(hits, c->hits, n * sizeof *hits);
+    return n;
 }

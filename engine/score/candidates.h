@@ -33,10 +33,11 @@ struct nbx_candidates {
     size_t padded, k;
     struct nbx_candidate *list; /* (n) of (room) */
     size_t n, room;
-    size_t tighten_at; /* n at which the threshold is set anew */
-    float threshold;   /* k items (of different groups) surely reach it; -Inf: fewer so far */
-    float *lows;       /* (n) of (room) the lower ends, side by side */
-    float highest;     /* of all lower ends seen */
+    size_t tighten_at;    /* n at which the threshold is set anew */
+    float threshold;      /* k items (of different groups) surely reach it; -Inf: fewer so far */
+    float *lows;          /* (n) of (room) the lower ends, side by side */
+    float highest;        /* of all lower ends seen */
+    struct nbx_hit *hits; /* (2, room) for sorting them in the end */
     struct nbx_group_best *groups; /* (n_groups, a power of 2); NULL: the query has none */
     size_t n_groups;
     float *scratch; /* (room) with groups: one lower end per group */
@@ -49,6 +50,10 @@ enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool group
 /* Empties it for a query with query->k at most the k it was made for. */
 void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k,
                           size_t padded);
+/* A value that at least k of x (n) reach and few more do, from `low` up, which k reach for certain,
+ * to `high`, the largest of x. */
+float nbx_reached_by(const struct nbx_kernel *kernel, const float *x, size_t n, size_t k,
+                     const float range[2]);
 /* Sets the threshold anew and drops what cannot reach it. */
 void nbx_candidates_tighten(struct nbx_candidates *c);
 static inline void nbx_candidates_offer(struct nbx_candidates *c, struct nbx_candidate candidate)

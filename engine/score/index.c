@@ -46,20 +46,20 @@ static enum nbx_err add_part(struct nbx_index *index, struct nbx_packed *pack,
                              const struct nbx_index_part *like)
 {
     struct nbx_index_part *part = &index->parts[index->n_parts];
-    part->live = calloc(pack->n_blocks + 1, sizeof *part->live);
+    part->live = calloc(nbx_packed_words(pack) + 1, sizeof *part->live);
     if (!part->live)
         return NBX_ELIMIT;
     part->pack = pack;
     index->n_parts++;
     if (like) {
-        memcpy(part->live, like->live, pack->n_blocks * sizeof *part->live);
+        memcpy(part->live, like->live, nbx_packed_words(pack) * sizeof *part->live);
         part->n_live = like->n_live;
         return NBX_OK;
     }
     part->n_live = pack->n;
-    for (size_t at = 0; at < pack->n_blocks * NBX_TILE_ITEMS; at++)
+    for (size_t at = 0; at < pack->n_tiles * NBX_TILE_ITEMS; at++)
         if (pack->labels[at] != NBX_NO_LABEL)
-            part->live[at / NBX_TILE_ITEMS] |= UINT64_C(1) << at % NBX_TILE_ITEMS;
+            part->live[at / 64] |= UINT64_C(1) << at % 64;
     return NBX_OK;
 }
 
@@ -73,8 +73,7 @@ static enum nbx_err share_part(struct nbx_index *index, const struct nbx_index_p
 
 static bool is_live(const struct nbx_index_part *part, uint32_t position)
 {
-    return position != NBX_NO_POSITION &&
-           (part->live[position / NBX_TILE_ITEMS] >> position % NBX_TILE_ITEMS & 1);
+    return position != NBX_NO_POSITION && (part->live[position / 64] >> position % 64 & 1);
 }
 
 static void kill_label(struct nbx_index_part *part, uint32_t label)
@@ -82,7 +81,7 @@ static void kill_label(struct nbx_index_part *part, uint32_t label)
     uint32_t position = nbx_packed_find(part->pack, label);
     if (!is_live(part, position))
         return;
-    part->live[position / NBX_TILE_ITEMS] &= ~(UINT64_C(1) << position % NBX_TILE_ITEMS);
+    part->live[position / 64] &= ~(UINT64_C(1) << position % 64);
     part->n_live--;
 }
 
@@ -140,7 +139,7 @@ static size_t view_bytes(const struct nbx_index *index)
 {
     size_t bytes = sizeof *index + index->n_parts * sizeof *index->parts;
     for (size_t p = 0; p < index->n_parts; p++)
-        bytes += index->parts[p].pack->n_blocks * sizeof *index->parts[p].live;
+        bytes += nbx_packed_words(index->parts[p].pack) * sizeof *index->parts[p].live;
     return bytes;
 }
 
@@ -197,9 +196,9 @@ static void gather_one(struct gathered *g, uint32_t label, const float *vector, 
 static void gather_part(struct gathered *g, const struct nbx_index_part *part, size_t dim)
 {
     const struct nbx_packed *s = part->pack;
-    for (size_t b = 0; b < s->n_blocks; b++) {
-        for (uint64_t bits = part->live[b]; bits; bits &= bits - 1) {
-            uint32_t position = (uint32_t)(b * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctzll(bits);
+    for (size_t w = 0; w < nbx_packed_words(s); w++) {
+        for (uint64_t bits = part->live[w]; bits; bits &= bits - 1) {
+            uint32_t position = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
             gather_one(g, s->labels[position], nbx_packed_row(s, position), dim);
         }
     }
@@ -326,10 +325,10 @@ static void kill_died(struct nbx_index_part *fresh, const struct nbx_index_part 
                       const struct nbx_index_part *now)
 {
     const struct nbx_packed *s = then->pack;
-    for (size_t b = 0; b < s->n_blocks; b++) {
-        uint64_t died = then->live[b] & ~(now ? now->live[b] : 0);
+    for (size_t w = 0; w < nbx_packed_words(s); w++) {
+        uint64_t died = then->live[w] & ~(now ? now->live[w] : 0);
         for (; died; died &= died - 1)
-            kill_label(fresh, s->labels[b * NBX_TILE_ITEMS + (size_t)__builtin_ctzll(died)]);
+            kill_label(fresh, s->labels[w * 64 + (size_t)__builtin_ctzll(died)]);
     }
 }
 

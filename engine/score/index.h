@@ -23,7 +23,8 @@
 /* A pack as one view sees it. */
 struct nbx_index_part {
     struct nbx_packed *pack;
-    uint64_t *live; /* (n_blocks) a bit per position: the item is still what is stored here */
+    uint64_t
+        *live; /* (nbx_packed_words) a bit per position: the item is still what is stored here */
     size_t n_live;
 };
 

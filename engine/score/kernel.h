@@ -24,10 +24,13 @@ struct nbx_kernel {
     /* Codes of a query lie in -code_max..code_max: 127, or 63 where pairs of products are summed
      * in 16 bits that saturate (vpmaddubsw: 2 x 255 x 63 = 32,130 is the most that fits). */
     int code_max;
-    /* out (64): codes of the query times those of each of the tile's items, times the item's step,
-     * as floats; exact up to two roundings. Returns the items whose score is >= threshold. */
-    uint64_t (*scan)(float *out, const uint8_t *tile, const struct nbx_codes *query,
-                     float threshold);
+    /* Of up to 16 tiles side by side, those wanted, a bit each. out (16, 16): codes of the query
+     * times those of each of a tile's vectors, times the vector's step, as floats; exact up to two
+     * roundings. passed (16): which of its vectors are >= threshold, a bit each. */
+    void (*scan)(float *out, uint16_t *passed, const struct nbx_tiles *tiles, uint32_t wanted,
+                 const struct nbx_codes *query, float threshold);
+    /* x (16) becomes x * scale + shift; which are then >= least, a bit each. */
+    uint32_t (*lift)(float *x, float scale, float shift, float least);
     /* How many of x (n) are >= least. */
     size_t (*at_least)(const float *x, size_t n, float least);
     /* Bits set in n words. */

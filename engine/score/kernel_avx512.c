@@ -24,34 +24,56 @@ AVX512 static void rows(float *out, const float *x, const float *y, size_t n, si
         out[r] = dot(x, y + r * padded, padded);
 }
 
-/* 16 items' scores: their sums times their steps. Returns which are >= threshold. */
-AVX512 static inline uint64_t finish16(float *out, __m512i acc, const uint8_t *steps,
-                                       float threshold)
+/* acc += 4 dimensions of 16 items x those of the query. By hand, because gcc 12 copies every sum at
+ * each step and loads the query apart: a third more instructions. */
+AVX512 static inline __m512i multiply(__m512i acc, const uint8_t *items, const int8_t *query)
 {
+    __m512i x = _mm512_loadu_si512(items);
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0"
+            : "+v"(acc)
+            : "v"(x), "m"(*(const int8_t(*)[NBX_TILE_GROUP])query));
+    return acc;
+}
+
+/* Four sums, because one multiplication takes as long as four can be begun in. */
+AVX512 static inline uint16_t scan_one(float *out, const uint8_t *codes, const uint8_t *steps,
+                                       const struct nbx_codes *query, float threshold)
+{
+    __m512i a = _mm512_set1_epi32(query->zero), b = _mm512_setzero_si512(), c = b, d = b;
+    const int8_t *q = query->codes;
+    size_t g = 0;
+    for (; g + 4 <= query->groups; g += 4, codes += 4 * NBX_GROUP_BYTES, q += 4 * NBX_TILE_GROUP) {
+        a = multiply(a, codes, q);
+        b = multiply(b, codes + NBX_GROUP_BYTES, q + NBX_TILE_GROUP);
+        c = multiply(c, codes + 2 * NBX_GROUP_BYTES, q + 2 * NBX_TILE_GROUP);
+        d = multiply(d, codes + 3 * NBX_GROUP_BYTES, q + 3 * NBX_TILE_GROUP);
+    }
+    for (; g < query->groups; g++, codes += NBX_GROUP_BYTES, q += NBX_TILE_GROUP)
+        a = multiply(a, codes, q);
+    __m512i sum = _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d));
     __m512i step = _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)steps)),
                                     _mm512_set1_epi32(1));
-    __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_cvtepi32_ps(step));
+    __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_cvtepi32_ps(step));
     _mm512_storeu_ps(out, score);
     return _mm512_cmp_ps_mask(score, _mm512_set1_ps(threshold), _CMP_GE_OQ);
 }
 
-AVX512 static uint64_t scan(float *out, const uint8_t *tile, const struct nbx_codes *query,
-                            float threshold)
+AVX512 static void scan(float *out, uint16_t *passed, const struct nbx_tiles *tiles,
+                        uint32_t wanted, const struct nbx_codes *query, float threshold)
 {
-    __m512i a = _mm512_set1_epi32(query->zero), b = a, c = a, d = a;
-    const uint8_t *items = tile;
-    for (size_t g = 0; g < query->groups; g++, items += NBX_GROUP_BYTES) {
-        int32_t four;
-        __builtin_memcpy(&four, query->codes + g * NBX_TILE_GROUP, sizeof four);
-        __m512i q = _mm512_set1_epi32(four);
-        a = _mm512_dpbusd_epi32(a, _mm512_loadu_si512(items), q);
-        b = _mm512_dpbusd_epi32(b, _mm512_loadu_si512(items + 64), q);
-        c = _mm512_dpbusd_epi32(c, _mm512_loadu_si512(items + 128), q);
-        d = _mm512_dpbusd_epi32(d, _mm512_loadu_si512(items + 192), q);
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted);
+        passed[t] = scan_one(out + t * NBX_TILE_ITEMS, tiles->codes + t * tiles->bytes,
+                             tiles->steps + t * NBX_TILE_ITEMS, query, threshold);
     }
-    return finish16(out, a, items, threshold) | finish16(out + 16, b, items + 16, threshold) << 16 |
-           finish16(out + 32, c, items + 32, threshold) << 32 |
-           finish16(out + 48, d, items + 48, threshold) << 48;
+}
+
+AVX512 static uint32_t lift(float *x, float scale, float shift, float least)
+{
+    __m512 lifted = _mm512_add_ps(_mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(scale)),
+                                  _mm512_set1_ps(shift));
+    _mm512_storeu_ps(x, lifted);
+    return _mm512_cmp_ps_mask(lifted, _mm512_set1_ps(least), _CMP_GE_OQ);
 }
 
 AVX512 static size_t at_least(const float *x, size_t n, float least)
@@ -74,5 +96,14 @@ AVX512 static size_t count(const uint64_t *words, size_t n)
     return sum;
 }
 
-const struct nbx_kernel nbx_kernel_avx512 = {"avx512", dot, rows, 127, scan, at_least, count};
+const struct nbx_kernel nbx_kernel_avx512 = {
+    .name = "avx512",
+    .dot = dot,
+    .rows = rows,
+    .code_max = 127,
+    .scan = scan,
+    .lift = lift,
+    .at_least = at_least,
+    .count = count,
+};
 #endif

@@ -10,26 +10,45 @@ static void rows(float *out, const float *x, const float *y, size_t n, size_t pa
         out[r] = nbx_dot_reference(x, y + r * padded, padded);
 }
 
-static uint64_t scan(float *out, const uint8_t *tile, const struct nbx_codes *query,
-                     float threshold)
+static uint16_t scan_one(float *out, const uint8_t *codes, const uint8_t *steps,
+                         const struct nbx_codes *query, float threshold)
 {
     int32_t acc[NBX_TILE_ITEMS];
-    uint64_t passed = 0;
+    uint32_t passed = 0;
     for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
         acc[i] = query->zero;
     for (size_t g = 0; g < query->groups; g++) {
         const int8_t *q = query->codes + g * NBX_TILE_GROUP;
-        const uint8_t *items = tile + g * NBX_GROUP_BYTES;
+        const uint8_t *items = codes + g * NBX_GROUP_BYTES;
         for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
             for (size_t d = 0; d < NBX_TILE_GROUP; d++)
                 acc[i] += q[d] * items[i * NBX_TILE_GROUP + d];
     }
-    const uint8_t *steps = tile + query->groups * NBX_GROUP_BYTES;
     for (size_t i = 0; i < NBX_TILE_ITEMS; i++) {
         out[i] = (float)acc[i] * (float)(steps[i] + 1);
-        passed |= (uint64_t)(out[i] >= threshold) << i;
+        passed |= (uint32_t)(out[i] >= threshold) << i;
     }
-    return passed;
+    return (uint16_t)passed;
+}
+
+static void scan(float *out, uint16_t *passed, const struct nbx_tiles *tiles, uint32_t wanted,
+                 const struct nbx_codes *query, float threshold)
+{
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted);
+        passed[t] = scan_one(out + t * NBX_TILE_ITEMS, tiles->codes + t * tiles->bytes,
+                             tiles->steps + t * NBX_TILE_ITEMS, query, threshold);
+    }
+}
+
+static uint32_t lift(float *x, float scale, float shift, float least)
+{
+    uint32_t reached = 0;
+    for (uint32_t i = 0; i < NBX_TILE_ITEMS; i++) {
+        x[i] = x[i] * scale + shift;
+        reached |= (uint32_t)(x[i] >= least) << i;
+    }
+    return reached;
 }
 
 static size_t at_least(const float *x, size_t n, float least)
@@ -48,5 +67,13 @@ static size_t count(const uint64_t *words, size_t n)
     return sum;
 }
 
-const struct nbx_kernel nbx_kernel_portable = {"portable", nbx_dot_reference, rows, 127,
-                                               scan,       at_least,          count};
+const struct nbx_kernel nbx_kernel_portable = {
+    .name = "portable",
+    .dot = nbx_dot_reference,
+    .rows = rows,
+    .code_max = 127,
+    .scan = scan,
+    .lift = lift,
+    .at_least = at_least,
+    .count = count,
+};

@@ -3,118 +3,90 @@
 
 #include "engine/base/check.h"
 #include "engine/base/pages.h"
+#include "engine/base/parallel.h"
+#include "engine/score/arrange.h"
+#include "engine/score/axes.h"
 #include "engine/score/dot.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Weights within one class differ by at most this factor: the finer, the tighter the bounds and
- * the more runs a search goes through side by side. */
-#define CLASS_RATIO 1.25f
-#define CLASSES     62 /* by weight, from the largest down; the last takes all that is smaller */
-#define CLASS_ZERO  62 /* weight 0 or less */
-#define MAX_RUNS    63
-
-/* One item on its way to a position. */
-struct place {
-    uint64_t key; /* class, then falling norm */
-    uint32_t from;
+/* A pack under construction. */
+struct build {
+    struct nbx_packed *pack;
+    const struct nbx_packed_items *items;
+    struct nbx_arrangement arrangement;
+    size_t *slice_tiles; /* (n_slices + 1) first tile of each slice */
 };
 
-/* Stable least-significant-digit radix sort by key, 16 bits at a time. */
-static enum nbx_err sort_places(struct place *places, size_t n)
+static size_t tiles_for(size_t items)
 {
-    struct place *from = places, *to = malloc((n + 1) * sizeof *to), *scratch = to;
-    size_t *starts = malloc(65537 * sizeof *starts);
-    for (int shift = 0; to && starts && shift < 48; shift += 16) {
-        memset(starts, 0, 65537 * sizeof *starts);
-        for (size_t i = 0; i < n; i++)
-            starts[(from[i].key >> shift & 0xFFFF) + 1]++;
-        for (size_t d = 0; d < 65536; d++)
-            starts[d + 1] += starts[d];
-        for (size_t i = 0; i < n; i++)
-            to[starts[from[i].key >> shift & 0xFFFF]++] = from[i];
-        struct place *swap = from;
-        from = to;
-        to = swap;
-    }
-    bool sorted = scratch && starts;
-    if (sorted)
-        memcpy(places, from, n * sizeof *places); /* three passes end in the scratch array */
-    free(scratch);
-    free(starts);
-    return sorted ? NBX_OK : NBX_ELIMIT;
+    return (items + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS;
 }
 
-static unsigned class_of(float weight, float most)
+static size_t nodes_for(size_t tiles)
 {
-    if (!(weight > 0))
-        return CLASS_ZERO;
-    float class = logf(most / weight) / logf(CLASS_RATIO);
-    return class < CLASSES - 1 ? (unsigned)class : CLASSES - 1;
+    return (tiles + NBX_NODE_TILES - 1) / NBX_NODE_TILES;
 }
 
-static float norm_of(const float *x, size_t dim)
+/* How many tiles and nodes there will be: each slice has its own. */
+static enum nbx_err count(struct build *b)
 {
-    double sum = 0;
-    for (size_t d = 0; d < dim; d++)
-        sum += (double)x[d] * x[d];
-    return (float)sqrt(sum);
-}
-
-/* Bits of a float >= 0 order like it; upside down for falling order. */
-static uint64_t falling(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return UINT32_MAX - bits;
-}
-
-static enum nbx_err order_items(struct place *places, const struct nbx_packed_items *items)
-{
-    float most = 0;
-    for (size_t i = 0; items->weights && i < items->n; i++)
-        most = fmaxf(most, items->weights[i]);
-    for (size_t i = 0; i < items->n; i++) {
-        uint64_t class = items->weights ? class_of(items->weights[i], most) : 0;
-        float norm = norm_of(items->vectors + i * items->stride, items->dim);
-        places[i] = (struct place){class << 32 | falling(norm), (uint32_t)i};
-    }
-    return sort_places(places, items->n);
-}
-
-/* Cuts the ordered items into runs by class; each begins a block. */
-static enum nbx_err cut_runs(struct nbx_packed *s, const struct place *places)
-{
-    s->runs = calloc(MAX_RUNS, sizeof *s->runs);
-    if (!s->runs)
+    const struct nbx_arrangement *a = &b->arrangement;
+    struct nbx_packed *s = b->pack;
+    b->slice_tiles = calloc(a->n_slices + 1, sizeof *b->slice_tiles);
+    if (!b->slice_tiles)
         return NBX_ELIMIT;
-    for (size_t i = 0; i < s->n;) {
-        size_t end = i;
-        while (end < s->n && places[end].key >> 32 == places[i].key >> 32)
-            end++;
-        size_t blocks = (end - i + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS;
-        s->runs[s->n_runs++] =
-            (struct nbx_block_run){(uint32_t)s->n_blocks, (uint32_t)(s->n_blocks + blocks)};
-        s->n_blocks += blocks;
-        i = end;
+    for (size_t i = 0; i < a->n_slices; i++) {
+        size_t tiles = tiles_for(a->slices[i].end - a->slices[i].first);
+        b->slice_tiles[i] = s->n_tiles;
+        s->n_tiles += tiles;
+        s->n_nodes += nodes_for(tiles);
     }
+    b->slice_tiles[a->n_slices] = s->n_tiles;
+    s->n_runs = b->items->cells && a->n_slices ? 1 : a->n_slices;
     return NBX_OK;
 }
 
 static enum nbx_err allocate(struct nbx_packed *s)
 {
-    size_t positions = s->n_blocks * NBX_TILE_ITEMS;
-    s->tiles = nbx_pages_new(s->n_blocks * s->tile_bytes);
+    size_t positions = s->n_tiles * NBX_TILE_ITEMS;
+    s->codes = nbx_pages_new(s->n_tiles * s->tile_bytes);
+    s->steps = malloc(positions + 1);
+    s->box_codes = nbx_pages_new(s->n_nodes * s->box_bytes);
+    s->box_steps = malloc(s->n_nodes * NBX_NODE_TILES + 1);
     s->rows = nbx_pages_new(positions * s->padded * sizeof *s->rows);
     s->labels = malloc((positions + 1) * sizeof *s->labels);
-    s->infos = calloc(s->n_blocks + 1, sizeof *s->infos);
+    s->nodes = calloc(s->n_nodes + 1, sizeof *s->nodes);
+    s->node_of_tile = calloc(s->n_tiles + 1, sizeof *s->node_of_tile);
+    s->runs = calloc(s->n_runs + 1, sizeof *s->runs);
     s->pages = calloc(s->n_pages + 1, sizeof *s->pages);
-    if (!s->tiles || !s->rows || !s->labels || !s->infos || !s->pages)
+    if (!s->codes || !s->steps || !s->box_codes || !s->box_steps || !s->rows || !s->labels ||
+        !s->nodes || !s->node_of_tile || !s->runs || !s->pages)
         return NBX_ELIMIT;
     memset(s->labels, 0xFF, (positions + 1) * sizeof *s->labels);
     return NBX_OK;
+}
+
+/* Nodes and runs, their places alone. */
+static void lay_out(struct build *b)
+{
+    struct nbx_packed *s = b->pack;
+    size_t node = 0;
+    for (size_t i = 0; i < b->arrangement.n_slices; i++) {
+        size_t tile = b->slice_tiles[i], end = b->slice_tiles[i + 1];
+        struct nbx_node_run *run = &s->runs[s->n_runs == 1 ? 0 : i];
+        run->first = run->end ? run->first : (uint32_t)node;
+        for (; tile < end; tile += NBX_NODE_TILES) {
+            size_t n = end - tile < NBX_NODE_TILES ? end - tile : NBX_NODE_TILES;
+            for (size_t t = 0; t < n; t++)
+                s->node_of_tile[tile + t] = (uint32_t)node;
+            s->nodes[node++] =
+                (struct nbx_node){.first_tile = (uint32_t)tile, .n_tiles = (uint32_t)n};
+        }
+        run->end = (uint32_t)node;
+    }
 }
 
 static enum nbx_err note_position(struct nbx_packed *s, uint32_t label, uint32_t position)
@@ -130,35 +102,217 @@ static enum nbx_err note_position(struct nbx_packed *s, uint32_t label, uint32_t
     return NBX_OK;
 }
 
-static enum nbx_err put_items(struct nbx_packed *s, const struct nbx_packed_items *items,
-                              const struct place *places)
+static enum nbx_err put_items(struct build *b)
 {
-    size_t at = 0;
-    for (size_t r = 0; r < s->n_runs; r++) {
-        size_t position = (size_t)s->runs[r].first * NBX_TILE_ITEMS;
-        uint64_t class = places[at].key >> 32;
-        for (; at < s->n && places[at].key >> 32 == class; at++, position++) {
-            uint32_t from = places[at].from;
-            memcpy(s->rows + position * s->padded, items->vectors + from * items->stride,
-                   s->dim * sizeof *s->rows);
-            s->labels[position] = items->labels[from];
-            if (note_position(s, items->labels[from], (uint32_t)position))
+    struct nbx_packed *s = b->pack;
+    for (size_t i = 0; i < b->arrangement.n_slices; i++) {
+        const struct nbx_slice *slice = &b->arrangement.slices[i];
+        size_t position = b->slice_tiles[i] * NBX_TILE_ITEMS;
+        for (size_t at = slice->first; at < slice->end; at++, position++) {
+            uint32_t label = b->items->labels[b->arrangement.order[at]];
+            s->labels[position] = label;
+            if (note_position(s, label, (uint32_t)position))
                 return NBX_ELIMIT;
         }
     }
     return NBX_OK;
 }
 
-static void pack_tiles(struct nbx_packed *s)
+/* The box of a tile's items: highs, then lows, each (half). */
+static void measure_box(float *box, const struct nbx_tile_rows *rows, size_t half)
 {
-    for (size_t b = 0; b < s->n_blocks; b++) {
-        const uint32_t *labels = s->labels + b * NBX_TILE_ITEMS;
-        size_t n = 0;
-        while (n < NBX_TILE_ITEMS && labels[n] != NBX_NO_LABEL)
-            n++;
-        nbx_tile_pack(s->tiles + b * s->tile_bytes, &s->infos[b],
-                      s->rows + b * NBX_TILE_ITEMS * s->padded, n, s->dim);
+    for (size_t d = 0; d < rows->dim; d++) {
+        float high = rows->p[d], low = high;
+        for (size_t i = 1; i < rows->n; i++) {
+            float x = rows->p[i * rows->stride + d];
+            high = x > high ? x : high;
+            low = x < low ? x : low;
+        }
+        box[d] = high;
+        box[half + d] = low;
     }
+}
+
+/* The vectors of a node's items, side by side; its last tile may be partly empty. */
+static struct nbx_tile_rows rows_of(const struct nbx_packed *s, const struct nbx_node *node)
+{
+    size_t first = (size_t)node->first_tile * NBX_TILE_ITEMS, n = 0;
+    while (n < (size_t)node->n_tiles * NBX_TILE_ITEMS && s->labels[first + n] != NBX_NO_LABEL)
+        n++;
+    return (struct nbx_tile_rows){s->rows + first * s->padded, n, s->padded, s->dim};
+}
+
+static struct nbx_tile_rows tile_of(const struct nbx_tile_rows *all, size_t tile)
+{
+    struct nbx_tile_rows rows = *all;
+    size_t left = all->n - tile * NBX_TILE_ITEMS;
+    rows.p += tile * NBX_TILE_ITEMS * all->stride;
+    rows.n = left < NBX_TILE_ITEMS ? left : NBX_TILE_ITEMS;
+    return rows;
+}
+
+void nbx_packed_turn(float *out, const struct nbx_packed *s, const float *x)
+{
+    nbx_dot_rows(out, x, s->axes, s->dim, s->padded);
+}
+
+/* The node's vectors along the axes of the boxes; turned (256, dim) is scratch. */
+static struct nbx_tile_rows turn_rows(const struct nbx_packed *s, const struct nbx_tile_rows *rows,
+                                      float *turned)
+{
+    if (!s->axes)
+        return *rows;
+    for (size_t i = 0; i < rows->n; i++)
+        nbx_packed_turn(turned + i * s->dim, s, rows->p + i * rows->stride);
+    return (struct nbx_tile_rows){turned, rows->n, s->dim, s->dim};
+}
+
+static void pack_tiles(struct nbx_packed *s, struct nbx_node *node, const struct nbx_tile_rows *all)
+{
+    node->items.unit = nbx_tile_unit(all);
+    for (size_t t = 0; t < node->n_tiles; t++) {
+        size_t tile = node->first_tile + t;
+        struct nbx_tile_rows rows = tile_of(all, t);
+        nbx_tile_pack(s->codes + tile * s->tile_bytes, s->steps + tile * NBX_TILE_ITEMS,
+                      &node->items, &rows);
+    }
+}
+
+/* scratch: boxes (16, 2 * half), zeroed, then turned rows (256, dim). */
+static void pack_boxes(struct nbx_packed *s, size_t at, const struct nbx_tile_rows *all,
+                       float *scratch)
+{
+    struct nbx_node *node = &s->nodes[at];
+    size_t width = 2 * nbx_box_half(s->dim);
+    struct nbx_tile_rows turned = turn_rows(s, all, scratch + NBX_NODE_TILES * width);
+    for (size_t t = 0; t < node->n_tiles; t++) {
+        struct nbx_tile_rows rows = tile_of(&turned, t);
+        measure_box(scratch + t * width, &rows, width / 2);
+    }
+    struct nbx_tile_rows boxes = {scratch, node->n_tiles, width, width};
+    node->boxes.unit = nbx_tile_unit(&boxes);
+    nbx_tile_pack(s->box_codes + at * s->box_bytes, s->box_steps + at * NBX_NODE_TILES,
+                  &node->boxes, &boxes);
+}
+
+/* A nbx_parallel_fn. */
+static enum nbx_err pack_node(void *ctx, unsigned worker, size_t chunk)
+{
+    const struct build *b = ctx;
+    struct nbx_packed *s = b->pack;
+    struct nbx_tile_rows rows = rows_of(s, &s->nodes[chunk]);
+    size_t boxes = NBX_NODE_TILES * 2 * nbx_box_half(s->dim);
+    float *scratch = calloc(boxes + NBX_NODE_ITEMS * s->dim, sizeof *scratch);
+    (void)worker;
+    if (!scratch)
+        return NBX_ELIMIT;
+    pack_tiles(s, &s->nodes[chunk], &rows);
+    pack_boxes(s, chunk, &rows, scratch);
+    free(scratch);
+    return NBX_OK;
+}
+
+static void copy_rows(const struct build *b)
+{
+    struct nbx_packed *s = b->pack;
+    for (size_t i = 0; i < b->arrangement.n_slices; i++) {
+        const struct nbx_slice *slice = &b->arrangement.slices[i];
+        float *row = s->rows + b->slice_tiles[i] * NBX_TILE_ITEMS * s->padded;
+        for (size_t at = slice->first; at < slice->end; at++, row += s->padded)
+            memcpy(row, b->items->vectors + b->arrangement.order[at] * b->items->stride,
+                   s->dim * sizeof *row);
+    }
+}
+
+static void look_ahead(struct nbx_packed *s)
+{
+    for (size_t r = 0; r < s->n_runs; r++) {
+        float norm = 0;
+        for (size_t i = s->runs[r].end; i-- > s->runs[r].first;) {
+            norm = fmaxf(norm, s->nodes[i].items.norm);
+            s->nodes[i].norm_ahead = norm;
+        }
+    }
+}
+
+/* The mean of a cell's rows into centre (padded) and how far they spread around it. */
+static float measure_cell(float *centre, const struct nbx_packed *s, size_t tile, size_t n)
+{
+    const float *rows = s->rows + tile * NBX_TILE_ITEMS * s->padded;
+    double sum = 0;
+    for (size_t d = 0; d < s->dim; d++) {
+        double mean = 0, square = 0;
+        for (size_t i = 0; i < n; i++) {
+            mean += rows[i * s->padded + d];
+            square += (double)rows[i * s->padded + d] * rows[i * s->padded + d];
+        }
+        mean /= (double)n;
+        centre[d] = (float)mean;
+        sum += fmax(square / (double)n - mean * mean, 0);
+    }
+    return (float)sqrt(sum / (double)s->dim);
+}
+
+static enum nbx_err allocate_cells(struct nbx_cells *cells, size_t n, size_t tile_bytes)
+{
+    cells->n = n;
+    cells->n_tiles = tiles_for(n);
+    cells->first = calloc(n + 1, sizeof *cells->first);
+    cells->codes = nbx_pages_new(cells->n_tiles * tile_bytes);
+    cells->steps = malloc(cells->n_tiles * NBX_TILE_ITEMS + 1);
+    cells->infos = calloc(cells->n_tiles + 1, sizeof *cells->infos);
+    cells->spreads = calloc(n + 1, sizeof *cells->spreads);
+    return cells->first && cells->codes && cells->steps && cells->infos && cells->spreads
+               ? NBX_OK
+               : NBX_ELIMIT;
+}
+
+static enum nbx_err make_cells(const struct build *b)
+{
+    struct nbx_packed *s = b->pack;
+    struct nbx_cells *cells = &s->cells;
+    size_t n = b->arrangement.n_slices;
+    enum nbx_err err = allocate_cells(cells, n, s->tile_bytes);
+    float *centres = calloc(n * s->padded + 1, sizeof *centres);
+    if (!centres)
+        err = NBX_ELIMIT;
+    for (size_t i = 0; !err && i < n; i++) {
+        const struct nbx_slice *slice = &b->arrangement.slices[i];
+        cells->first[i] = (uint32_t)b->slice_tiles[i];
+        cells->spreads[i] =
+            measure_cell(centres + i * s->padded, s, b->slice_tiles[i], slice->end - slice->first);
+    }
+    for (size_t t = 0; !err && t < cells->n_tiles; t++) {
+        size_t left = n - t * NBX_TILE_ITEMS;
+        struct nbx_tile_rows rows = {centres + t * NBX_TILE_ITEMS * s->padded,
+                                     left < NBX_TILE_ITEMS ? left : NBX_TILE_ITEMS, s->padded,
+                                     s->dim};
+        cells->infos[t].unit = nbx_tile_unit(&rows);
+        nbx_tile_pack(cells->codes + t * s->tile_bytes, cells->steps + t * NBX_TILE_ITEMS,
+                      &cells->infos[t], &rows);
+    }
+    if (!err)
+        cells->first[n] = (uint32_t)s->n_tiles;
+    free(centres);
+    return err;
+}
+
+static enum nbx_err fill(struct build *b)
+{
+    struct nbx_packed *s = b->pack;
+    enum nbx_err err;
+    if ((err = nbx_arrange(&b->arrangement, b->items)) || (err = count(b)) || (err = allocate(s)) ||
+        (err = nbx_axes(&s->axes, &s->axes_error, b->items)))
+        return err;
+    lay_out(b);
+    if ((err = put_items(b)))
+        return err;
+    copy_rows(b);
+    unsigned threads = s->n_nodes > 16 ? nbx_parallel_processors() : 1;
+    if ((err = nbx_parallel(threads, s->n_nodes, pack_node, b)))
+        return err;
+    look_ahead(s);
+    return b->items->cells ? make_cells(b) : NBX_OK;
 }
 
 static size_t count_pages(const struct nbx_packed_items *items)
@@ -171,30 +325,25 @@ static size_t count_pages(const struct nbx_packed_items *items)
 
 enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_items *items)
 {
+    struct build b = {.pack = calloc(1, sizeof *b.pack), .items = items};
     *out = NULL;
-    NBX_ASSERT(items->dim > 0 && items->n < UINT32_MAX - MAX_RUNS * NBX_TILE_ITEMS);
-    struct nbx_packed *s = calloc(1, sizeof *s);
-    struct place *places = malloc((items->n + 1) * sizeof *places);
-    enum nbx_err err = s && places ? NBX_OK : NBX_ELIMIT;
-    if (!err) {
-        *s = (struct nbx_packed){.users = 1,
-                                 .dim = items->dim,
-                                 .padded = nbx_padded(items->dim),
-                                 .tile_bytes = nbx_tile_bytes(items->dim),
-                                 .n = items->n,
-                                 .n_pages = count_pages(items)};
-        if (!(err = order_items(places, items)) && !(err = cut_runs(s, places)) &&
-            !(err = allocate(s)))
-            err = put_items(s, items, places);
-    }
-    free(places);
-    if (err) {
-        nbx_packed_release(&s);
-        return err;
-    }
-    pack_tiles(s);
-    *out = s;
-    return NBX_OK;
+    NBX_ASSERT(items->dim > 0 && items->n < UINT32_MAX / 2);
+    if (!b.pack)
+        return NBX_ELIMIT;
+    *b.pack = (struct nbx_packed){.users = 1,
+                                  .dim = items->dim,
+                                  .padded = nbx_padded(items->dim),
+                                  .tile_bytes = nbx_tile_bytes(items->dim),
+                                  .box_bytes = nbx_tile_bytes(2 * nbx_box_half(items->dim)),
+                                  .n = items->n,
+                                  .n_pages = count_pages(items)};
+    enum nbx_err err = fill(&b);
+    nbx_arrangement_fini(&b.arrangement);
+    free(b.slice_tiles);
+    if (err)
+        nbx_packed_release(&b.pack);
+    *out = b.pack;
+    return err;
 }
 
 void nbx_packed_release(struct nbx_packed **pack)
@@ -205,19 +354,40 @@ void nbx_packed_release(struct nbx_packed **pack)
         return;
     for (size_t i = 0; s->pages && i < s->n_pages; i++)
         free(s->pages[i]);
-    nbx_pages_free(s->tiles, s->n_blocks * s->tile_bytes);
-    nbx_pages_free(s->rows, s->n_blocks * NBX_TILE_ITEMS * s->padded * sizeof *s->rows);
+    nbx_pages_free(s->codes, s->n_tiles * s->tile_bytes);
+    nbx_pages_free(s->box_codes, s->n_nodes * s->box_bytes);
+    nbx_pages_free(s->rows, s->n_tiles * NBX_TILE_ITEMS * s->padded * sizeof *s->rows);
+    nbx_pages_free(s->cells.codes, s->cells.n_tiles * s->tile_bytes);
+    free(s->axes);
+    free(s->cells.steps);
+    free(s->cells.first);
+    free(s->cells.infos);
+    free(s->cells.spreads);
+    free(s->steps);
+    free(s->box_steps);
     free(s->labels);
-    free(s->infos);
+    free(s->nodes);
+    free(s->node_of_tile);
     free(s->runs);
     free(s->pages);
     free(s);
 }
 
+static size_t cell_bytes(const struct nbx_packed *s)
+{
+    const struct nbx_cells *c = &s->cells;
+    return c->n_tiles * (s->tile_bytes + NBX_TILE_ITEMS + sizeof *c->infos) +
+           c->n * (sizeof *c->first + sizeof *c->spreads);
+}
+
 size_t nbx_packed_bytes_beside(const struct nbx_packed *s)
 {
-    size_t bytes = sizeof *s + s->n_blocks * (s->tile_bytes + sizeof *s->infos) +
-                   s->n_blocks * NBX_TILE_ITEMS * sizeof *s->labels + s->n_pages * sizeof *s->pages;
+    size_t axes = s->axes ? s->dim * s->padded * sizeof *s->axes : 0;
+    size_t bytes = sizeof *s + axes + cell_bytes(s) +
+                   s->n_tiles * (s->tile_bytes + NBX_TILE_ITEMS * (1 + sizeof *s->labels) +
+                                 sizeof *s->node_of_tile) +
+                   s->n_nodes * (s->box_bytes + NBX_NODE_TILES + sizeof *s->nodes) +
+                   s->n_runs * sizeof *s->runs + s->n_pages * sizeof *s->pages;
     for (size_t i = 0; i < s->n_pages; i++)
         bytes += s->pages[i] ? NBX_LABEL_PAGE * sizeof *s->pages[i] : 0;
     return bytes;
@@ -225,5 +395,5 @@ size_t nbx_packed_bytes_beside(const struct nbx_packed *s)
 
 size_t nbx_packed_bytes(const struct nbx_packed *s)
 {
-    return nbx_packed_bytes_beside(s) + s->n_blocks * NBX_TILE_ITEMS * s->padded * sizeof *s->rows;
+    return nbx_packed_bytes_beside(s) + s->n_tiles * NBX_TILE_ITEMS * s->padded * sizeof *s->rows;
 }

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * A pack: items packed into blocks of 64, in the order in which a search wants to see them.
+ * A pack: items in tiles of 16 under a box each, in the order in which a search wants them.
  *
- * Why:     on trained vectors the best items are among the longest, so blocks go by falling norm
- *          and a search stops where the next norm cannot beat what it has. Where answers are
- *          weighted (by value, say), blocks go by class of weight first: each class is a run whose
- *          bound, norm x largest weight, falls on its own.
+ * Why:     what a search does not read costs nothing, so two bounds stand before the codes.
+ *          Norm: on trained vectors the best items are among the longest, so items go by falling
+ *          norm in bands, and a search stops where the next norm cannot beat what it has.
+ *          Box: within a band neighbours in direction share a tile, and with the least and the
+ *          largest of each of their dimensions, l and h, no item of the tile scores more than
+ *              sum over q_d > 0 of q_d h_d  +  sum over q_d < 0 of q_d l_d.
+ *          That is an inner product of (max(q, 0), min(q, 0)) with (h, l): so the boxes of 16 tiles
+ *          are themselves a tile, of twice the dimensions, scanned like any other. Boxes are taken
+ *          along the main axes of the items (eigenvectors of their second moments), where they are
+ *          tightest. Measured on trained vectors, 41,000 x 64, k = 100: norms leave 63 % of the
+ *          items, boxes 24 %, boxes along the vectors' own dimensions 50 %.
+ *
+ *          A node is 16 tiles and the tile of their boxes. A run is nodes of one class of weight,
+ *          so that where answers are weighted (by value, say) norm x largest weight falls in each.
  *          An item is known by its label (its catalogue number); its place here is a position,
- *          block * 64 + lane.
- * Owns:    tiles, a copy of the vectors, labels. Indexes share it, counted by the writer alone.
+ *          tile * 16 + lane.
+ * Owns:    all below, the vectors copied. Indexes share it, counted by the writer alone.
  * Threads: making, taking and releasing: the writer. Reading: any number.
  * Errors:  NBX_ELIMIT where memory is out.
  */
@@ -21,36 +31,63 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define NBX_NODE_TILES  16
+#define NBX_NODE_ITEMS  (NBX_NODE_TILES * NBX_TILE_ITEMS)
 #define NBX_NO_LABEL    UINT32_MAX
 #define NBX_NO_POSITION UINT32_MAX
 #define NBX_LABEL_PAGE  4096 /* labels in a page of the map */
 
-/* Blocks of one class of weight, norms falling. */
-struct nbx_block_run {
-    uint32_t first, end; /* blocks */
+struct nbx_node {
+    uint32_t first_tile, n_tiles; /* 1 to 16 */
+    struct nbx_tile_info items;   /* what bounds its tiles */
+    struct nbx_tile_info boxes;   /* and the tile of their boxes */
+    float norm_ahead;             /* the largest norm from here to the end of the run */
+};
+
+struct nbx_node_run {
+    uint32_t first, end; /* nodes */
+};
+
+/* A partition by direction: cells of neighbours. Where all norms are alike they say nothing; a
+ * cell's centre says where to look first and, with how far its items spread around it, where not to
+ * look if an approximation will do. */
+struct nbx_cells {
+    size_t n;                    /* 0: not partitioned */
+    uint32_t *first;             /* (n + 1) first tile of each */
+    uint8_t *codes, *steps;      /* the centres, packed: (n_tiles, tile bytes), (n_tiles, 16) */
+    struct nbx_tile_info *infos; /* (n_tiles) */
+    size_t n_tiles;              /* n / 16, rounded up */
+    float *spreads;              /* (n) root mean square of |x - centre| / sqrt(dim) */
 };
 
 struct nbx_packed {
     unsigned users;
-    size_t dim, padded, tile_bytes;
-    size_t n;        /* items */
-    size_t n_blocks; /* each run's last block may be partly empty */
-    size_t n_runs;
-    uint8_t *tiles;              /* (n_blocks, tile_bytes) */
-    float *rows;                 /* (n_blocks * 64, padded) the vectors by position */
-    uint32_t *labels;            /* (n_blocks * 64), NBX_NO_LABEL where empty */
-    struct nbx_tile_info *infos; /* (n_blocks) */
-    struct nbx_block_run *runs;  /* (n_runs) */
-    uint32_t **pages;            /* (n_pages) position by label; NULL: no label of that page */
+    size_t dim, padded;
+    size_t tile_bytes, box_bytes; /* of a tile of items, of one of boxes */
+    size_t n;                     /* items */
+    size_t n_tiles, n_nodes, n_runs;
+    float *axes;            /* (dim, padded) each row an axis of the boxes; NULL: the dimensions */
+    double axes_error;      /* |axes q . axes x - q . x| is at most this times |q| |x| */
+    uint8_t *codes, *steps; /* (n_tiles, tile_bytes), (n_tiles, 16) */
+    uint8_t *box_codes, *box_steps; /* (n_nodes, box_bytes), (n_nodes, 16) */
+    float *rows;                    /* (n_tiles * 16, padded) the vectors by position */
+    uint32_t *labels;               /* (n_tiles * 16), NBX_NO_LABEL where empty */
+    struct nbx_node *nodes;         /* (n_nodes) */
+    uint32_t *node_of_tile;         /* (n_tiles) */
+    struct nbx_node_run *runs;      /* (n_runs) */
+    struct nbx_cells cells;
+    uint32_t **pages; /* (n_pages) position by label; NULL: no label of that page */
     size_t n_pages;
 };
 
 /* Where the items come from: vectors (n, dim) row-major with `stride` floats a row, finite; labels
- * (n), distinct; weights (n) order the blocks, NULL: by norm alone. All are read, none is kept. */
+ * (n), distinct; weights (n) order the nodes by class of weight, NULL: by norm alone; cells (n),
+ * each below 65,536, partition them instead, NULL: no partition. All are read, none is kept. */
 struct nbx_packed_items {
     const float *vectors;
     const uint32_t *labels;
     const float *weights;
+    const uint32_t *cells;
     size_t n, dim, stride;
 };
 
@@ -62,16 +99,29 @@ void nbx_packed_release(struct nbx_packed **pack);
 size_t nbx_packed_bytes(const struct nbx_packed *s);
 size_t nbx_packed_bytes_beside(const struct nbx_packed *s);
 
+/* Half the length of a box, and of a query for boxes: dim in whole groups. */
+static inline size_t nbx_box_half(size_t dim)
+{
+    return nbx_tile_groups(dim) * NBX_TILE_GROUP;
+}
+/* out (dim, at least) = the vector x (padded) along the pack's axes. */
+void nbx_packed_turn(float *out, const struct nbx_packed *s, const float *x);
+/* Words of one bit per position. */
+static inline size_t nbx_packed_words(const struct nbx_packed *s)
+{
+    return (s->n_tiles * NBX_TILE_ITEMS + 63) / 64;
+}
+/* The bits of one tile out of such words. */
+static inline uint32_t nbx_tile_bits(const uint64_t *words, size_t tile)
+{
+    return words[tile / 4] >> tile % 4 * NBX_TILE_ITEMS & 0xFFFF;
+}
 /* The position of a label, or NBX_NO_POSITION. */
 static inline uint32_t nbx_packed_find(const struct nbx_packed *s, uint32_t label)
 {
     const uint32_t *page =
         label / NBX_LABEL_PAGE < s->n_pages ? s->pages[label / NBX_LABEL_PAGE] : NULL;
     return page ? page[label % NBX_LABEL_PAGE] : NBX_NO_POSITION;
-}
-static inline const uint8_t *nbx_packed_tile(const struct nbx_packed *s, size_t block)
-{
-    return s->tiles + block * s->tile_bytes;
 }
 static inline const float *nbx_packed_row(const struct nbx_packed *s, uint32_t position)
 {

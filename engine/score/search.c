@@ -3,14 +3,14 @@
 
 #include "engine/score/seeker.h"
 
-#define TOGETHER  16 /* queries that go through the blocks side by side */
-#define AT_A_TIME 8  /* blocks of one run before the most promising run is chosen again */
+#define TOGETHER  16 /* queries that go through the nodes side by side */
+#define AT_A_TIME 16 /* nodes of one run before the most promising run is chosen again */
 
 /* A run of one part and how far the search has come in it. */
 struct source {
     uint32_t part, run;
-    uint32_t at, end; /* blocks */
-    float promise;    /* what the next block may hold, for choosing; not a bound */
+    uint32_t at, end; /* nodes */
+    float promise;    /* what the next node may hold, for choosing; not a bound */
 };
 
 /* The queries of one pass. */
@@ -20,6 +20,7 @@ struct pass {
     size_t n;
     struct source *sources; /* (n_sources) not yet done, of room for every run */
     size_t n_sources;
+    bool begun; /* thresholds are set */
 };
 
 static const struct nbx_packed *pack_of(const struct pass *pass, const struct source *source)
@@ -31,8 +32,8 @@ static const struct nbx_packed *pack_of(const struct pass *pass, const struct so
 static void set_promise(const struct pass *pass, struct source *source)
 {
     const struct nbx_seeker *first = &pass->seekers[0];
-    float norm = pack_of(pass, source)->infos[source->at].norm;
-    float value = (float)nbx_tile_most(&first->tile_query, norm);
+    float norm = pack_of(pass, source)->nodes[source->at].norm_ahead;
+    float value = (float)nbx_tile_most(&first->items, norm);
     if (first->own.transform)
         value = nbx_transform_apply(first->own.transform, value);
     source->promise = value * nbx_seeker_run_cap(first, source->part, source->run);
@@ -71,34 +72,33 @@ static size_t most_promising(const struct pass *pass)
     return best;
 }
 
-/* Whether no item from the source's next block on can enter any more. Norms fall within a run. */
+/* Whether no item from the source's next node on can enter any more. */
 static bool is_done(struct nbx_seeker *s, const struct pass *pass, const struct source *source)
 {
-    if (source->at == source->end)
+    if (source->at == source->end || nbx_seeker_has_enough(s, source->part))
         return true;
-    float norm = pack_of(pass, source)->infos[source->at].norm;
-    return nbx_tile_most(&s->tile_query, norm) <
+    float norm = pack_of(pass, source)->nodes[source->at].norm_ahead;
+    return nbx_tile_most(&s->items, norm) <
            nbx_seeker_least(s, nbx_seeker_run_cap(s, source->part, source->run));
 }
 
-static void visit_if_it_may(struct nbx_seeker *s, const struct source *source, size_t block,
-                            float norm)
+/* The most promising of so many nodes set the thresholds: more for longer lists. */
+static size_t first_nodes(const struct pass *pass)
 {
-    if (nbx_seeker_has_addends(s, source->part, block)) /* visited before */
-        return;
-    float cap = nbx_seeker_block_cap(s, source->part, block);
-    if (nbx_tile_most(&s->tile_query, norm) >= nbx_seeker_least(s, cap))
-        nbx_seeker_visit(s, source->part, block);
+    size_t n = 2 * AT_A_TIME + pass->seekers[0].own.k / 4;
+    return n < NBX_VISIT_NODES ? n : NBX_VISIT_NODES;
 }
 
-/* The next blocks of a source, each for all queries while it is in the cache. */
+/* The next nodes of a source, for all queries while they are in the cache. */
 static void visit_some(struct pass *pass, struct source *source)
 {
-    const struct nbx_packed *pack = pack_of(pass, source);
-    uint32_t end = source->end - source->at < AT_A_TIME ? source->end : source->at + AT_A_TIME;
-    for (; source->at < end; source->at++)
-        for (size_t i = 0; i < pass->n; i++)
-            visit_if_it_may(&pass->seekers[i], source, source->at, pack->infos[source->at].norm);
+    size_t left = source->end - source->at, most = pass->begun ? AT_A_TIME : first_nodes(pass);
+    size_t n = left < most ? left : most;
+    for (size_t i = 0; i < pass->n; i++)
+        if (!nbx_seeker_has_enough(&pass->seekers[i], source->part))
+            nbx_seeker_visit_nodes(&pass->seekers[i], source->part, source->at, n, !pass->begun);
+    source->at += (uint32_t)n;
+    pass->begun = true;
 }
 
 static bool all_done(struct pass *pass, const struct source *source)
@@ -133,10 +133,12 @@ static enum nbx_err search_together(struct pass *pass, const struct nbx_query *q
     for (size_t i = 0; i < n; i++) {
         struct nbx_seeker *s = &pass->seekers[i];
         if ((err = nbx_seeker_begin(s, &queries[i], i ? s - 1 : NULL, arena)) ||
-            (s->addends && (err = nbx_seeker_visit_addends(s, arena))))
+            (s->addends && (err = nbx_seeker_visit_addends(s, arena))) ||
+            (s->seen && (err = nbx_seeker_visit_cells(s, arena))))
             return err;
     }
     list_sources(pass);
+    pass->begun = false;
     run(pass);
     return NBX_OK;
 }
@@ -172,7 +174,7 @@ static void take_results(struct pass *pass, struct nbx_hit *hits, size_t stride,
         struct nbx_seeker *s = &pass->seekers[i];
         n_hits[i] = nbx_candidates_finish(&s->candidates, hits + i * stride);
         if (stats) {
-            stats->blocks += s->visited;
+            stats->tiles += s->scanned;
             stats->rescored += s->candidates.rescored;
         }
     }

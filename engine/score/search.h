@@ -4,8 +4,8 @@
  * The value of an item is  weight * transform(canonical score + addend),  each part optional; ties
  * go by `tie`. The answer equals sorting all items by it, always: a scan of 8-bit codes gives an
  * interval for every score (tile.h), the k-th largest lower end is the threshold, whatever may
- * still reach it is scored canonically, and the scan ends where a block's bound,
- * weight cap * transform(largest norm * query norm + largest addend), stays below.
+ * still reach it is scored canonically, and what need not be read is told by a bound,
+ * weight cap * transform(bound on the score + largest addend), that stays below (packed.h).
  *
  * Owns:    nothing: scratch comes from the arena.
  * Threads: any number beside each other on one index, each with its own arena.
@@ -30,13 +30,16 @@ struct nbx_addends {
 
 /* What a search did. */
 struct nbx_search_stats {
-    uint64_t blocks;   /* visited, of 64 items each */
+    uint64_t tiles;    /* scanned, of 16 items each */
     uint64_t rescored; /* canonical scores computed */
 };
 
 struct nbx_query {
     const float *vector; /* (index->padded), 64-byte aligned, finite, zeros behind dim */
     size_t k;
+    /* 0: exact. Above: an approximation where a pack is partitioned: of a cell no more is expected
+     * than its centre's score and this many spreads; approximate.h knows the recall that gives. */
+    float reach;
     const uint64_t *eligible; /* (n_eligible) bits over labels; NULL: every live item */
     size_t n_eligible;        /* labels beyond are not eligible */
     /* False: leave the item out. Asked of items good enough, after the bits. NULL: none. */
@@ -57,7 +60,7 @@ enum nbx_err nbx_search(const struct nbx_index *index, const struct nbx_query *q
                         struct nbx_arena *arena, struct nbx_hit *hits, size_t *n,
                         struct nbx_search_stats *stats);
 
-/* The same for many queries, each block read once for a group of them: the same answers. hits: room
+/* The same for many queries, each node read once for a group of them: the same answers. hits: room
  * for the sum of the queries' k, one query's after the other's at every `stride`; n_hits
  * (n_queries). The arena's use does not grow with n_queries, but for filters and addends. */
 struct nbx_search_results {

@@ -8,19 +8,30 @@
 #include <math.h>
 #include <string.h>
 
-/* Fewer eligible than one in this many: their positions are marked first, so that blocks with none
+/* Fewer eligible than one in this many: their positions are marked first, so that nodes with none
  * are passed over. With more, looking up a bit for each item that is good enough costs less. */
 #define FEW_ELIGIBLE 64
-/* Up to this many items of a block are scored one by one rather than scanned. */
-#define FEW_IN_BLOCK 6
-#define VALUE_SLACK  0x1p-22 /* over the rounding of values to floats */
+/* Up to this many items of a tile are scored one by one rather than scanned. */
+#define FEW_IN_TILE 2
+/* The most promising tiles that are looked at first: these and half of k. */
+#define FIRST_TILES 16
+#define VALUE_SLACK 0x1p-22 /* over the rounding of values to floats */
 
 enum nbx_err nbx_seeker_alloc(struct nbx_seeker *s, const struct nbx_index *index, size_t k,
                               bool grouped, struct nbx_arena *arena)
 {
     *s = (struct nbx_seeker){.index = index};
-    s->codes = nbx_arena_alloc(arena, nbx_tile_groups(index->dim) * NBX_TILE_GROUP);
-    return s->codes ? nbx_candidates_alloc(&s->candidates, k, grouped, arena) : NBX_ELIMIT;
+    size_t half = nbx_box_half(index->dim);
+    s->codes = nbx_arena_alloc(arena, half);
+    s->boxes = nbx_arena_calloc(arena, index->n_parts, sizeof *s->boxes);
+    s->box_codes = nbx_arena_calloc(arena, index->n_parts, 2 * half);
+    s->turned = nbx_arena_floats(arena, index->padded);
+    s->halves = nbx_arena_floats(arena, 2 * half);
+    s->promises = nbx_arena_floats(arena, NBX_VISIT_NODES * NBX_NODE_TILES);
+    s->open = nbx_arena_calloc(arena, NBX_VISIT_NODES, sizeof *s->open);
+    return s->codes && s->boxes && s->box_codes && s->turned && s->halves && s->promises && s->open
+               ? nbx_candidates_alloc(&s->candidates, k, grouped, arena)
+               : NBX_ELIMIT;
 }
 
 static size_t count_eligible(const struct nbx_seeker *s)
@@ -33,7 +44,7 @@ static void mark_position(struct nbx_seeker *s, uint32_t label)
     for (size_t p = 0; p < s->index->n_parts; p++) {
         uint32_t position = nbx_packed_find(s->index->parts[p].pack, label);
         if (position != NBX_NO_POSITION)
-            s->words[p][position / NBX_TILE_ITEMS] |= UINT64_C(1) << position % NBX_TILE_ITEMS;
+            s->words[p][position / 64] |= UINT64_C(1) << position % 64;
     }
 }
 
@@ -43,7 +54,7 @@ static enum nbx_err mark_eligible(struct nbx_seeker *s, struct nbx_arena *arena)
     s->words = nbx_arena_calloc(arena, s->index->n_parts, sizeof *s->words);
     for (size_t p = 0; s->words && p < s->index->n_parts; p++) {
         s->words[p] =
-            nbx_arena_calloc(arena, s->index->parts[p].pack->n_blocks, sizeof *s->words[p]);
+            nbx_arena_calloc(arena, nbx_packed_words(s->index->parts[p].pack), sizeof *s->words[p]);
         if (!s->words[p])
             return NBX_ELIMIT;
     }
@@ -53,47 +64,6 @@ static enum nbx_err mark_eligible(struct nbx_seeker *s, struct nbx_arena *arena)
         for (uint64_t bits = s->own.eligible[w]; bits; bits &= bits - 1)
             mark_position(s, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits));
     return NBX_OK;
-}
-
-static enum nbx_err alloc_addends(struct nbx_addend_blocks *a, const struct nbx_packed *pack,
-                                  size_t n, struct nbx_arena *arena)
-{
-    size_t room = n < pack->n_blocks ? n : pack->n_blocks;
-    a->slots = nbx_arena_calloc(arena, pack->n_blocks, sizeof *a->slots);
-    a->blocks = nbx_arena_calloc(arena, room, sizeof *a->blocks);
-    a->values = nbx_arena_calloc(arena, room * NBX_TILE_ITEMS, sizeof *a->values);
-    a->most = nbx_arena_calloc(arena, room, sizeof *a->most);
-    return a->slots && a->blocks && a->values && a->most ? NBX_OK : NBX_ELIMIT;
-}
-
-static void scatter(struct nbx_addend_blocks *a, uint32_t position, float value)
-{
-    uint32_t block = position / NBX_TILE_ITEMS;
-    if (a->slots[block] == 0) {
-        a->blocks[a->n] = block;
-        a->slots[block] = (uint32_t)++a->n;
-    }
-    size_t slot = a->slots[block] - 1;
-    a->values[slot * NBX_TILE_ITEMS + position % NBX_TILE_ITEMS] = value;
-    a->most[slot] = fmaxf(a->most[slot], value);
-}
-
-static enum nbx_err spread_addends(struct nbx_seeker *s, const struct nbx_addends *addends,
-                                   struct nbx_arena *arena)
-{
-    s->addends = nbx_arena_calloc(arena, s->index->n_parts, sizeof *s->addends);
-    for (size_t p = 0; s->addends && p < s->index->n_parts; p++) {
-        const struct nbx_packed *pack = s->index->parts[p].pack;
-        enum nbx_err err = alloc_addends(&s->addends[p], pack, addends->n, arena);
-        if (err)
-            return err;
-        for (size_t i = 0; i < addends->n; i++) {
-            uint32_t position = nbx_packed_find(pack, addends->labels[i]);
-            if (position != NBX_NO_POSITION)
-                scatter(&s->addends[p], position, addends->values[i]);
-        }
-    }
-    return s->addends ? NBX_OK : NBX_ELIMIT;
 }
 
 static enum nbx_err choose_words(struct nbx_seeker *s, const struct nbx_seeker *beside,
@@ -112,6 +82,52 @@ static enum nbx_err choose_words(struct nbx_seeker *s, const struct nbx_seeker *
     return mark_eligible(s, arena);
 }
 
+/* Bits for tiles visited out of turn, where any will be. */
+static enum nbx_err choose_seen(struct nbx_seeker *s, struct nbx_arena *arena)
+{
+    bool needed = s->query->addends && s->query->addends->n;
+    for (size_t p = 0; p < s->index->n_parts; p++)
+        needed = needed || s->index->parts[p].pack->cells.n;
+    s->seen = NULL;
+    if (!needed)
+        return NBX_OK;
+    s->seen = nbx_arena_calloc(arena, s->index->n_parts, sizeof *s->seen);
+    for (size_t p = 0; s->seen && p < s->index->n_parts; p++) {
+        s->seen[p] =
+            nbx_arena_calloc(arena, s->index->parts[p].pack->n_tiles / 64 + 1, sizeof *s->seen[p]);
+        if (!s->seen[p])
+            return NBX_ELIMIT;
+    }
+    return s->seen ? NBX_OK : NBX_ELIMIT;
+}
+
+/* The query for the boxes of one part. */
+static void quantise_for_boxes(struct nbx_seeker *s, size_t part)
+{
+    const struct nbx_packed *pack = s->index->parts[part].pack;
+    size_t dim = s->index->dim, half = nbx_box_half(dim);
+    const float *q = s->own.vector;
+    if (pack->axes) {
+        nbx_packed_turn(s->turned, pack, q);
+        q = s->turned;
+    }
+    for (size_t d = 0; d < half; d++) {
+        float x = d < dim ? q[d] : 0;
+        s->halves[d] = x > 0 ? x : 0;
+        s->halves[half + d] = x < 0 ? x : 0;
+    }
+    nbx_tile_quantise(&s->boxes[part], s->box_codes + part * 2 * half, s->halves, 2 * half,
+                      s->own.kernel->code_max);
+    s->boxes[part].rounding += pack->axes_error;
+}
+
+static void quantise(struct nbx_seeker *s)
+{
+    nbx_tile_quantise(&s->items, s->codes, s->own.vector, s->index->dim, s->own.kernel->code_max);
+    for (size_t p = 0; p < s->index->n_parts; p++)
+        quantise_for_boxes(s, p);
+}
+
 enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *query,
                               const struct nbx_seeker *beside, struct nbx_arena *arena)
 {
@@ -127,13 +143,14 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
         s->own.transform = NULL;
     s->least_cap = -1;
     s->addends = NULL;
-    s->visited = 0;
+    s->scanned = 0;
     nbx_candidates_begin(&s->candidates, &s->own, s->own.k, s->index->padded);
-    nbx_tile_quantise(&s->tile_query, s->codes, query->vector, s->index->dim,
-                      s->own.kernel->code_max);
+    quantise(s);
     enum nbx_err err = choose_words(s, beside, arena);
+    if (!err)
+        err = choose_seen(s, arena);
     if (!err && query->addends && query->addends->n)
-        err = spread_addends(s, query->addends, arena);
+        err = nbx_seeker_spread_addends(s, arena);
     return err;
 }
 
@@ -213,7 +230,7 @@ static struct nbx_candidate candidate_at(const struct nbx_seeker *s, size_t part
     struct nbx_candidate c = {.label = pack->labels[position],
                               .row = nbx_packed_row(pack, position)};
     if (s->addends) {
-        const struct nbx_addend_blocks *a = &s->addends[part];
+        const struct nbx_addend_tiles *a = &s->addends[part];
         uint32_t slot = a->slots[position / NBX_TILE_ITEMS];
         c.addend = slot ? a->values[(slot - 1) * NBX_TILE_ITEMS + position % NBX_TILE_ITEMS] : 0;
     }
@@ -258,98 +275,222 @@ static float scan_threshold(const struct nbx_tile_bound *bound, double least, do
     return (float)(t - fabs(t) * VALUE_SLACK);
 }
 
-static void scan_block(struct nbx_seeker *s, size_t part, size_t block, uint64_t live)
+/* The positions of a tile that may be answers, a bit each. */
+static uint32_t tile_bits(const struct nbx_seeker *s, size_t part, size_t tile)
 {
-    const struct nbx_packed *pack = s->index->parts[part].pack;
-    struct nbx_tile_bound bound = nbx_tile_bound(&s->tile_query, &pack->infos[block]);
-    double least = nbx_seeker_least(s, nbx_seeker_block_cap(s, part, block)), addend = 0;
-    if (nbx_seeker_has_addends(s, part, block))
-        addend = s->addends[part].most[s->addends[part].slots[block] - 1];
-    float scores[NBX_TILE_ITEMS];
-    uint64_t passed =
-        s->own.kernel->scan(scores, nbx_packed_tile(pack, block), &s->tile_query.codes,
-                            scan_threshold(&bound, least, addend));
-    for (passed &= live; passed; passed &= passed - 1) {
-        size_t lane = (size_t)__builtin_ctzll(passed);
-        offer_scanned(s, part, (uint32_t)(block * NBX_TILE_ITEMS + lane),
-                      scores[lane] * bound.scale, bound.error);
-    }
+    uint32_t bits = nbx_tile_bits(s->index->parts[part].live, tile);
+    return s->words ? bits & nbx_tile_bits(s->words[part], tile) : bits;
 }
 
-void nbx_seeker_visit(struct nbx_seeker *s, size_t part, size_t block)
+static struct nbx_tiles tiles_at(const struct nbx_packed *pack, size_t tile)
 {
-    uint64_t live = s->index->parts[part].live[block];
-    if (s->words)
-        live &= s->words[part][block];
-    if (!live)
-        return;
-    s->visited++;
-    if (!s->words || __builtin_popcountll(live) > FEW_IN_BLOCK) {
-        scan_block(s, part, block, live);
-        return;
-    }
-    for (; live; live &= live - 1)
-        offer_scored(s, part, (uint32_t)(block * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctzll(live));
+    return (struct nbx_tiles){pack->codes + tile * pack->tile_bytes,
+                              pack->steps + tile * NBX_TILE_ITEMS, pack->tile_bytes};
 }
 
-/* A block with addends and the score that its best item may have. */
-struct promise {
-    double most;
-    float cap;
-    uint32_t part, block;
+/* What scanning some tiles of one node takes. */
+struct scan {
+    size_t part, first_tile;
+    struct nbx_tile_bound bound;
+    float threshold;
 };
 
-static void sift_down(struct promise *heap, size_t n, size_t at)
+/* Scans the wanted tiles of a node, a bit each, and offers what is good enough. */
+static void scan_tiles(struct nbx_seeker *s, const struct scan *scan, uint32_t wanted)
 {
-    struct promise moved = heap[at];
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && heap[child + 1].most > heap[child].most)
-            child++;
-        if (heap[child].most <= moved.most)
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = moved;
-}
-
-/* All blocks with addends as a heap. */
-static struct promise *gather_promises(const struct nbx_seeker *s, size_t *n,
-                                       struct nbx_arena *arena)
-{
-    size_t room = 0;
-    for (size_t p = 0; p < s->index->n_parts; p++)
-        room += s->addends[p].n;
-    struct promise *heap = nbx_arena_calloc(arena, room, sizeof *heap);
-    *n = 0;
-    for (size_t p = 0; heap && p < s->index->n_parts; p++) {
-        const struct nbx_addend_blocks *a = &s->addends[p];
-        for (size_t i = 0; i < a->n; i++) {
-            float norm = s->index->parts[p].pack->infos[a->blocks[i]].norm;
-            double most = nbx_tile_most(&s->tile_query, norm) + a->most[i];
-            heap[(*n)++] = (struct promise){most + fabs(most) * VALUE_SLACK,
-                                            nbx_seeker_block_cap(s, p, a->blocks[i]), (uint32_t)p,
-                                            a->blocks[i]};
+    const struct nbx_packed *pack = s->index->parts[scan->part].pack;
+    struct nbx_tiles tiles = tiles_at(pack, scan->first_tile);
+    float scores[NBX_NODE_ITEMS];
+    uint16_t passed[NBX_NODE_TILES];
+    s->scanned += (uint64_t)__builtin_popcount(wanted);
+    s->own.kernel->scan(scores, passed, &tiles, wanted, &s->items.codes, scan->threshold);
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted), tile = scan->first_tile + t;
+        uint32_t bits = passed[t] ? passed[t] & tile_bits(s, scan->part, tile) : 0;
+        for (; bits; bits &= bits - 1) {
+            size_t at = t * NBX_TILE_ITEMS + (size_t)__builtin_ctz(bits);
+            offer_scanned(s, scan->part, (uint32_t)(scan->first_tile * NBX_TILE_ITEMS + at),
+                          scores[at] * scan->bound.scale, scan->bound.error);
         }
     }
-    for (size_t i = *n / 2; heap && i-- > 0;)
-        sift_down(heap, *n, i);
-    return heap;
 }
 
-enum nbx_err nbx_seeker_visit_addends(struct nbx_seeker *s, struct nbx_arena *arena)
+/* Asks memory for the vector and the label of an item that is about to be scored. */
+static void fetch_item(const struct nbx_packed *pack, size_t position)
 {
-    size_t n;
-    struct promise *heap = gather_promises(s, &n, arena);
-    if (!heap)
-        return NBX_ELIMIT;
-    while (n > 0) {
-        struct promise top = heap[0];
-        if (top.most >= nbx_seeker_least(s, top.cap))
-            nbx_seeker_visit(s, top.part, top.block);
-        else if (!s->own.weights) /* one cap for all: the rest promises less */
-            break;
-        heap[0] = heap[--n];
-        sift_down(heap, n, 0);
+    const float *row = pack->rows + position * pack->padded;
+    __builtin_prefetch(&pack->labels[position]);
+    for (size_t d = 0; d < pack->padded; d += NBX_LANES)
+        __builtin_prefetch(row + d);
+}
+
+/* Scores one by one the items of tiles with few that may be answers; returns the other tiles. */
+static uint32_t score_few(struct nbx_seeker *s, size_t part, size_t first_tile, uint32_t wanted)
+{
+    const struct nbx_packed *pack = s->index->parts[part].pack;
+    uint32_t positions[NBX_NODE_TILES * FEW_IN_TILE], many = 0;
+    size_t n = 0;
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted), tile = first_tile + t;
+        uint32_t bits = tile_bits(s, part, tile);
+        if (__builtin_popcount(bits) > FEW_IN_TILE) {
+            many |= UINT32_C(1) << t;
+            continue;
+        }
+        for (; bits; bits &= bits - 1) {
+            positions[n] = (uint32_t)(tile * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctz(bits);
+            fetch_item(pack, positions[n++]);
+        }
     }
-    return NBX_OK;
+    for (size_t i = 0; i < n; i++)
+        offer_scored(s, part, positions[i]);
+    return many;
+}
+
+/* Visits the wanted tiles of one node, whose best possible addend is `addend`. */
+static void visit_tiles(struct nbx_seeker *s, size_t part, size_t at, uint32_t wanted,
+                        double addend)
+{
+    const struct nbx_node *node = &s->index->parts[part].pack->nodes[at];
+    if (s->words)
+        wanted = score_few(s, part, node->first_tile, wanted);
+    if (!wanted)
+        return;
+    struct scan scan = {.part = part,
+                        .first_tile = node->first_tile,
+                        .bound = nbx_tile_bound(&s->items, &node->items)};
+    double least = nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at));
+    scan.threshold = scan_threshold(&scan.bound, least, addend);
+    scan_tiles(s, &scan, wanted);
+}
+
+void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
+{
+    const struct nbx_packed *pack = s->index->parts[part].pack;
+    if (s->seen[part][tile / 64] >> tile % 64 & 1)
+        return;
+    s->seen[part][tile / 64] |= UINT64_C(1) << tile % 64;
+    size_t node = pack->node_of_tile[tile];
+    double addend = 0;
+    if (s->addends && s->addends[part].slots[tile])
+        addend = s->addends[part].most[s->addends[part].slots[tile] - 1];
+    if (tile_bits(s, part, tile))
+        visit_tiles(s, part, node, UINT32_C(1) << (tile - pack->nodes[node].first_tile), addend);
+}
+
+/* Which of four tiles in a row, each 16 bits of `word`, have any bit. */
+static uint32_t any_of_four(uint64_t word)
+{
+    uint32_t any = 0;
+    for (uint32_t t = 0; word && t < 4; t++, word >>= NBX_TILE_ITEMS)
+        any |= (uint32_t)((word & 0xFFFF) != 0) << t;
+    return any;
+}
+
+/* Which of a node's tiles have positions that may be answers and were not visited early. */
+static uint32_t open_tiles(const struct nbx_seeker *s, size_t part, const struct nbx_node *node)
+{
+    const uint64_t *live = s->index->parts[part].live;
+    uint32_t all = (UINT32_C(1) << node->n_tiles) - 1, open = 0;
+    if (!s->words && !s->seen)
+        return all;
+    for (uint32_t t = 0; t < node->n_tiles;) {
+        size_t tile = node->first_tile + t, at = tile % 4;
+        uint64_t word = live[tile / 4] & (s->words ? s->words[part][tile / 4] : ~UINT64_C(0));
+        open |= any_of_four(word >> at * NBX_TILE_ITEMS) << t;
+        t += 4 - (uint32_t)at;
+    }
+    for (uint32_t t = 0; s->seen && t < node->n_tiles; t++) {
+        size_t tile = node->first_tile + t;
+        open &= ~((uint32_t)(s->seen[part][tile / 64] >> tile % 64 & 1) << t);
+    }
+    return open & all;
+}
+
+/* Below this no tile can hold anything for the node's weights. */
+static float least_promise(struct nbx_seeker *s, size_t part, size_t node)
+{
+    double least = nbx_seeker_least(s, nbx_seeker_node_cap(s, part, node));
+    return (float)(least - fabs(least) * VALUE_SLACK);
+}
+
+/* A node's tiles still to be looked at, none where its norm is too small. */
+static uint32_t open_node(struct nbx_seeker *s, size_t part, size_t at)
+{
+    const struct nbx_node *node = &s->index->parts[part].pack->nodes[at];
+    bool may = nbx_tile_most(&s->items, node->items.norm) >=
+               nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at));
+    return may ? open_tiles(s, part, node) : 0;
+}
+
+/* Scans the boxes of up to 16 nodes: the promises of their tiles (n, 16). Leaves open those tiles
+ * that promise enough. */
+static void promise_nodes(struct nbx_seeker *s, size_t part, size_t first, size_t n,
+                          float *promises, uint32_t *open)
+{
+    const struct nbx_packed *pack = s->index->parts[part].pack;
+    const struct nbx_tile_query *query = &s->boxes[part];
+    struct nbx_tiles boxes = {pack->box_codes + first * pack->box_bytes,
+                              pack->box_steps + first * NBX_NODE_TILES, pack->box_bytes};
+    uint16_t passed[NBX_NODE_TILES];
+    uint32_t wanted = 0;
+    for (size_t i = 0; i < n; i++) {
+        open[i] = open_node(s, part, first + i);
+        wanted |= (uint32_t)(open[i] != 0) << i;
+    }
+    s->own.kernel->scan(promises, passed, &boxes, wanted, &query->codes, -INFINITY);
+    for (; wanted; wanted &= wanted - 1) {
+        size_t i = (size_t)__builtin_ctz(wanted);
+        const struct nbx_tile_info *info = &pack->nodes[first + i].boxes;
+        struct nbx_tile_bound bound = nbx_tile_bound(query, info);
+        float shift = (float)(bound.error + query->norm * info->norm * VALUE_SLACK);
+        open[i] &= s->own.kernel->lift(promises + i * NBX_NODE_TILES, (float)bound.scale, shift,
+                                       least_promise(s, part, first + i));
+    }
+}
+
+/* Of n nodes, the tiles that are open and promise at least `cut`. */
+static void visit_promising(struct nbx_seeker *s, size_t part, size_t first, size_t n, float cut)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!s->open[i])
+            continue;
+        float least = least_promise(s, part, first + i);
+        uint32_t wanted = s->open[i] & s->own.kernel->lift(s->promises + i * NBX_NODE_TILES, 1, 0,
+                                                           least > cut ? least : cut);
+        if (!wanted)
+            continue;
+        s->open[i] &= ~wanted;
+        visit_tiles(s, part, first + i, wanted, 0);
+    }
+}
+
+/* A cut that leaves some of the promises of n tiles, enough for k items to be among them. */
+static float first_cut(const struct nbx_seeker *s, size_t n)
+{
+    size_t wanted = FIRST_TILES + s->own.k / 2;
+    float low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        high = s->promises[i] > high ? s->promises[i] : high;
+        low = s->promises[i] < low ? s->promises[i] : low;
+    }
+    if (wanted >= n || !(low < high))
+        return -INFINITY;
+    return nbx_reached_by(s->own.kernel, s->promises, n, wanted, (const float[]){low, high});
+}
+
+void nbx_seeker_visit_nodes(struct nbx_seeker *s, size_t part, size_t first, size_t n,
+                            bool best_first)
+{
+    if (best_first) /* those of nodes that are not scanned stay below any cut */
+        for (size_t i = 0; i < n * NBX_NODE_TILES; i++)
+            s->promises[i] = -FLT_MAX;
+    for (size_t i = 0; i < n; i += NBX_NODE_TILES)
+        promise_nodes(s, part, first + i, n - i < NBX_NODE_TILES ? n - i : NBX_NODE_TILES,
+                      s->promises + i * NBX_NODE_TILES, s->open + i);
+    if (best_first) {
+        visit_promising(s, part, first, n, first_cut(s, n * NBX_NODE_TILES));
+        nbx_candidates_tighten(&s->candidates);
+    }
+    visit_promising(s, part, first, n, -INFINITY);
 }

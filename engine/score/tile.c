@@ -24,32 +24,32 @@ static float largest(const float *x, size_t dim)
     return most;
 }
 
-/* The coarsest of 256 steps is `unit * 256`; the item takes the finest that holds its largest
- * entry. */
+/* The finest step that holds the vector's largest entry. */
 static unsigned choose_step(float most, double unit)
 {
     double step = unit > 0 ? ceil(most / (unit * ITEM_CODE_MAX)) : 1;
     return step < 1 ? 1 : step > NBX_STEPS ? NBX_STEPS : (unsigned)step;
 }
 
-static int code_of(double x, double unit, int code_max)
+/* Quotients lie just beyond code_max at most, so that the conversion holds them. */
+static int code_of(double x, double per_unit, int code_max)
 {
-    double code = unit > 0 ? nearbyint(x / unit) : 0;
+    long code = lrint(x * per_unit);
     return code > code_max ? code_max : code < -code_max ? -code_max : (int)code;
 }
 
-/* Item i of the tile: its codes and step. Returns |x - x^| and, in *norm, |x|. */
-static double pack_item(uint8_t *tile, size_t i, const float *x, size_t dim, double unit)
+/* Vector i of the tile: its codes and step. Returns |x - x^|. */
+static double pack_vector(uint8_t *codes, uint8_t *steps, size_t i, const float *x,
+                          const struct nbx_tile_rows *rows, double unit)
 {
-    uint8_t *steps = tile + nbx_tile_groups(dim) * NBX_GROUP_BYTES;
-    unsigned step = choose_step(largest(x, dim), unit);
-    double own = unit * step, sum = 0;
+    unsigned step = choose_step(largest(x, rows->dim), unit);
+    double own = unit * step, per_unit = own > 0 ? 1 / own : 0, sum = 0;
     steps[i] = (uint8_t)(step - 1);
-    for (size_t d = 0; d < dim; d++) {
-        int code = code_of(x[d], own, ITEM_CODE_MAX);
+    for (size_t d = 0; d < rows->dim; d++) {
+        int code = code_of(x[d], per_unit, ITEM_CODE_MAX);
         double e = x[d] - own * code;
         sum += e * e;
-        tile[d / NBX_TILE_GROUP * NBX_GROUP_BYTES + i * NBX_TILE_GROUP + d % NBX_TILE_GROUP] =
+        codes[d / NBX_TILE_GROUP * NBX_GROUP_BYTES + i * NBX_TILE_GROUP + d % NBX_TILE_GROUP] =
             (uint8_t)(code + NBX_CODE_ZERO);
     }
     return sqrt(sum) * UP;
@@ -63,23 +63,25 @@ static double norm_of(const float *x, size_t dim)
     return sqrt(sum) * UP;
 }
 
-void nbx_tile_pack(uint8_t *tile, struct nbx_tile_info *info, const float *rows, size_t n,
-                   size_t dim)
+float nbx_tile_unit(const struct nbx_tile_rows *rows)
 {
-    size_t padded = nbx_padded(dim);
     float most = 0;
-    double norm = 0, error = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmaxf(most, largest(rows + i * padded, dim));
-    info->unit = round_up((double)most / (ITEM_CODE_MAX * NBX_STEPS));
-    memset(tile, NBX_CODE_ZERO, nbx_tile_groups(dim) * NBX_GROUP_BYTES);
-    memset(tile + nbx_tile_groups(dim) * NBX_GROUP_BYTES, 0, NBX_TILE_ITEMS);
-    for (size_t i = 0; i < n; i++) {
-        norm = fmax(norm, norm_of(rows + i * padded, dim));
-        error = fmax(error, pack_item(tile, i, rows + i * padded, dim, info->unit));
+    for (size_t i = 0; i < rows->n; i++)
+        most = fmaxf(most, largest(rows->p + i * rows->stride, rows->dim));
+    return round_up((double)most / (ITEM_CODE_MAX * NBX_STEPS));
+}
+
+void nbx_tile_pack(uint8_t *codes, uint8_t *steps, struct nbx_tile_info *info,
+                   const struct nbx_tile_rows *rows)
+{
+    memset(codes, NBX_CODE_ZERO, nbx_tile_bytes(rows->dim));
+    memset(steps, 0, NBX_TILE_ITEMS);
+    for (size_t i = 0; i < rows->n; i++) {
+        const float *x = rows->p + i * rows->stride;
+        double error = pack_vector(codes, steps, i, x, rows, info->unit);
+        info->norm = fmaxf(info->norm, round_up(norm_of(x, rows->dim)));
+        info->error = fmaxf(info->error, round_up(error));
     }
-    info->norm = round_up(norm);
-    info->error = round_up(error);
 }
 
 void nbx_tile_quantise(struct nbx_tile_query *out, int8_t *codes, const float *vector, size_t dim,
@@ -87,10 +89,11 @@ void nbx_tile_quantise(struct nbx_tile_query *out, int8_t *codes, const float *v
 {
     size_t groups = nbx_tile_groups(dim);
     double unit = (double)largest(vector, dim) / code_max, sum = 0;
+    double per_unit = unit > 0 ? 1 / unit : 0;
     int32_t total = 0;
     memset(codes, 0, groups * NBX_TILE_GROUP);
     for (size_t d = 0; d < dim; d++) {
-        codes[d] = (int8_t)code_of(vector[d], unit, code_max);
+        codes[d] = (int8_t)code_of(vector[d], per_unit, code_max);
         total += codes[d];
         double e = vector[d] - unit * codes[d];
         sum += e * e;

@@ -2,6 +2,7 @@
 #include "engine/score/topk.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Whether a stands before b in the list. Rows decide last, so that the order is always total. */
 static bool before(const struct nbx_topk *t, struct nbx_hit a, struct nbx_hit b)
@@ -71,4 +72,44 @@ size_t nbx_topk_finish(struct nbx_topk *t)
         sift_down(t, 0, left - 1, last);
     }
     return t->n;
+}
+
+/* A number that falls as the score rises; both zeros are one score. */
+static uint32_t falling_key(float score)
+{
+    uint32_t bits;
+    float x = score + 0.0F;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 31 ? bits : ~bits & ~(UINT32_C(1) << 31);
+}
+
+/* One stable pass of a radix sort by 8 bits of the key. */
+static void radix_pass(struct nbx_hit *to, const struct nbx_hit *from, size_t n, unsigned shift)
+{
+    uint32_t starts[257] = {0};
+    for (size_t i = 0; i < n; i++)
+        starts[(falling_key(from[i].score) >> shift & 0xFF) + 1]++;
+    for (size_t d = 0; d < 256; d++)
+        starts[d + 1] += starts[d];
+    for (size_t i = 0; i < n; i++)
+        to[starts[falling_key(from[i].score) >> shift & 0xFF]++] = from[i];
+}
+
+/* By radix, because comparisons of scores are branches that cannot be foreseen; equal scores, which
+ * are few, by insertion. */
+void nbx_hits_sort(struct nbx_hit *hits, struct nbx_hit *scratch, size_t n, nbx_tie_fn tie,
+                   const void *tie_ctx)
+{
+    const struct nbx_topk order = {.tie = tie, .tie_ctx = tie_ctx};
+    for (unsigned shift = 0; shift < 32; shift += 16) {
+        radix_pass(scratch, hits, n, shift);
+        radix_pass(hits, scratch, n, shift + 8);
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct nbx_hit hit = hits[i];
+        size_t at = i;
+        for (; at > 0 && before(&order, hit, hits[at - 1]); at--)
+            hits[at] = hits[at - 1];
+        hits[at] = hit;
+    }
 }

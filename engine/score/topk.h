@@ -39,4 +39,8 @@ void nbx_topk_offer(struct nbx_topk *t, float score, uint32_t row);
 /* Sorts the heap, best first, and returns how many there are. The top-k is then finished. */
 size_t nbx_topk_finish(struct nbx_topk *t);
 
+/* Sorts hits (n), best first; scratch has room for n. For lists that are whole already. */
+void nbx_hits_sort(struct nbx_hit *hits, struct nbx_hit *scratch, size_t n, nbx_tie_fn tie,
+                   const void *tie_ctx);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A column of item weights, made ready for an index: a cap for each block and each run.
+ * A column of item weights, made ready for an index: a cap for each node and each run.
  *
  * Why:     value differs more between items than taste does; a bound is only tight where it knows
- *          the largest weight in a block.
+ *          the largest weight below it.
  * Owns:    the caps; the column is the caller's and must not change while this is in use.
  * Threads: immutable after nbx_weights_new.
  * Errors:  NBX_ELIMIT where memory is out.
@@ -16,8 +16,8 @@
 struct nbx_weights {
     const float *by_label; /* (n) finite, >= 0; labels beyond weigh 1 */
     size_t n;
-    float **block_caps; /* (n_parts of the index) (n_blocks) */
-    float **run_caps;   /* (n_parts) (n_runs) */
+    float **node_caps; /* (n_parts of the index) (n_nodes) */
+    float **run_caps;  /* (n_parts) (n_runs) */
     size_t n_parts;
 };
 

@@ -34,12 +34,15 @@ static void sync_or_die(struct nbx_commit *c)
 
 static void release(struct nbx_commit *c, size_t n)
 {
+    size_t n_answers = 0;
     for (size_t i = 0; i < n; i++) {
-        if (c->waiting[i]->kind == NBX_MAIL_PART)
-            nbx_fan__part_done((struct nbx_part *)c->waiting[i], c->to_front);
-        else
-            nbx_mail__send(c->to_front, &c->server->front.bell, c->waiting[i]);
+        struct nbx_job *job = c->waiting[i]->kind == NBX_MAIL_PART
+                                  ? nbx_fan__part_done((struct nbx_part *)c->waiting[i])
+                                  : (struct nbx_job *)c->waiting[i];
+        if (job)
+            c->answers[n_answers++] = job;
     }
+    nbx_front__answer(&c->server->front, c->answers, n_answers);
     nbx_count(&c->counters.synced, n);
 }
 
@@ -76,8 +79,8 @@ enum nbx_err nbx_commit__start(struct nbx_commit *c, struct nbx_server *server)
     c->max = server->front.max_jobs;
     c->waiting = calloc(c->max, sizeof(struct nbx_mail *));
     c->from_keeper = nbx_ring_new(c->max);
-    c->to_front = nbx_ring_new(c->max);
-    if (!c->waiting || !c->from_keeper || !c->to_front || nbx_bell_init(&c->bell))
+    c->answers = calloc(c->max, sizeof(struct nbx_job *));
+    if (!c->waiting || !c->answers || !c->from_keeper || nbx_bell_init(&c->bell))
         return NBX_ELIMIT;
     return pthread_create(&c->thread, NULL, commit_main, c) ? NBX_ELIMIT : NBX_OK;
 }
@@ -93,7 +96,7 @@ void nbx_commit__stop(struct nbx_commit *c)
 void nbx_commit__free(struct nbx_commit *c)
 {
     nbx_ring_destroy(&c->from_keeper);
-    nbx_ring_destroy(&c->to_front);
     free(c->waiting);
+    free(c->answers);
     nbx_bell_fini(&c->bell);
 }

@@ -54,7 +54,9 @@ static void send_parts(struct nbx_server *s, struct nbx_fan *fan)
         if (fan->parts[p].n > 0)
             nbx_mail__send(s->workers[p].lanes[lane].from_fanout, &s->workers[p].bell,
                            &fan->parts[p]);
-    nbx_fan__part_done(own, s->fanout.to_front);
+    struct nbx_job *job = nbx_fan__part_done(own);
+    if (job)
+        nbx_front__answer(&s->front, &job, 1);
 }
 
 static struct nbx_fan *fan_new(struct nbx_job *job)
@@ -97,7 +99,7 @@ static void serve(struct nbx_fanout *f, struct nbx_job *job)
     }
     nbx_reply_fault(job, &fault, fan ? fan->id : NULL);
     fan_destroy(fan);
-    nbx_mail__send(f->to_front, &f->server->front.bell, job);
+    nbx_front__answer(&f->server->front, &job, 1);
 }
 
 enum nbx_err nbx_fan__serve_slice(struct nbx_worker *w, struct nbx_part *part)
@@ -108,17 +110,17 @@ enum nbx_err nbx_fan__serve_slice(struct nbx_worker *w, struct nbx_part *part)
     return err;
 }
 
-void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front)
+struct nbx_job *nbx_fan__part_done(struct nbx_part *part)
 {
     struct nbx_fan *fan = part->fan;
     if (atomic_fetch_sub(&fan->left, 1) > 1)
-        return;
+        return NULL;
     struct nbx_job *job = fan->job;
     struct nbx_server *s = part->server;
     fan->kind->reply(fan);
     atomic_fetch_sub(&s->fanout.under_way[fan->kind->lane], 1);
     fan_destroy(fan);
-    nbx_mail__send(to_front, &s->front.bell, job);
+    return job;
 }
 
 /* The next one from the front, or that a worker found to have many customers inside. */
@@ -160,8 +162,7 @@ enum nbx_err nbx_fanout__start(struct nbx_fanout *f, struct nbx_server *server)
 {
     f->server = server;
     f->from_front = nbx_ring_new(server->options.queue);
-    f->to_front = nbx_ring_new(server->front.max_jobs);
-    if (!f->from_front || !f->to_front || nbx_bell_init(&f->bell))
+    if (!f->from_front || nbx_bell_init(&f->bell))
         return NBX_ELIMIT;
     return pthread_create(&f->thread, NULL, fanout_main, f) ? NBX_ELIMIT : NBX_OK;
 }
@@ -177,6 +178,5 @@ void nbx_fanout__stop(struct nbx_fanout *f)
 void nbx_fanout__free(struct nbx_fanout *f)
 {
     nbx_ring_destroy(&f->from_front);
-    nbx_ring_destroy(&f->to_front);
     nbx_bell_fini(&f->bell);
 }

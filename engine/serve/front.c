@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The front: requests off the socket and onto rings, replies off rings and onto the socket.
+ * The front: requests off the socket and onto rings, replies onto the socket.
  */
 #include "engine/serve/front_frames.h"
 
@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
-#define REQUESTS_A_ROUND 256
+#define REQUESTS_A_ROUND 64
 #define BODIES_SHARE     16    /* of memory_limit: bodies of requests under way */
 #define KEPT_REPLY_BYTES 65536 /* a larger buffer is not kept for the next request */
 
@@ -166,62 +168,91 @@ static bool take_request(struct nbx_front *f)
     return true;
 }
 
-static size_t send_from(struct nbx_front *f, struct nbx_ring *ring)
+/* The socket's signal is heard and what came stays: else all ears would go on ringing. */
+static void hear_only(struct nbx_front *f)
 {
-    size_t n = 0;
-    for (struct nbx_job *job; (job = nbx_ring_pop(ring)); n++) {
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt(f->router, ZMQ_EVENTS, &events, &size);
+}
+
+/* A round of messages; true where there may be more. */
+static bool take_round(struct nbx_front *f)
+{
+    if (atomic_load(&f->draining)) {
+        hear_only(f);
+        return false;
+    }
+    atomic_store(&f->more, false);
+    for (int i = 0; i < REQUESTS_A_ROUND; i++)
+        if (!take_request(f))
+            return false;
+    atomic_store(&f->more, true);
+    nbx_bell_ring(&f->bell);
+    return true;
+}
+
+bool nbx_front__take(struct nbx_front *f)
+{
+    pthread_mutex_lock(&f->lock);
+    bool more = take_round(f);
+    pthread_mutex_unlock(&f->lock);
+    return more;
+}
+
+/* Sending may have eaten the signal of a message that came, and whoever waits for a job's end to
+ * take the next waits for this: hence a round of taking afterwards. */
+void nbx_front__answer(struct nbx_front *f, struct nbx_job *const *jobs, size_t n)
+{
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < n; i++) {
+        struct nbx_job *job = jobs[i];
         f->in_flight--;
         f->bytes_in_flight -= zmq_msg_size(&job->body);
         --*count_of_peer(f, job);
         send_reply(f, job);
     }
-    return n;
+    take_round(f);
+    if (atomic_load(&f->draining) && f->in_flight == 0)
+        atomic_store(&f->drained, true);
+    pthread_mutex_unlock(&f->lock);
 }
 
-static size_t send_replies(struct nbx_front *f)
+static bool hear(int ear, int fd, uint32_t events)
 {
-    struct nbx_server *s = f->server;
-    size_t n = send_from(f, s->commit.to_front) + send_from(f, s->keeper.to_front) +
-               send_from(f, s->fanout.to_front);
-    for (unsigned w = 0; w < s->n_workers; w++)
-        n += send_from(f, s->workers[w].to_front);
-    return n;
+    struct epoll_event event = {.events = events};
+    return epoll_ctl(ear, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static bool replies_wait(const struct nbx_front *f)
+int nbx_front__ear(const struct nbx_front *f, const struct nbx_bell *bell)
 {
-    const struct nbx_server *s = f->server;
-    for (unsigned w = 0; w < s->n_workers; w++)
-        if (nbx_ring_depth(s->workers[w].to_front))
-            return true;
-    return nbx_ring_depth(s->commit.to_front) || nbx_ring_depth(s->keeper.to_front) ||
-           nbx_ring_depth(s->fanout.to_front);
+    int socket_fd, ear = epoll_create1(EPOLL_CLOEXEC);
+    size_t size = sizeof socket_fd;
+    if (ear < 0)
+        return -1;
+    if (zmq_getsockopt(f->router, ZMQ_FD, &socket_fd, &size) == 0 && hear(ear, bell->fd, EPOLLIN) &&
+        hear(ear, socket_fd, EPOLLIN | EPOLLEXCLUSIVE))
+        return ear;
+    close(ear);
+    return -1;
 }
 
-/* Sleeps until a request or a reply comes. While draining only replies count. */
-static void rest(struct nbx_front *f, bool draining)
+void nbx_front__rest(int ear, int timeout_ms)
 {
-    zmq_pollitem_t items[] = {{NULL, f->bell.fd, ZMQ_POLLIN, 0}, {f->router, 0, ZMQ_POLLIN, 0}};
-    bool full = !f->free_jobs && f->n_jobs >= f->max_jobs;
-    nbx_bell_sleep(&f->bell);
-    bool quit = draining != atomic_load(&f->draining) || atomic_load(&f->server->stop);
-    if (!replies_wait(f) && !quit)
-        zmq_poll(items, draining || full ? 1 : 2, -1);
-    nbx_bell_wake(&f->bell);
+    struct epoll_event event;
+    epoll_wait(ear, &event, 1, timeout_ms);
 }
 
 static void *front_main(void *arg)
 {
     struct nbx_front *f = arg;
     while (!atomic_load(&f->server->stop)) {
-        bool draining = atomic_load(&f->draining);
-        size_t done = send_replies(f);
-        for (int i = 0; !draining && i < REQUESTS_A_ROUND && take_request(f); i++)
-            done++;
-        if (draining && f->in_flight == 0)
-            atomic_store(&f->drained, true);
-        if (done == 0)
-            rest(f, draining);
+        if (nbx_front__take(f))
+            continue;
+        nbx_bell_sleep(&f->bell);
+        if (!atomic_load(&f->more) && !atomic_load(&f->server->stop))
+            nbx_front__rest(f->ear, -1);
+        nbx_bell_wake(&f->bell);
     }
     return NULL;
 }
@@ -262,17 +293,29 @@ static enum nbx_err bind_all(struct nbx_front *f, struct nbx_fault *fault)
     return NBX_OK;
 }
 
-enum nbx_err nbx_front__start(struct nbx_front *f, struct nbx_server *server,
-                              struct nbx_fault *fault)
+enum nbx_err nbx_front__make(struct nbx_front *f, struct nbx_server *server,
+                             struct nbx_fault *fault)
 {
     f->server = server;
+    pthread_mutex_init(&f->lock, NULL);
     f->router = open_router(server);
-    if (!f->router || nbx_bell_init(&f->bell))
+    struct nbx_job *job = job_take(f); /* one at least: without any nothing would be taken again */
+    if (!f->router || !job || nbx_bell_init(&f->bell))
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no socket: %s", zmq_strerror(errno));
+    job_give(f, job);
+    return NBX_OK;
+}
+
+/* Its ear comes after the workers': an idle worker is to wake rather than this thread. */
+enum nbx_err nbx_front__start(struct nbx_front *f, struct nbx_fault *fault)
+{
+    pthread_mutex_lock(&f->lock);
     enum nbx_err err = bind_all(f, fault);
+    pthread_mutex_unlock(&f->lock);
     if (err)
         return err;
-    if (pthread_create(&f->thread, NULL, front_main, f))
+    f->ear = nbx_front__ear(f, &f->bell);
+    if (f->ear < 0 || pthread_create(&f->thread, NULL, front_main, f))
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no thread for the front");
     return NBX_OK;
 }
@@ -281,8 +324,10 @@ void nbx_front__drain(struct nbx_front *f)
 {
     if (!f->thread)
         return;
+    pthread_mutex_lock(&f->lock);
     atomic_store(&f->draining, true);
-    nbx_bell_ring(&f->bell);
+    atomic_store(&f->drained, f->in_flight == 0);
+    pthread_mutex_unlock(&f->lock);
     int64_t until = nbx_clock_mono_ns() + atomic_load(&f->server->drain_timeout_ms) * 1000000;
     struct timespec pause = {0, 1000000};
     while (!atomic_load(&f->drained) && nbx_clock_mono_ns() < until)
@@ -291,21 +336,24 @@ void nbx_front__drain(struct nbx_front *f)
 
 void nbx_front__stop(struct nbx_front *f)
 {
-    if (f->thread) {
-        nbx_bell_ring(&f->bell);
-        pthread_join(f->thread, NULL);
-    }
-    if (f->router)
-        zmq_close(f->router);
+    if (!f->thread)
+        return;
+    nbx_bell_ring(&f->bell);
+    pthread_join(f->thread, NULL);
 }
 
+/* The socket is closed only here: until now any thread might have had something to send. */
 void nbx_front__free(struct nbx_front *f)
 {
+    if (f->router)
+        zmq_close(f->router);
     while (f->free_jobs) {
         struct nbx_job *job = f->free_jobs;
         f->free_jobs = job->next;
         nbx_buf_fini(&job->reply);
         free(job);
     }
+    if (f->ear >= 0)
+        close(f->ear);
     nbx_bell_fini(&f->bell);
 }

@@ -274,8 +274,7 @@ enum nbx_err nbx_keeper__load(struct nbx_keeper *k, struct nbx_server *server,
 enum nbx_err nbx_keeper__start(struct nbx_keeper *k)
 {
     k->from_front = nbx_ring_new(k->server->options.queue);
-    k->to_front = nbx_ring_new(k->server->front.max_jobs);
-    if (!k->from_front || !k->to_front || nbx_bell_init(&k->bell))
+    if (!k->from_front || nbx_bell_init(&k->bell))
         return NBX_ELIMIT;
     pthread_mutex_init(&k->reload_lock, NULL);
     pthread_cond_init(&k->reloaded, NULL);
@@ -300,7 +299,6 @@ void nbx_keeper__free(struct nbx_keeper *k)
     nbx_vocabulary_destroy(&k->vocabulary);
     nbx_catalog_release(&k->catalog);
     nbx_ring_destroy(&k->from_front);
-    nbx_ring_destroy(&k->to_front);
     nbx_batch_destroy(&k->batch);
     nbx_arena_destroy(&k->arena);
     nbx_bell_fini(&k->bell);

@@ -158,7 +158,7 @@ static void reply(struct nbx_keeper *k, struct order *o)
         nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no memory for the reply");
     if (o->fault.code) {
         nbx_reply_fault(job, &o->fault, &o->req.id);
-        nbx_mail__send(k->to_front, &k->server->front.bell, job);
+        nbx_front__answer(&k->server->front, &job, 1);
         return;
     }
     nbx_reply_begin(job, 3, &o->req.id);
@@ -170,7 +170,7 @@ static void reply(struct nbx_keeper *k, struct order *o)
     if (job->durable)
         nbx_mail__send(k->server->commit.from_keeper, &k->server->commit.bell, job);
     else
-        nbx_mail__send(k->to_front, &k->server->front.bell, job);
+        nbx_front__answer(&k->server->front, &job, 1);
 }
 
 /* The model with the items' own vectors as they are in `catalog`; the old one where none moved. */

@@ -27,6 +27,7 @@ struct nbx_request nbx_request_of(struct nbx_worker *w, struct nbx_job *job)
                                           .vocabulary = w->world->vocabulary,
                                           .arena = w->arena,
                                           .batch = w->batch,
+                                          .recent = w->recent,
                                           .now_ms = job->arrived_ms}};
 }
 

@@ -15,6 +15,8 @@
 #define CACHE_MAX     ((size_t)96 << 20)
 #define BUFFER_SHARE  16
 #define BUFFER_MAX    ((size_t)64 << 20)
+#define RECENT_SHARE  64
+#define RECENT_MAX    ((size_t)64 << 20)
 #define BUDGET_SHARES 10 /* of 16: catalogue, ids, trends, index */
 
 static size_t share(size_t limit, size_t part, size_t max)
@@ -32,6 +34,7 @@ static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
                                             share(limit, BUFFER_SHARE, BUFFER_MAX),
                                         .event_retention_ms = s->options.event_retention_ms,
                                         .decision_retention_ms = s->options.decision_retention_ms};
+    s->recent_bytes = share(limit, RECENT_SHARE, RECENT_MAX) / s->n_workers;
     s->budget.limit = limit / 16 * BUDGET_SHARES;
     enum nbx_err err = nbx_store_open(&s->store, &options, fault);
     if (err)
@@ -55,7 +58,9 @@ static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
 /* The front last: nobody can ask before there is somebody to answer. */
 static enum nbx_err start_threads(struct nbx_server *s, struct nbx_fault *fault)
 {
-    enum nbx_err err = NBX_OK;
+    enum nbx_err err = nbx_front__make(&s->front, s, fault);
+    if (err)
+        return err;
     for (unsigned w = 0; !err && w < s->n_workers; w++)
         err = nbx_worker__make(&s->workers[w], s, w);
     if (!err)
@@ -68,7 +73,7 @@ static enum nbx_err start_threads(struct nbx_server *s, struct nbx_fault *fault)
         err = nbx_fanout__start(&s->fanout, s);
     if (err)
         return nbx_fault_set(fault, err, NULL, "a thread cannot be started");
-    return nbx_front__start(&s->front, s, fault);
+    return nbx_front__start(&s->front, fault);
 }
 
 static struct nbx_server *server_new(const struct nbx_server_options *options)
@@ -82,8 +87,9 @@ static struct nbx_server *server_new(const struct nbx_server_options *options)
     s->zmq = zmq_ctx_new();
     s->front.max_jobs = s->n_workers * (options->queue + JOBS_A_WORKER) + 2 * options->queue;
     s->front.bell.fd = s->commit.bell.fd = s->fanout.bell.fd = s->keeper.bell.fd = -1;
+    s->front.ear = -1;
     for (unsigned w = 0; s->workers && w < s->n_workers; w++)
-        s->workers[w].bell.fd = -1;
+        s->workers[w].bell.fd = s->workers[w].ear = -1;
     s->started_ns = nbx_clock_mono_ns();
     atomic_store(&s->queue_time_ms, options->queue_time_ms);
     atomic_store(&s->drain_timeout_ms, options->drain_timeout_ms);

@@ -14,12 +14,17 @@
 
 #define NBX_PEER_SLOTS 4096
 
-/* Owns the ROUTER. Never decodes a body, never blocks on a send. */
+/* The ROUTER and the jobs, under a lock: whoever has an answer sends it, whoever is idle takes what
+ * came. The thread takes while all workers are busy, so that nothing lies in the socket without an
+ * age. Never decodes a body, never blocks on a send. */
 struct nbx_front {
     struct nbx_server *server;
     pthread_t thread;
+    pthread_mutex_t lock; /* a leaf but for the bells; guards all below but the atomics */
     void *router;
     struct nbx_bell bell;
+    int ear;           /* what the thread sleeps on; see nbx_front__ear */
+    _Atomic bool more; /* a round was full: the thread goes on */
     struct nbx_job *free_jobs;
     size_t n_jobs, max_jobs; /* made so far; bound */
     size_t in_flight;        /* jobs that other threads hold, and the bytes of their bodies */
@@ -46,13 +51,16 @@ struct nbx_worker {
     unsigned ix;
     pthread_t thread;
     struct nbx_bell bell;
+    int ear; /* what it sleeps on; see nbx_front__ear */
     struct nbx_ring *from_front, *from_keeper;
-    struct nbx_ring *to_front, *to_commit, *to_fanout;
+    struct nbx_ring *to_commit, *to_fanout;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
+    struct nbx_recent *recent; /* its customers' records */
     struct nbx_filter_cache *filters;
     struct nbx_lane lanes[NBX_N_LANES];
     int64_t customer_ns; /* what one customer of many took lately; 0: not known yet */
+    _Atomic bool quit;   /* not before the keeper ended: it waits for worlds to be adopted */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
@@ -65,8 +73,8 @@ struct nbx_commit {
     pthread_t thread;
     struct nbx_bell bell;
     struct nbx_ring *from_keeper; /* workers' rings are theirs */
-    struct nbx_ring *to_front;
-    struct nbx_mail **waiting; /* (max) what the next sync releases */
+    struct nbx_mail **waiting;    /* (max) what the next sync releases */
+    struct nbx_job **answers;     /* (max) of these, what can be answered then */
     size_t max;
     struct nbx_counters counters;
 };
@@ -76,7 +84,7 @@ struct nbx_fanout {
     struct nbx_server *server;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front, *to_front; /* workers' rings are theirs */
+    struct nbx_ring *from_front; /* workers' rings are theirs */
     _Atomic uint32_t under_way[NBX_N_LANES];
     struct nbx_counters counters;
 };
@@ -86,7 +94,7 @@ struct nbx_keeper {
     struct nbx_server *server;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front, *to_front;
+    struct nbx_ring *from_front;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
     struct nbx_catalog *catalog;
@@ -107,6 +115,7 @@ struct nbx_server {
     void *zmq;
     struct nbx_server_options options; /* pointers inside are the caller's and outlive us */
     struct nbx_budget budget;
+    size_t recent_bytes; /* of each worker */
     struct nbx_store *store;
     struct nbx_ids *ids;
     struct nbx_trends *trends;
@@ -124,11 +133,21 @@ struct nbx_server {
 
 /* Each part of it: make its rings and start its thread; ask the thread to end and wait for it;
  * free what it owned, once nobody is left who looks at its rings. All take a zeroed struct. */
-enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_server *server,
-                              struct nbx_fault *fault);
+enum nbx_err nbx_front__make(struct nbx_front *front, struct nbx_server *server,
+                             struct nbx_fault *fault);
+enum nbx_err nbx_front__start(struct nbx_front *front, struct nbx_fault *fault);
 void nbx_front__drain(struct nbx_front *front);
 void nbx_front__stop(struct nbx_front *front);
 void nbx_front__free(struct nbx_front *front);
+/* From any thread: sends the replies, then takes what came meanwhile. The jobs are gone. */
+void nbx_front__answer(struct nbx_front *front, struct nbx_job *const *jobs, size_t n);
+/* From a thread that woke at an ear: takes what came off the socket and onto the rings. True where
+ * the round was full and more may wait. */
+bool nbx_front__take(struct nbx_front *front);
+/* A descriptor to sleep on until the bell rings or a message comes; -1 where there is none left.
+ * Of those asleep a message wakes one, the one that asked for its ear first. */
+int nbx_front__ear(const struct nbx_front *front, const struct nbx_bell *bell);
+void nbx_front__rest(int ear, int timeout_ms); /* -1: for ever */
 /* Workers' rings are made before any thread runs: commit and keeper look at all of them. */
 enum nbx_err nbx_worker__make(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
 enum nbx_err nbx_worker__start(struct nbx_worker *worker);
@@ -153,8 +172,8 @@ static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t
     return &s->workers[group % s->n_workers];
 }
 
-/* A part is answered; the last one makes the job's reply and sends it on `to_front`. */
-void nbx_fan__part_done(struct nbx_part *part, struct nbx_ring *to_front);
+/* A part is answered; the last one makes the job's reply and returns the job, the others NULL. */
+struct nbx_job *nbx_fan__part_done(struct nbx_part *part);
 /* Serves a slice of a part, from where it was left; it is done when n_done is n. NBX_EBUSY: the
  * store stalls writes; call again later, nothing is lost. */
 enum nbx_err nbx_fan__serve_slice(struct nbx_worker *worker, struct nbx_part *part);

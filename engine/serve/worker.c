@@ -6,7 +6,7 @@
 #include "engine/serve/reply.h"
 #include "engine/serve/server_internal.h"
 
-#include <stdlib.h>
+#include <unistd.h>
 
 #define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
 #define FILTER_BYTES   ((size_t)8 << 20)
@@ -37,7 +37,7 @@ static void serve(struct nbx_worker *w, struct nbx_job *job)
     else if (job->durable)
         nbx_mail__send(w->to_commit, &w->server->commit.bell, job);
     else
-        nbx_mail__send(w->to_front, &w->server->front.bell, job);
+        nbx_front__answer(&w->server->front, &job, 1);
 }
 
 /* Customers of a list make way for requests that wait, but not for ever. */
@@ -61,10 +61,13 @@ static bool serve_slice(struct nbx_worker *w, enum nbx_lane_kind kind)
     if (part->n_done < part->n)
         return !stalled;
     lane->part = NULL;
-    if (part->durable)
+    if (part->durable) {
         nbx_mail__send(w->to_commit, &w->server->commit.bell, part);
-    else
-        nbx_fan__part_done(part, w->to_front);
+        return true;
+    }
+    struct nbx_job *job = nbx_fan__part_done(part);
+    if (job)
+        nbx_front__answer(&w->server->front, &job, 1);
     return true;
 }
 
@@ -116,12 +119,14 @@ static void *worker_main(void *arg)
     for (;;) {
         if (work(w))
             continue;
-        if (atomic_load(&w->server->stop) && !is_stalled(w))
+        if (atomic_load(&w->quit) && !is_stalled(w))
             return NULL;
         nbx_bell_sleep(&w->bell);
-        if (!waits(w) && !atomic_load(&w->server->stop))
-            nbx_bell_wait(&w->bell, is_stalled(w) ? STALL_PAUSE_MS : -1);
+        if (!waits(w) && !atomic_load(&w->quit))
+            nbx_front__rest(w->ear, is_stalled(w) ? STALL_PAUSE_MS : -1);
         nbx_bell_wake(&w->bell);
+        /* Before anything is served: the message that woke this thread woke no other. */
+        nbx_front__take(&w->server->front);
     }
 }
 
@@ -138,14 +143,15 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
     for (int i = 0; i < NBX_N_LANES; i++)
         made &= (w->lanes[i].from_fanout = nbx_ring_new(max_jobs)) != NULL;
     w->from_keeper = nbx_ring_new(4);
-    w->to_front = nbx_ring_new(max_jobs);
     w->to_commit = nbx_ring_new(max_jobs);
     w->arena = nbx_arena_new(ARENA_BYTES);
     w->batch = nbx_batch_new();
+    w->recent = nbx_recent_new(server->recent_bytes);
     w->filters = nbx_filter_cache_new(FILTER_BYTES);
-    made = made && w->from_front && w->to_fanout && w->from_keeper && w->to_front && w->to_commit &&
-           w->arena && w->batch && w->filters;
-    return made && !nbx_bell_init(&w->bell) ? NBX_OK : NBX_ELIMIT;
+    made = made && w->from_front && w->to_fanout && w->from_keeper && w->to_commit && w->arena &&
+           w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
+    w->ear = made ? nbx_front__ear(&server->front, &w->bell) : -1;
+    return w->ear < 0 ? NBX_ELIMIT : NBX_OK;
 }
 
 enum nbx_err nbx_worker__start(struct nbx_worker *w)
@@ -157,6 +163,7 @@ void nbx_worker__stop(struct nbx_worker *w)
 {
     if (!w->thread)
         return;
+    atomic_store(&w->quit, true);
     nbx_bell_ring(&w->bell);
     pthread_join(w->thread, NULL);
 }
@@ -168,10 +175,12 @@ void nbx_worker__free(struct nbx_worker *w)
     for (int i = 0; i < NBX_N_LANES; i++)
         nbx_ring_destroy(&w->lanes[i].from_fanout);
     nbx_ring_destroy(&w->from_keeper);
-    nbx_ring_destroy(&w->to_front);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);
+    nbx_recent_destroy(&w->recent);
     nbx_batch_destroy(&w->batch);
     nbx_arena_destroy(&w->arena);
+    if (w->ear >= 0)
+        close(w->ear);
     nbx_bell_fini(&w->bell);
 }

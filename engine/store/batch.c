@@ -8,13 +8,6 @@
 
 /* A batch does not know its store, and RocksDB's batch needs the store's family handles: changes
  * wait here as kind, family, length of a, length of b, a, b; nbx_store_write plays them. */
-enum kind { PUT, DELETE, DELETE_RANGE, ADD };
-
-struct change {
-    enum kind kind;
-    enum nbx_family family;
-    struct nbx_str a, b; /* key and frame, or from and to */
-};
 
 struct nbx_batch *nbx_batch_new(void)
 {
@@ -45,8 +38,8 @@ size_t nbx_batch_count(const struct nbx_batch *batch)
     return batch->n;
 }
 
-static void begin(struct nbx_batch *batch, enum kind kind, enum nbx_family family, struct nbx_str a,
-                  uint32_t b_len)
+static void begin(struct nbx_batch *batch, enum nbx_store__change_kind kind, enum nbx_family family,
+                  struct nbx_str a, uint32_t b_len)
 {
     NBX_ASSERT((unsigned)family < NBX_N_FAMILIES);
     nbx_buf_put_u8(&batch->ops, (uint8_t)kind);
@@ -61,13 +54,13 @@ void nbx_batch_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_s
                    uint8_t version, struct nbx_str payload)
 {
     NBX_ASSERT(payload.len <= UINT32_MAX - NBX_FRAME_BYTES);
-    begin(batch, PUT, family, key, payload.len + NBX_FRAME_BYTES);
+    begin(batch, NBX_STORE_PUT, family, key, payload.len + NBX_FRAME_BYTES);
     nbx_store__frame(&batch->ops, version, payload);
 }
 
 void nbx_batch_delete(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key)
 {
-    begin(batch, DELETE, family, key, 0);
+    begin(batch, NBX_STORE_DELETE, family, key, 0);
 }
 
 void nbx_batch_delete_range(struct nbx_batch *batch, enum nbx_family family, struct nbx_str from,
@@ -75,7 +68,7 @@ void nbx_batch_delete_range(struct nbx_batch *batch, enum nbx_family family, str
 {
     if (nbx_str_cmp(from, to) >= 0)
         return; /* nothing lies between; RocksDB would refuse the whole batch */
-    begin(batch, DELETE_RANGE, family, from, to.len);
+    begin(batch, NBX_STORE_DELETE_RANGE, family, from, to.len);
     nbx_buf_put(&batch->ops, to.p, to.len);
 }
 
@@ -83,33 +76,39 @@ void nbx_batch_add(struct nbx_batch *batch, struct nbx_str key, int64_t delta)
 {
     struct nbx_buf frame = {0};
     nbx_store__count_frame(&frame, delta);
-    begin(batch, ADD, NBX_FAMILY_TRENDS, key, (uint32_t)frame.len);
+    begin(batch, NBX_STORE_ADD, NBX_FAMILY_TRENDS, key, (uint32_t)frame.len);
     nbx_buf_put(&batch->ops, frame.p, frame.len);
     batch->ops.failed |= frame.failed;
     nbx_buf_fini(&frame);
 }
 
-static struct change next_change(struct nbx_reader *r)
+bool nbx_store__next_change(struct nbx_reader *r, struct nbx_store__change *out)
 {
-    struct change c = {.kind = (enum kind)nbx_read_u8(r)};
-    c.family = (enum nbx_family)nbx_read_u8(r);
+    if (r->p >= r->end)
+        return false;
+    out->kind = (enum nbx_store__change_kind)nbx_read_u8(r);
+    out->family = (enum nbx_family)nbx_read_u8(r);
     uint32_t a_len = nbx_read_u32le(r), b_len = nbx_read_u32le(r);
-    c.a = nbx_read_bytes(r, a_len);
-    c.b = nbx_read_bytes(r, b_len);
+    out->a = nbx_read_bytes(r, a_len);
+    out->b = nbx_read_bytes(r, b_len);
     NBX_ASSERT(!r->failed);
-    return c;
+    return true;
 }
 
-static void play(rocksdb_writebatch_t *out, const struct change *c,
+static void play(rocksdb_writebatch_t *out, const struct nbx_store__change *c,
                  rocksdb_column_family_handle_t *family)
 {
     switch (c->kind) {
-    case PUT: rocksdb_writebatch_put_cf(out, family, c->a.p, c->a.len, c->b.p, c->b.len); break;
-    case DELETE: rocksdb_writebatch_delete_cf(out, family, c->a.p, c->a.len); break;
-    case DELETE_RANGE:
+    case NBX_STORE_PUT:
+        rocksdb_writebatch_put_cf(out, family, c->a.p, c->a.len, c->b.p, c->b.len);
+        break;
+    case NBX_STORE_DELETE: rocksdb_writebatch_delete_cf(out, family, c->a.p, c->a.len); break;
+    case NBX_STORE_DELETE_RANGE:
         rocksdb_writebatch_delete_range_cf(out, family, c->a.p, c->a.len, c->b.p, c->b.len);
         break;
-    case ADD: rocksdb_writebatch_merge_cf(out, family, c->a.p, c->a.len, c->b.p, c->b.len); break;
+    case NBX_STORE_ADD:
+        rocksdb_writebatch_merge_cf(out, family, c->a.p, c->a.len, c->b.p, c->b.len);
+        break;
     }
 }
 
@@ -123,10 +122,9 @@ enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch)
         return NBX_OK;
     rocksdb_writebatch_clear(batch->out);
     struct nbx_reader r = nbx_reader_of(batch->ops.p, batch->ops.len);
-    while (r.p < r.end) {
-        struct change c = next_change(&r);
-        play(batch->out, &c, store->families[c.family]);
-    }
+    struct nbx_store__change change;
+    while (nbx_store__next_change(&r, &change))
+        play(batch->out, &change, store->families[change.family]);
     char *text = NULL;
     rocksdb_write(store->db, store->write, batch->out, &text);
     return text ? nbx_store__error(text, "write to", store->dir) : NBX_OK;

@@ -36,6 +36,7 @@ enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *st
     c->family = family;
     c->reverse = reverse;
     c->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_total_order_seek(c->read, 1); /* past the buckets of hash memtables */
     rocksdb_readoptions_set_iterate_lower_bound(c->read, (const char *)c->from.p, c->from.len);
     if (to.len)
         rocksdb_readoptions_set_iterate_upper_bound(c->read, (const char *)c->to.p, c->to.len);

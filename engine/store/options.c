@@ -5,6 +5,7 @@
 
 #define TUNING_BYTES 512
 #define DAY_S        INT64_C(86400)
+#define BUCKET_SHARE 512 /* bytes of a write buffer for each bucket, a pointer */
 
 /* Why not the defaults, where it is not plain:
  * - WAL tracking stays off: with nbx_store_sync it can report a missing log falsely (RocksDB
@@ -16,6 +17,9 @@
  *   as damage once a family has files newer than it.
  * - two write buffers a family: with more, a flush that is retried may write in the wrong order
  *   (before 7.9).
+ * - no concurrent writes into a memtable: hash memtables (below) cannot take them. One insert into
+ *   a hash costs a fraction of one into a skip list of the same size, so that a leader who writes
+ *   for all is the faster.
  * - no row cache, no rate limiter, no compressed log: each has a fault in 7.8. */
 static const char database_options[] =
     "create_if_missing=true;create_missing_column_families=true;"
@@ -25,7 +29,7 @@ static const char database_options[] =
     "bytes_per_sync=1048576;wal_bytes_per_sync=524288;"
     "keep_log_file_num=4;max_log_file_size=4194304;info_log_level=WARN_LEVEL;"
     "stats_dump_period_sec=0;stats_persist_period_sec=0;"
-    "max_write_buffer_number=2;compression=kNoCompression;"
+    "allow_concurrent_memtable_write=false;max_write_buffer_number=2;compression=kNoCompression;"
     "block_based_table_factory={block_size=4096;format_version=5;"
     "data_block_index_type=kDataBlockBinaryAndHash;data_block_hash_table_util_ratio=0.75;"
     "cache_index_and_filter_blocks=true;pin_l0_filter_and_index_blocks_in_cache=true;"
@@ -43,17 +47,18 @@ static const char append_options[] =
 static const struct {
     const char *name; /* never changed; RocksDB insists on a family named default */
     const char *options;
+    bool by_key; /* while serving, read by whole keys only */
 } families[NBX_N_FAMILIES] = {
     [NBX_FAMILY_META] = {"default", ""},
-    [NBX_FAMILY_IDENTITIES] = {"identities", point_options},
-    [NBX_FAMILY_CUSTOMERS] = {"customers", point_options},
-    [NBX_FAMILY_VECTORS] = {"vectors", point_options},
-    [NBX_FAMILY_SEEN] = {"seen", point_options},
+    [NBX_FAMILY_IDENTITIES] = {"identities", point_options, true},
+    [NBX_FAMILY_CUSTOMERS] = {"customers", point_options, true},
+    [NBX_FAMILY_VECTORS] = {"vectors", point_options, true},
+    [NBX_FAMILY_SEEN] = {"seen", point_options, true},
     [NBX_FAMILY_EVENTS] = {"events", append_options},
-    [NBX_FAMILY_EVENT_IDS] = {"event_ids", point_options},
-    [NBX_FAMILY_DECISIONS] = {"decisions", append_options},
-    [NBX_FAMILY_ITEM_IDS] = {"item_ids", point_options},
-    [NBX_FAMILY_ITEMS] = {"items", point_options},
+    [NBX_FAMILY_EVENT_IDS] = {"event_ids", point_options, true},
+    [NBX_FAMILY_DECISIONS] = {"decisions", append_options, true},
+    [NBX_FAMILY_ITEM_IDS] = {"item_ids", point_options, true},
+    [NBX_FAMILY_ITEMS] = {"items", point_options, true},
     [NBX_FAMILY_TRENDS] = {"trends", ""},
 };
 
@@ -98,17 +103,29 @@ static struct nbx_retention *retention_of(struct nbx_store *store, enum nbx_fami
     return NULL;
 }
 
-/* What the family writes over the common string. A quarter of all write buffers for one family:
- * with an eighth the largest one stalled while the others were flushed before it. A record that
- * expires in a file nobody touches waits for the file's periodic compaction: at most a tenth of its
- * retention, at least a day. */
+/* A quarter of all write buffers for one family: with an eighth the largest one stalled while the
+ * others were flushed before it. */
+static size_t buffer_bytes(const struct nbx_store_options *options)
+{
+    return clamp(options->write_buffer_bytes / 4, 65536, (size_t)64 << 20);
+}
+
+/* The prefix that finds a bucket is the key
+ * itself. Buckets take a sixty-fourth of the buffer. */
+static void hash_memtable(rocksdb_options_t *options, size_t bytes)
+{
+    rocksdb_options_set_prefix_extractor(options, rocksdb_slicetransform_create_noop());
+    rocksdb_options_set_hash_link_list_rep(options, bytes / BUCKET_SHARE);
+}
+
+/* What the family writes over the common string. A record that expires in a file nobody
+ * touches waits for the file's periodic compaction: at most a tenth of its retention, at least a
+ * day. */
 static void tune(char *text, enum nbx_family family, const struct nbx_store_options *options,
                  const struct nbx_retention *retention)
 {
     int n = snprintf(text, TUNING_BYTES, "db_write_buffer_size=%zu;write_buffer_size=%zu;%s",
-                     options->write_buffer_bytes,
-                     clamp(options->write_buffer_bytes / 4, 65536, (size_t)64 << 20),
-                     families[family].options);
+                     options->write_buffer_bytes, buffer_bytes(options), families[family].options);
     if (!retention)
         return;
     int64_t period_s = retention->keep_ms / 10000;
@@ -130,6 +147,8 @@ rocksdb_options_t *nbx_store__options(struct nbx_store *store, enum nbx_family f
     out = parse(common, tuning, text);
     if (!out)
         goto out;
+    if (families[family].by_key)
+        hash_memtable(out, buffer_bytes(options));
     if (retention)
         rocksdb_options_set_compaction_filter_factory(out, nbx_store__retention_filter(retention));
     if (family == NBX_FAMILY_TRENDS)

@@ -130,17 +130,20 @@ void nbx_record_u64_put(struct nbx_batch *batch, enum nbx_family family, struct 
     nbx_batch_put(batch, family, key, U64_RECORD, (struct nbx_str){(const char *)&v, sizeof v});
 }
 
+enum nbx_err nbx_record_u64_decode(uint64_t *out, const struct nbx_stored *stored)
+{
+    if (stored->version > U64_RECORD)
+        return NBX_EVERSION;
+    if (stored->version == 0 || stored->payload.len != sizeof *out)
+        return NBX_ECORRUPT;
+    memcpy(out, stored->payload.p, sizeof *out);
+    return NBX_OK;
+}
+
 enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family family,
                                 struct nbx_str key, struct nbx_arena *arena, uint64_t *out)
 {
     struct nbx_stored stored;
     enum nbx_err err = nbx_store_get(store, family, key, arena, &stored);
-    if (err)
-        return err;
-    if (stored.version > U64_RECORD)
-        return NBX_EVERSION;
-    if (stored.version == 0 || stored.payload.len != sizeof *out)
-        return NBX_ECORRUPT;
-    memcpy(out, stored.payload.p, sizeof *out);
-    return NBX_OK;
+    return err ? err : nbx_record_u64_decode(out, &stored);
 }

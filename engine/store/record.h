@@ -23,6 +23,7 @@
 /* identities -> number; meta counters */
 void nbx_record_u64_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
                         uint64_t v);
+enum nbx_err nbx_record_u64_decode(uint64_t *out, const struct nbx_stored *stored);
 enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family family,
                                 struct nbx_str key, struct nbx_arena *arena, uint64_t *out);
 

@@ -174,6 +174,7 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
         return err;
     }
     atomic_store(&store->retention_armed, true);
+    nbx_store__lower_background();
     *out = store;
     return NBX_OK;
 }

@@ -42,6 +42,21 @@ struct nbx_batch {
     rocksdb_writebatch_t *out; /* scratch of nbx_store_write */
 };
 
+/* One change as it lies in a batch. */
+enum nbx_store__change_kind {
+    NBX_STORE_PUT,
+    NBX_STORE_DELETE,
+    NBX_STORE_DELETE_RANGE,
+    NBX_STORE_ADD
+};
+struct nbx_store__change {
+    enum nbx_store__change_kind kind;
+    enum nbx_family family;
+    struct nbx_str a, b; /* key and frame, or from and to */
+};
+/* The next one; false at the end. Borrows from the batch. */
+bool nbx_store__next_change(struct nbx_reader *changes, struct nbx_store__change *out);
+
 /* A family's name in the folder. */
 const char *nbx_store__family_name(enum nbx_family family);
 
@@ -71,6 +86,10 @@ rocksdb_mergeoperator_t *nbx_store__adder(void);
 /* Drops what is older than `retention` keeps; `retention` outlives the database. RocksDB owns it
  * once it is in options. */
 rocksdb_compactionfilterfactory_t *nbx_store__retention_filter(struct nbx_retention *retention);
+
+/* What compacts yields to what answers. RocksDB's threads are there once a database is
+ * open. */
+void nbx_store__lower_background(void);
 
 /* Writes memtables out and compacts a whole family now: what is deleted or expired leaves the
  * disk. Takes as long as reading and writing the family. */

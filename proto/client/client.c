@@ -223,3 +223,10 @@ void nbx_client_destroy(struct nbx_client **client)
     free(*client);
     *client = NULL;
 }
+
+void nbx_client_drop(struct nbx_client **client)
+{
+    if (client && *client && (*client)->socket)
+        set((*client)->socket, ZMQ_LINGER, 0);
+    nbx_client_destroy(client);
+}

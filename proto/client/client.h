@@ -41,7 +41,10 @@ struct nbx_reply {
  * and again by itself, so a daemon that is away shows as NBX_EBUSY of a receive. NBX_EBAD: not an
  * endpoint; NBX_ELIMIT: no memory, descriptors or sockets left. */
 enum nbx_err nbx_client_new(struct nbx_client **out, const char *endpoint);
+/* Gives what is still to be sent a second. */
 void nbx_client_destroy(struct nbx_client **client);
+/* Throws it away: for who no longer expects an answer. */
+void nbx_client_drop(struct nbx_client **client);
 
 /* Sends without waiting. The tag travels as an 8-byte envelope frame, so any number of requests
  * may be under way. NBX_EBUSY when the socket's queue is full. */

@@ -25,7 +25,8 @@ struct fake_daemon {
     zmq_msg_t frames[FAKE_MAX_FRAMES]; /* (n) of the last request, the peer's identity first */
     int n;
     pthread_t thread;
-    int to_serve; /* -1: until stop */
+    int to_serve;        /* -1: until stop */
+    struct nbx_str same; /* the body of every answer; NULL: the request's comes back */
     atomic_bool stop;
 };
 
@@ -108,18 +109,25 @@ static inline void *fake_run(void *daemon)
             continue;
         i++;
         fake_take(f);
-        fake_reply(f, "ok", fake_frame(f, f->n - 1)); /* the body comes back */
+        fake_reply(f, "ok", f->same.p ? f->same : fake_frame(f, f->n - 1));
     }
     return NULL;
 }
 
-/* Answers `n` requests on a thread, echoing each body; fake_join before anything else. n -1: until
+/* Answers `n` requests on a thread with this body; fake_join before anything else. n -1: until
  * fake_stop. */
-static inline void fake_serve(struct fake_daemon *f, int n)
+static inline void fake_serve_as(struct fake_daemon *f, int n, struct nbx_str body)
 {
     f->to_serve = n;
+    f->same = body;
     atomic_store(&f->stop, false);
     NBX_ASSERT(pthread_create(&f->thread, NULL, fake_run, f) == 0);
+}
+
+/* The same, echoing each body. */
+static inline void fake_serve(struct fake_daemon *f, int n)
+{
+    fake_serve_as(f, n, (struct nbx_str){NULL, 0});
 }
 
 static inline void fake_stop(struct fake_daemon *f)

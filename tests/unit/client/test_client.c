@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/client/client.h"
 
+#include "engine/base/clock.h"
 #include "tests/unit/client/fake_daemon.h"
 
 #include <criterion/criterion.h>
@@ -172,6 +173,20 @@ Test(client, a_full_queue_is_busy)
         err = nbx_client_send(lonely, &r);
     cr_assert_eq(err, NBX_EBUSY);
     nbx_client_destroy(&lonely);
+}
+
+Test(client, dropping_does_not_wait_for_what_nobody_takes)
+{
+    struct nbx_client *lonely;
+    cr_assert_eq(nbx_client_new(&lonely, "tcp://127.0.0.1:1"), NBX_OK);
+    struct nbx_request r = {"hello", {NULL, 0}, BODY, 0};
+    cr_assert_eq(nbx_client_send(lonely, &r), NBX_OK);
+    int64_t before = nbx_clock_mono_ns();
+    nbx_client_drop(&lonely);
+    cr_expect_null(lonely);
+    cr_expect_lt(nbx_clock_mono_ns() - before, 900000000); /* destroy waits a whole second */
+    nbx_client_drop(&lonely);
+    nbx_client_drop(NULL);
 }
 
 Test(client, a_bad_endpoint_is_refused)

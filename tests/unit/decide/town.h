@@ -27,7 +27,7 @@ struct town {
     struct nbx_rankings *rankings;
     struct nbx_customers *customers;
     struct nbx_vocabulary *vocabulary;
-    struct nbx_model *model;
+    struct nbx_model *bare, *model; /* without the items' own vectors; as served */
     struct nbx_filter_cache *filters;
     struct nbx_customer_scope scope;
     struct nbx_world world;
@@ -115,9 +115,20 @@ static inline void town_reopen(struct town *t)
 static inline void town_end(struct town *t)
 {
     nbx_model_release(&t->model);
+    nbx_model_release(&t->bare);
     town_close(t);
     nbx_filter_cache_destroy(&t->filters);
     shop_end(&t->shop);
+}
+
+/* The model with the catalogue's own vectors as they are now. */
+static inline void town_refresh_model(struct town *t)
+{
+    struct nbx_model *fresh;
+    cr_assert_eq(nbx_model_refresh(&fresh, t->bare, NULL, t->shop.c), NBX_OK);
+    nbx_model_release(&t->model);
+    t->model = fresh;
+    town_world(t, true);
 }
 
 /* Loads a model of random factors over i00 to i29, all of them put into the catalogue. */
@@ -151,19 +162,9 @@ static inline void town_model(struct town *t, enum nbx_customer_source source, c
                                         .nu = 1};
     snprintf(path, sizeof path, "%s/%s.safetensors", t->shop.f.root, version);
     cr_assert_eq(nbx_bundle_write(path, &info, NULL, &t->fault), NBX_OK, "%s", t->fault.message);
-    nbx_model_release(&t->model);
-    cr_assert_eq(nbx_model_load(&t->model, path, t->shop.ids, &t->shop.budget, &t->fault), NBX_OK);
-    town_world(t, true);
-}
-
-/* The model with the catalogue's own vectors as they are now. */
-static inline void town_refresh_model(struct town *t)
-{
-    struct nbx_model *fresh;
-    cr_assert_eq(nbx_model_refresh(&fresh, t->model, NULL, t->shop.c), NBX_OK);
-    nbx_model_release(&t->model);
-    t->model = fresh;
-    town_world(t, true);
+    nbx_model_release(&t->bare);
+    cr_assert_eq(nbx_model_load(&t->bare, path, t->shop.ids, &t->shop.budget, &t->fault), NBX_OK);
+    town_refresh_model(t);
 }
 
 static inline struct nbx_body town_body(struct town *t, const char *text)
