@@ -22,8 +22,10 @@
 #define NBX_DEFAULT_N         20
 #define NBX_MAX_RANK_ITEMS    1000
 #define NBX_MAX_EXCLUDE       10000
-#define NBX_MAX_EVENTS        1000  /* in one observe */
-#define NBX_MAX_ITEMS         10000 /* in one item.put, item.patch, item.get or item.delete */
+#define NBX_MAX_CUSTOMERS     1000   /* in one recommend */
+#define NBX_MAX_WANTED        100000 /* items of one recommend: customers times n */
+#define NBX_MAX_EVENTS        1000   /* in one observe */
+#define NBX_MAX_ITEMS         10000  /* in one item.put, item.patch, item.get or item.delete */
 #define NBX_MAX_ATTRIBUTES    64
 #define NBX_MAX_FIELDS        128  /* in `fields` */
 #define NBX_MAX_NAME_BYTES    64   /* attribute, channel, placement, event type, purpose */
@@ -42,7 +44,7 @@
 #define NBX_TIME_UNSET        INT64_MIN
 #define NBX_MONEY_UNSET       INT64_MIN
 
-enum nbx_record { NBX_RECORD_NONE, NBX_RECORD_DECISION, NBX_RECORD_SHOWN };
+enum nbx_record { NBX_RECORD_UNSET = -1, NBX_RECORD_NONE, NBX_RECORD_DECISION, NBX_RECORD_SHOWN };
 enum nbx_ack { NBX_ACK_UNSET, NBX_ACK_MEMORY, NBX_ACK_DURABLE };
 enum nbx_scope { NBX_SCOPE_ITEM, NBX_SCOPE_BRAND, NBX_SCOPE_CATEGORY };
 
@@ -100,6 +102,15 @@ struct nbx_observe_req {
     bool atomic;
 };
 
+/* Customers to be answered in one request. */
+struct nbx_customer_ids {
+    struct nbx_str *p; /* (n) good ones, in order */
+    uint32_t *index;   /* (n) place in the list that was sent */
+    uint32_t n;
+    struct nbx_entry_error *errors; /* (n_errors) */
+    uint32_t n_errors;
+};
+
 /* recommend, and rank where `items` is not empty. */
 struct nbx_recommend_req {
     struct nbx_value id;
@@ -117,9 +128,10 @@ struct nbx_recommend_req {
     bool explain;
     enum nbx_record record;
     bool personal;
-    uint32_t timeout_ms;   /* 0: no limit of the client's own */
-    int64_t now_ms;        /* NBX_TIME_UNSET: the server's clock */
-    struct nbx_strs items; /* rank only */
+    uint32_t timeout_ms;               /* 0: no limit of the client's own */
+    int64_t now_ms;                    /* NBX_TIME_UNSET: the server's clock */
+    struct nbx_strs items;             /* rank only */
+    struct nbx_customer_ids customers; /* recommend only */
 };
 
 struct nbx_similar_req {
@@ -186,6 +198,12 @@ enum nbx_err nbx_message_item_ids(struct nbx_item_ids_req *out, struct nbx_body 
                                   struct nbx_arena *arena, struct nbx_fault *fault);
 /* True for the names item.put takes beside `attributes`; no attribute may have one. */
 bool nbx_item_field_is_built_in(struct nbx_str name);
+
+/* Whether the request is for a list of customers, be it that none of them is good. */
+static inline bool nbx_recommend_is_for_many(const struct nbx_recommend_req *req)
+{
+    return req->customers.n + req->customers.n_errors > 0;
+}
 
 /* A vector of an item's entry ("vector"; its "space" is a key beside it): finite floats, copied
  * into the arena. out->space is left as it is. */

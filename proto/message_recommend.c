@@ -19,8 +19,48 @@ static enum nbx_err read_distinct(void *at, const struct nbx_value *v, const str
 }
 static const char *const distincts[] = {"group", NULL};
 
-/* `items` stands last: recommend's table is rank's without it. */
+static enum nbx_err add_customer(struct nbx_customer_ids *out, struct nbx_entry_errors *errors,
+                                 const struct nbx_value *v, uint32_t index, struct nbx_decoding *d)
+{
+    struct nbx_fault fault;
+    struct nbx_decoding each = *d;
+    each.fault = &fault;
+    enum nbx_err err = nbx_field_id(&out->p[out->n], v, NULL, &each);
+    if (!err) {
+        out->index[out->n++] = index;
+        return NBX_OK;
+    }
+    struct nbx_entry_error *error = nbx_entry_errors_add(errors, d->arena);
+    if (!error)
+        return nbx_field_no_memory(d);
+    nbx_fault_prefix(&fault, "customers[%u]", index);
+    *error = (struct nbx_entry_error){index, fault};
+    return NBX_OK;
+}
+
+/* Keeps the ids that pass; what does not becomes an error with its index. */
+static enum nbx_err read_customers(void *at, const struct nbx_value *v, const struct nbx_field *f,
+                                   struct nbx_decoding *d)
+{
+    enum nbx_err err = nbx_field_entries(v, f, d, "strings");
+    if (err)
+        return err;
+    struct nbx_customer_ids *out = at;
+    struct nbx_entry_errors errors = {0};
+    out->p = nbx_arena_alloc(d->arena, v->n * sizeof *out->p);
+    out->index = nbx_arena_alloc(d->arena, v->n * sizeof *out->index);
+    if (!out->p || !out->index)
+        return nbx_field_no_memory(d);
+    for (uint32_t i = 0; !err && i < v->n; i++)
+        err = add_customer(out, &errors, &v->list[i], i, d);
+    out->errors = errors.p;
+    out->n_errors = errors.n;
+    return err;
+}
+
+/* `customers` stands first and is recommend's alone, `items` last and rank's. */
 static const struct nbx_field recommend_fields[] = {
+    {RECOMMEND("customers", customers), read_customers, .min = 1, .max = NBX_MAX_CUSTOMERS},
     {RECOMMEND("n", n), nbx_field_u32, .min = 1, .max = NBX_MAX_N},
     {RECOMMEND("placement", placement), nbx_field_text, NAME_BOUNDS},
     {RECOMMEND("channel", channel), nbx_field_text, NAME_BOUNDS},
@@ -44,21 +84,42 @@ static const struct nbx_field recommend_fields[] = {
     {RECOMMEND("items", items), nbx_field_ids, .min = 1, .max = NBX_MAX_RANK_ITEMS,
      .required = true},
 };
-static const struct nbx_field_table rank_table = {recommend_fields, NBX_COUNT(recommend_fields)};
+static const struct nbx_field_table rank_table = {recommend_fields + 1,
+                                                  NBX_COUNT(recommend_fields) - 1};
 static const struct nbx_field_table recommend_table = {recommend_fields,
                                                        NBX_COUNT(recommend_fields) - 1};
+
+/* What cannot hold for many customers, and how much may be asked for at once. */
+static enum nbx_err check_customers(const struct nbx_recommend_req *r, struct nbx_decoding *d)
+{
+    uint32_t n = r->customers.n + r->customers.n_errors;
+    const char *refused = r->observe.name.len ? "observe"
+                          : r->vector.p       ? "vector"
+                          : r->explain        ? "explain"
+                                              : NULL;
+    if (refused)
+        return nbx_fault_set(d->fault, NBX_EBAD, refused, "cannot stand beside `customers`");
+    if ((uint64_t)n * r->n > NBX_MAX_WANTED)
+        return nbx_fault_set(d->fault, NBX_EBAD, "customers",
+                             "%u customers times n of %u is above %d: send fewer at once", n, r->n,
+                             NBX_MAX_WANTED);
+    return NBX_OK;
+}
 
 enum nbx_err nbx_message_recommend(struct nbx_recommend_req *out, struct nbx_body body, bool rank,
                                    struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    *out = (struct nbx_recommend_req){.n = NBX_DEFAULT_N,
-                                      .record = NBX_RECORD_DECISION,
-                                      .personal = true,
-                                      .now_ms = NBX_TIME_UNSET};
+    *out = (struct nbx_recommend_req){
+        .n = NBX_DEFAULT_N, .record = NBX_RECORD_UNSET, .personal = true, .now_ms = NBX_TIME_UNSET};
     struct nbx_decoding d = {.arena = arena, .fault = fault};
     enum nbx_err err =
         nbx_field_body(out, &out->id, body, rank ? &rank_table : &recommend_table, &d);
-    return err ? err : nbx_field_check_space(&out->vector, &d);
+    bool many = nbx_recommend_is_for_many(out);
+    if (out->record == NBX_RECORD_UNSET)
+        out->record = many ? NBX_RECORD_NONE : NBX_RECORD_DECISION;
+    if (!err)
+        err = nbx_field_check_space(&out->vector, &d);
+    return !err && many ? check_customers(out, &d) : err;
 }
 
 /* similar */

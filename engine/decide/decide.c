@@ -67,51 +67,121 @@ static void offer_to_cache(struct nbx_decision *out, const struct nbx_decide *d,
     out->fresh_dims = (uint32_t)taste->space->dims;
 }
 
-static enum nbx_err fill(struct nbx_decision *out, const struct nbx_decide *d,
-                         const struct nbx_recommend_req *req, struct nbx_gate *gate,
-                         const struct nbx_taste *taste)
-{
+/* A customer on the way through gate, taste and list. */
+struct way {
+    struct nbx_decide_entry *entry;
+    struct nbx_gate gate;
+    struct nbx_taste taste;
     struct nbx_list list;
-    enum nbx_err err;
-    if (req->items.n && (err = keep_only(out, d, &req->items, gate)))
-        return err;
-    if ((err = nbx_list_init(&list, d, gate, req->n, req->distinct_group)))
-        return err;
-    if (taste->space && req->items.n)
-        err = nbx_list_fill_one_by_one(&list, taste);
-    else if (taste->space)
-        err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_PERSONAL, false);
-    uint16_t channel_no = nbx_vocabulary_channel(d->world->vocabulary, req->channel);
-    if (err || (err = nbx_list_fill_fallbacks(&list, channel_no)))
-        return err;
-    out->choices = list.choices;
-    out->n = list.n;
-    return NBX_OK;
+};
+
+static enum nbx_err no_memory(struct nbx_fault *fault, enum nbx_err err)
+{
+    return nbx_fault_set(fault, err, NULL, "no memory for this request");
 }
 
-enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_decide *d,
-                                  const struct nbx_recommend_req *req,
-                                  const struct nbx_profile *profile, struct nbx_fault *fault)
+static enum nbx_err begin_way(struct way *w, const struct nbx_decide *d,
+                              const struct nbx_recommend_req *req)
 {
-    *out = (struct nbx_decision){0};
+    const struct nbx_profile *profile = w->entry->profile;
+    struct nbx_fault *fault = &w->entry->fault;
     struct nbx_gate_request asked = {
         .offer = {.channel = req->channel, .store = req->store, .now_ms = d->scope->now_ms},
         .filter = req->filter,
         .exclude = req->exclude,
         .profile = req->personal ? profile : NULL,
         .exclude_seen = req->exclude_seen};
-    struct nbx_gate gate;
-    struct nbx_taste taste;
+    w->entry->decision = (struct nbx_decision){0};
+    w->list = (struct nbx_list){.d = d,
+                                .gate = &w->gate,
+                                .taste = &w->taste,
+                                .room = req->n,
+                                .distinct = req->distinct_group};
     enum nbx_err err;
     if ((err = check_fields(d, &req->fields, fault)) ||
-        (err = nbx_gate_open(&gate, d, &asked, fault)) ||
-        (err = taste_for(&taste, d, req, profile, fault)))
+        (err = nbx_gate_open(&w->gate, d, &asked, fault)) ||
+        (err = taste_for(&w->taste, d, req, profile, fault)))
         return err;
-    if ((err = fill(out, d, req, &gate, &taste)) ||
-        (req->explain && (err = nbx_explain(out, d, &taste, profile))))
-        return nbx_fault_set(fault, err, NULL, "no memory for this request");
-    offer_to_cache(out, d, &taste);
+    if ((req->items.n && (err = keep_only(&w->entry->decision, d, &req->items, &w->gate))) ||
+        (err = nbx_list_init(&w->list)))
+        return no_memory(fault, err);
     return NBX_OK;
+}
+
+static enum nbx_err end_way(struct way *w, const struct nbx_decide *d,
+                            const struct nbx_recommend_req *req)
+{
+    struct nbx_decision *out = &w->entry->decision;
+    uint16_t channel_no = nbx_vocabulary_channel(d->world->vocabulary, req->channel);
+    enum nbx_err err = nbx_list_fill_fallbacks(&w->list, channel_no);
+    out->choices = w->list.choices;
+    out->n = w->list.n;
+    if (!err && req->explain)
+        err = nbx_explain(out, d, &w->taste, w->entry->profile);
+    if (err)
+        return no_memory(&w->entry->fault, err);
+    offer_to_cache(out, d, &w->taste);
+    return NBX_OK;
+}
+
+/* The personal part of the lists (n): by one pass over all items, or of a few items by each. */
+static enum nbx_err fill_personal(struct nbx_list *const *lists, size_t n, bool few)
+{
+    enum nbx_err err = NBX_OK;
+    if (!few)
+        return nbx_lists_fill_by_score(lists, n, NBX_SOURCE_PERSONAL, false);
+    for (size_t i = 0; !err && i < n; i++)
+        if (lists[i]->taste->space)
+            err = nbx_list_fill_one_by_one(lists[i]);
+    return err;
+}
+
+/* All of those on their way (n), or none where memory is out. */
+static enum nbx_err walk(struct way *ways, size_t n, const struct nbx_decide *d,
+                         const struct nbx_recommend_req *req)
+{
+    struct nbx_list **lists = nbx_arena_calloc(d->scope->arena, n, sizeof(struct nbx_list *));
+    size_t n_lists = 0;
+    if (!lists)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < n; i++) {
+        enum nbx_err err = begin_way(&ways[i], d, req);
+        if (!err)
+            lists[n_lists++] = &ways[i].list;
+        else if (!ways[i].entry->fault.code)
+            no_memory(&ways[i].entry->fault, err);
+    }
+    return n_lists ? fill_personal(lists, n_lists, req->items.n > 0) : NBX_OK;
+}
+
+void nbx_decide_many(struct nbx_decide_entry *entries, size_t n, const struct nbx_decide *d,
+                     const struct nbx_recommend_req *req)
+{
+    struct way *ways = nbx_arena_calloc(d->scope->arena, n, sizeof *ways);
+    for (size_t i = 0; i < n; i++) {
+        entries[i].fault = (struct nbx_fault){0};
+        if (ways)
+            ways[i].entry = &entries[i];
+    }
+    enum nbx_err err = ways ? walk(ways, n, d, req) : NBX_ELIMIT;
+    for (size_t i = 0; i < n; i++) {
+        if (err)
+            no_memory(&entries[i].fault, err);
+        else if (!entries[i].fault.code)
+            end_way(&ways[i], d, req);
+    }
+}
+
+enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_decide *d,
+                                  const struct nbx_recommend_req *req,
+                                  const struct nbx_profile *profile, struct nbx_fault *fault)
+{
+    struct nbx_decide_entry entry = {.profile = profile};
+    nbx_decide_many(&entry, 1, d, req);
+    *out = entry.decision;
+    if (entry.fault.code)
+        *fault = entry.fault;
+    return entry.fault.code;
 }
 
 enum nbx_err nbx_decide_check(const struct nbx_decide *d, const struct nbx_recommend_req *req,
@@ -165,14 +235,13 @@ static enum nbx_err make_unit(struct nbx_taste *taste, struct nbx_arena *arena)
 static enum nbx_err fill_similar(struct nbx_decision *out, const struct nbx_decide *d, uint32_t n,
                                  struct nbx_gate *gate, struct nbx_taste *taste)
 {
-    struct nbx_list list;
-    enum nbx_err err = nbx_list_init(&list, d, gate, n, false);
-    if (!err && taste->space) {
+    struct nbx_list list = {.d = d, .gate = gate, .taste = taste, .room = n};
+    struct nbx_list *const lists[] = {&list};
+    enum nbx_err err = nbx_list_init(&list);
+    if (!err && taste->space)
         err = make_unit(taste, d->scope->arena);
-        if (!err)
-            err = nbx_list_fill_by_score(&list, taste, NBX_SOURCE_SIMILAR, true);
-    }
-    if (err || (err = nbx_list_fill_fallbacks(&list, 0)))
+    if (err || (err = nbx_lists_fill_by_score(lists, 1, NBX_SOURCE_SIMILAR, true)) ||
+        (err = nbx_list_fill_fallbacks(&list, 0)))
         return err;
     out->choices = list.choices;
     out->n = list.n;

@@ -93,6 +93,16 @@ struct nbx_decide {
 enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_decide *d,
                                   const struct nbx_recommend_req *req,
                                   const struct nbx_profile *profile, struct nbx_fault *fault);
+
+/* One of several customers who are answered together. */
+struct nbx_decide_entry {
+    const struct nbx_profile *profile;
+    struct nbx_decision decision;
+    struct nbx_fault fault; /* why this customer has none; code NBX_OK: decided */
+};
+/* What nbx_decide_recommend gives each of them, with one pass over the items for all. */
+void nbx_decide_many(struct nbx_decide_entry *entries, size_t n, const struct nbx_decide *d,
+                     const struct nbx_recommend_req *req);
 /* What is wrong with the request itself, before anything is done for it: the faults that
  * nbx_decide_recommend would find after its events were applied. */
 enum nbx_err nbx_decide_check(const struct nbx_decide *d, const struct nbx_recommend_req *req,

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/decide/retrieve.h"
 
-#include "engine/score/cursor.h"
 #include "engine/score/dot.h"
+#include "engine/score/search.h"
 #include "engine/score/topk.h"
 
-enum nbx_err nbx_list_init(struct nbx_list *list, const struct nbx_decide *d, struct nbx_gate *gate,
-                           uint32_t room, bool distinct)
+enum nbx_err nbx_list_init(struct nbx_list *list)
 {
-    *list = (struct nbx_list){.d = d, .gate = gate, .room = room, .distinct = distinct};
-    list->choices = nbx_arena_calloc(d->scope->arena, room, sizeof *list->choices);
-    if (distinct) {
+    struct nbx_arena *arena = list->d->scope->arena;
+    list->choices = nbx_arena_calloc(arena, list->room, sizeof *list->choices);
+    if (list->distinct) {
         list->n_groups = 4;
-        while (list->n_groups < room * 2)
+        while (list->n_groups < list->room * 2)
             list->n_groups *= 2;
-        list->groups = nbx_arena_calloc(d->scope->arena, list->n_groups, sizeof *list->groups);
+        list->groups = nbx_arena_calloc(arena, list->n_groups, sizeof *list->groups);
     }
-    return list->choices && (list->groups || !distinct) ? NBX_OK : NBX_ELIMIT;
+    return list->choices && (list->groups || !list->distinct) ? NBX_OK : NBX_ELIMIT;
 }
 
 static uint32_t group_of(const void *catalog, uint32_t item_no)
@@ -49,26 +48,75 @@ static void take(struct nbx_list *list, struct nbx_hit hit, enum nbx_source sour
 }
 
 /* Variants of one group take no place from each other: the search itself leaves all but the best
- * out, and goes on below its last result where an earlier part of the list has the group. */
-enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_taste *taste,
-                                    enum nbx_source source, bool by_angle)
+ * out. */
+static struct nbx_query query_of(const struct nbx_list *list, bool by_angle)
 {
-    const struct nbx_model_space *space = taste->space;
-    struct nbx_query query = {.vector = taste->vector,
+    return (struct nbx_query){.vector = list->taste->vector,
                               .k = list->room - list->n,
                               .eligible = list->gate->bits,
                               .n_eligible = list->gate->n_words * 64,
-                              .weights = by_angle ? space->by_angle : NULL,
+                              .weights = by_angle ? list->taste->space->by_angle : NULL,
                               .group = list->distinct ? group_of : NULL,
                               .tie = nbx_catalog_tie,
                               .tie_ctx = list->d->world->catalog};
-    struct nbx_search_cursor cursor;
-    struct nbx_hit hit;
-    enum nbx_err err = NBX_OK;
-    nbx_search_open(&cursor, space->index, &query, list->d->scope->arena);
-    while (list->n < list->room && !(err = nbx_search_next(&cursor, &hit)))
-        take(list, hit, source, taste->reason);
-    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+/* The lists that want more of this space. */
+static size_t gather_wanting(struct nbx_list **out, struct nbx_list *const *lists, size_t n,
+                             const struct nbx_model_space *space)
+{
+    size_t n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        if (lists[i]->taste->space == space && !lists[i]->drained && lists[i]->n < lists[i]->room)
+            out[n_out++] = lists[i];
+    return n_out;
+}
+
+/* One search for all of the lists, which are of one space. */
+static enum nbx_err search_once(struct nbx_list **lists, size_t n, enum nbx_source source,
+                                bool by_angle)
+{
+    struct nbx_arena *arena = lists[0]->d->scope->arena;
+    struct nbx_query *queries = nbx_arena_calloc(arena, n, sizeof *queries);
+    struct nbx_search_results found = {.n_hits = nbx_arena_calloc(arena, n, sizeof *found.n_hits)};
+    if (!queries || !found.n_hits)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < n; i++) {
+        queries[i] = query_of(lists[i], by_angle);
+        found.stride = queries[i].k > found.stride ? queries[i].k : found.stride;
+    }
+    found.hits = nbx_arena_calloc(arena, n * found.stride, sizeof *found.hits);
+    if (!found.hits)
+        return NBX_ELIMIT;
+    const struct nbx_index *index = lists[0]->taste->space->index;
+    enum nbx_err err = nbx_search_many(index, queries, n, arena, &found, NULL);
+    for (size_t i = 0; !err && i < n; i++) {
+        lists[i]->drained = found.n_hits[i] < queries[i].k;
+        for (size_t h = 0; h < found.n_hits[i]; h++)
+            take(lists[i], found.hits[i * found.stride + h], source, lists[i]->taste->reason);
+    }
+    return err;
+}
+
+/* Searches again below the last result for lists that had an item's group already: what was looked
+ * at is closed in the gate. */
+enum nbx_err nbx_lists_fill_by_score(struct nbx_list *const *lists, size_t n,
+                                     enum nbx_source source, bool by_angle)
+{
+    const struct nbx_model *model = lists[0]->d->world->model;
+    struct nbx_arena *arena = lists[0]->d->scope->arena;
+    struct nbx_list **wanting = nbx_arena_calloc(arena, n, sizeof(struct nbx_list *));
+    if (!wanting)
+        return NBX_ELIMIT;
+    for (size_t s = 0; model && s < nbx_model_n_spaces(model); s++) {
+        const struct nbx_model_space *space = nbx_model_space_at(model, s);
+        for (size_t k; (k = gather_wanting(wanting, lists, n, space)) > 0;) {
+            enum nbx_err err = search_once(wanting, k, source, by_angle);
+            if (err)
+                return err;
+        }
+    }
+    return NBX_OK;
 }
 
 static size_t count_open(const struct nbx_gate *gate)
@@ -79,9 +127,9 @@ static size_t count_open(const struct nbx_gate *gate)
     return n;
 }
 
-static void offer_word(struct nbx_topk *top, const struct nbx_list *list,
-                       const struct nbx_taste *taste, size_t word)
+static void offer_word(struct nbx_topk *top, const struct nbx_list *list, size_t word)
 {
+    const struct nbx_taste *taste = list->taste;
     size_t padded = nbx_padded(taste->space->dims);
     for (uint64_t bits = list->gate->bits[word]; bits; bits &= bits - 1) {
         uint32_t item_no = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
@@ -91,7 +139,7 @@ static void offer_word(struct nbx_topk *top, const struct nbx_list *list,
     }
 }
 
-enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list, const struct nbx_taste *taste)
+enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list)
 {
     size_t n = count_open(list->gate);
     struct nbx_hit *heap = nbx_arena_calloc(list->d->scope->arena, n, sizeof *heap);
@@ -100,10 +148,10 @@ enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list, const struct nbx_ta
     struct nbx_topk top;
     nbx_topk_init(&top, heap, n, nbx_catalog_tie, list->d->world->catalog);
     for (size_t w = 0; w < list->gate->n_words; w++)
-        offer_word(&top, list, taste, w);
+        offer_word(&top, list, w);
     size_t found = nbx_topk_finish(&top);
     for (size_t i = 0; i < found && list->n < list->room; i++)
-        take(list, heap[i], NBX_SOURCE_PERSONAL, taste->reason);
+        take(list, heap[i], NBX_SOURCE_PERSONAL, list->taste->reason);
     return NBX_OK;
 }
 

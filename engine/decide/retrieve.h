@@ -15,20 +15,23 @@
 struct nbx_list {
     const struct nbx_decide *d;
     struct nbx_gate *gate;
-    struct nbx_choice *choices; /* (n) of (room) */
+    const struct nbx_taste *taste; /* space NULL: nothing to score with */
+    struct nbx_choice *choices;    /* (n) of (room) */
     uint32_t n, room;
     bool distinct;    /* one item per group */
     uint32_t *groups; /* (n_groups) open addressing over group numbers, 0 free */
     uint32_t n_groups;
+    bool drained; /* the search has nothing left for it */
 };
 
-enum nbx_err nbx_list_init(struct nbx_list *list, const struct nbx_decide *d, struct nbx_gate *gate,
-                           uint32_t room, bool distinct);
-/* The best by the taste's inner product, source `source`. by_angle: scores are cosines. */
-enum nbx_err nbx_list_fill_by_score(struct nbx_list *list, const struct nbx_taste *taste,
-                                    enum nbx_source source, bool by_angle);
+/* d, gate, taste, room and distinct are the caller's to set; the rest zeros. */
+enum nbx_err nbx_list_init(struct nbx_list *list);
+/* The best by each list's taste, source `source`: one pass over the items for all of them
+ * (n, at least 1). by_angle: scores are cosines. */
+enum nbx_err nbx_lists_fill_by_score(struct nbx_list *const *lists, size_t n,
+                                     enum nbx_source source, bool by_angle);
 /* As above for a short list: scores just the items that the gate still passes, one by one. */
-enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list, const struct nbx_taste *taste);
+enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list);
 /* Trend in the channel (0: none named), trend overall, popular, newest, until the list is full.
  * Rankings follow the catalogue with a pause; items that are newer than they are found all the
  * same. */

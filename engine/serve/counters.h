@@ -15,6 +15,7 @@ struct nbx_counters {
     _Atomic uint64_t shed;    /* of these busy */
     _Atomic uint64_t events, duplicates;
     _Atomic uint64_t decisions, decisions_lost, impressions;
+    _Atomic uint64_t listed;            /* customers answered in requests for many */
     _Atomic uint64_t syncs, synced;     /* commit: syncs, and acknowledgements they released */
     _Atomic uint64_t malformed, unsent; /* front: dropped messages, replies nobody took */
     _Atomic uint64_t worlds;            /* keeper: handed out */

@@ -46,6 +46,7 @@ struct nbx_job {
     enum nbx_err status;
     struct nbx_buf reply; /* the body of the reply */
     bool durable;         /* reply only after the next sync */
+    bool fans_out;        /* a worker found many customers inside: on to the fan-out */
 };
 
 static inline struct nbx_str nbx_job_key(const struct nbx_job *job)
@@ -68,28 +69,48 @@ struct nbx_run {
     struct nbx_fault fault;       /* code not 0: the whole run failed */
 };
 
+/* One customer of a recommend for many, and where the answer lies. */
+struct nbx_seat {
+    struct nbx_str customer;
+    uint32_t index;          /* place in the list that was sent */
+    uint32_t n_members;      /* of the answer's map */
+    size_t at, len;          /* the members' bytes in the part's answers */
+    struct nbx_str model[2]; /* name and version of what answered */
+    struct nbx_fault fault;  /* code not 0: no answer */
+};
+
 struct nbx_server;
 struct nbx_fan;
+struct nbx_fan_kind; /* fan.h */
 
-/* The runs of one worker. */
+/* The share of one worker: runs of an observe or seats of a recommend. */
 struct nbx_part {
     struct nbx_mail mail;
     struct nbx_server *server;
     struct nbx_fan *fan;
-    struct nbx_run *runs; /* (n_runs) */
-    uint32_t n_runs, n_done;
+    struct nbx_run *runs;   /* (n) or NULL */
+    struct nbx_seat *seats; /* (n) or NULL */
+    uint32_t n, n_done;
+    struct nbx_buf answers;  /* of the seats, one behind the other */
+    struct nbx_fault fault;  /* code not 0: the whole request failed */
     bool durable;            /* something was applied that must be synced before the reply */
     struct nbx_arena *arena; /* what the worker's answer points at */
 };
 
-/* A fanned-out observe: the last part to be done makes the reply. */
+/* A fanned-out request: the last part to be done makes the reply. */
 struct nbx_fan {
+    const struct nbx_fan_kind *kind;
     struct nbx_job *job;
     struct nbx_arena *arena; /* the decoded request */
-    struct nbx_observe_req req;
-    struct nbx_part *parts; /* (n_parts), one per worker; those without runs are never sent */
+    union {
+        struct nbx_observe_req observe;
+        struct nbx_recommend_req recommend;
+    } req;
+    const struct nbx_value *id; /* of req; NULL: not decoded */
+    struct nbx_part *parts;     /* (n_parts), one per worker; those without work are never sent */
     uint32_t n_parts;
     _Atomic uint32_t left;
+    _Atomic size_t answer_bytes; /* of all seats so far */
 };
 
 /* A new world for a worker to adopt between two requests. */

@@ -6,6 +6,7 @@
 #ifndef NBX_SERVE_REQUEST_H
 #define NBX_SERVE_REQUEST_H
 
+#include "engine/decide/record.h"
 #include "engine/serve/reply.h"
 #include "engine/serve/server_internal.h"
 
@@ -16,6 +17,9 @@ struct nbx_request {
     struct nbx_customer_scope scope; /* by the clock of arrival */
     struct nbx_fault fault;
 };
+
+/* By the worker's tools and the clock of the job's arrival. */
+struct nbx_request nbx_request_of(struct nbx_worker *worker, struct nbx_job *job);
 
 /* Each answers one operation: fills job->reply through reply.h, or job as a refusal. */
 void nbx_request_recommend(struct nbx_request *r); /* and rank */
@@ -32,5 +36,9 @@ void nbx_request_stats(struct nbx_request *r);
 /* The tools of deciding by the clock in `scope`. */
 struct nbx_decide nbx_request_decide(const struct nbx_request *r,
                                      const struct nbx_customer_scope *scope);
+/* Keeps the decision where context->req wants it kept; true: context->id is its id. A store that
+ * cannot write does not keep anyone from being answered. */
+bool nbx_request_record(struct nbx_worker *worker, const struct nbx_decide *d,
+                        const struct nbx_decision *decision, struct nbx_decision_context *context);
 
 #endif

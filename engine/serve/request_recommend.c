@@ -4,7 +4,6 @@
  */
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
-#include "engine/decide/record.h"
 #include "engine/serve/request.h"
 #include "proto/wire.h"
 
@@ -58,26 +57,30 @@ static enum nbx_err observe(struct answer *a)
     return NBX_OK;
 }
 
-/* Writes the record. A store that cannot write does not keep anyone from being answered: the reply
- * then names no decision. */
-static void record(struct answer *a, const struct nbx_decide *d)
+bool nbx_request_record(struct nbx_worker *w, const struct nbx_decide *d,
+                        const struct nbx_decision *decision, struct nbx_decision_context *context)
 {
-    struct nbx_worker *w = a->r->worker;
-    if (a->req.record == NBX_RECORD_NONE)
-        return;
-    int64_t time_ms = a->r->job->arrived_ms;
-    a->id = nbx_decision_id_make(a->profile.number, time_ms, w->decision_counter++);
-    struct nbx_decision_context context = {
-        .id = a->id, .req = &a->req, .profile = &a->profile, .time_ms = time_ms};
-    if (nbx_decision_write(d, &a->decision, &context)) {
+    if (context->req->record == NBX_RECORD_NONE)
+        return false;
+    context->id =
+        nbx_decision_id_make(context->profile->number, context->time_ms, w->decision_counter++);
+    if (nbx_decision_write(d, decision, context)) {
         nbx_count(&w->counters.decisions_lost, 1);
         nbx_log_warnx("decision=lost reason=storage");
-        return;
+        return false;
     }
-    a->recorded = true;
     nbx_count(&w->counters.decisions, 1);
-    if (a->req.record == NBX_RECORD_SHOWN)
-        nbx_count(&w->counters.impressions, a->decision.n);
+    if (context->req->record == NBX_RECORD_SHOWN)
+        nbx_count(&w->counters.impressions, decision->n);
+    return true;
+}
+
+static void record(struct answer *a, const struct nbx_decide *d)
+{
+    struct nbx_decision_context context = {
+        .req = &a->req, .profile = &a->profile, .time_ms = a->r->job->arrived_ms};
+    a->recorded = nbx_request_record(a->r->worker, d, &a->decision, &context);
+    a->id = context.id;
 }
 
 static void put_unknown(struct nbx_buf *b, const struct nbx_decision *decision)
@@ -130,6 +133,16 @@ static enum nbx_err prepare(struct answer *a, const struct nbx_decide *d)
     return err ? err : observe(a);
 }
 
+/* Many customers: the fan-out has each answered by the worker that owns it. */
+static enum nbx_err pass_on(struct answer *a)
+{
+    if (a->r->job->key.len)
+        return nbx_fault_set(&a->r->fault, NBX_EBAD, "customers", "needs an empty key frame");
+    enum nbx_err err = check_wait(a);
+    a->r->job->fans_out = !err;
+    return err;
+}
+
 void nbx_request_recommend(struct nbx_request *r)
 {
     struct answer a = {.r = r, .scope = r->scope};
@@ -139,6 +152,8 @@ void nbx_request_recommend(struct nbx_request *r)
         nbx_message_recommend(&a.req, nbx_job_body(r->job), rank, r->scope.arena, &r->fault);
     if (!err && a.req.now_ms != NBX_TIME_UNSET)
         a.scope.now_ms = a.req.now_ms;
+    if (!err && nbx_recommend_is_for_many(&a.req) && !(err = pass_on(&a)))
+        return;
     if (!err)
         err = prepare(&a, &d);
     if (!err)

@@ -36,7 +36,8 @@ static void put_requests(struct stats *s, const struct nbx_server *server)
 
 static void put_work(struct stats *s, const struct nbx_server *server)
 {
-    uint64_t events = 0, duplicates = 0, decisions = 0, lost = 0, impressions = 0, depth = 0;
+    uint64_t events = 0, duplicates = 0, decisions = 0, lost = 0, impressions = 0, listed = 0;
+    uint64_t depth = 0;
     for (unsigned w = 0; w < server->n_workers; w++) {
         const struct nbx_counters *c = &server->workers[w].counters;
         events += nbx_counted(&c->events);
@@ -44,6 +45,7 @@ static void put_work(struct stats *s, const struct nbx_server *server)
         decisions += nbx_counted(&c->decisions);
         lost += nbx_counted(&c->decisions_lost);
         impressions += nbx_counted(&c->impressions);
+        listed += nbx_counted(&c->listed);
         depth += nbx_ring_depth(server->workers[w].from_front);
     }
     put(s, "workers", server->n_workers);
@@ -53,6 +55,7 @@ static void put_work(struct stats *s, const struct nbx_server *server)
     put(s, "decisions.recorded", decisions);
     put(s, "decisions.lost", lost);
     put(s, "impressions", impressions);
+    put(s, "customers.listed", listed);
     put(s, "syncs", nbx_counted(&server->commit.counters.syncs));
     put(s, "syncs.acknowledged", nbx_counted(&server->commit.counters.synced));
     put(s, "worlds", nbx_counted(&server->keeper.counters.worlds));

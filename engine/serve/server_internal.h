@@ -36,6 +36,16 @@ struct nbx_front {
     struct nbx_counters counters;
 };
 
+/* What is served in slices between requests, apart, so that a long list of customers holds no
+ * events up. */
+enum nbx_lane_kind { NBX_LANE_EVENTS, NBX_LANE_CUSTOMERS, NBX_N_LANES };
+
+struct nbx_lane {
+    struct nbx_ring *from_fanout;
+    struct nbx_part *part; /* under way */
+    int64_t served_ns;     /* when its last slice ended */
+};
+
 /* Owns the customers of its groups (group % n_workers == ix), an arena and a filter cache. */
 struct nbx_worker {
     struct nbx_server *server;
@@ -43,15 +53,15 @@ struct nbx_worker {
     pthread_t thread;
     struct nbx_bell bell;
     int ear; /* what it sleeps on; see nbx_front__ear */
-    struct nbx_ring *from_front, *from_fanout, *from_keeper;
-    struct nbx_ring *to_commit;
+    struct nbx_ring *from_front, *from_keeper;
+    struct nbx_ring *to_commit, *to_fanout;
     struct nbx_arena *arena;
     struct nbx_batch *batch;
     struct nbx_recent *recent; /* its customers' records */
     struct nbx_filter_cache *filters;
-    struct nbx_part *part; /* under way: bulk is served in slices between requests */
-    bool stalled;          /* the store would not take its last slice */
-    _Atomic bool quit;     /* not before the keeper ended: it waits for worlds to be adopted */
+    struct nbx_lane lanes[NBX_N_LANES];
+    int64_t customer_ns; /* what one customer of many took lately; 0: not known yet */
+    _Atomic bool quit;   /* not before the keeper ended: it waits for worlds to be adopted */
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
@@ -70,12 +80,13 @@ struct nbx_commit {
     struct nbx_counters counters;
 };
 
-/* Splits an observe without a key over the workers. */
+/* Splits an observe without a key, and a recommend for many customers, over the workers. */
 struct nbx_fanout {
     struct nbx_server *server;
     pthread_t thread;
     struct nbx_bell bell;
-    struct nbx_ring *from_front;
+    struct nbx_ring *from_front; /* workers' rings are theirs */
+    _Atomic uint32_t under_way[NBX_N_LANES];
     struct nbx_counters counters;
 };
 
@@ -182,12 +193,11 @@ static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t
 
 /* A part is answered; the last one makes the job's reply and returns the job, the others NULL. */
 struct nbx_job *nbx_fan__part_done(struct nbx_part *part);
+/* Serves a slice of a part, from where it was left; it is done when n_done is n. NBX_EBUSY: the
+ * store stalls writes; call again later, nothing is lost. */
+enum nbx_err nbx_fan__serve_slice(struct nbx_worker *worker, struct nbx_part *part);
 
 /* Serves one request on the worker: fills job->status, reply and durable. */
 void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);
-/* Serves a slice of a part of a fanned-out observe, from where it was left; it is done when n_done
- * is n_runs, each run with its own verdict. NBX_EBUSY: the store stalls writes; call again later,
- * nothing is lost. */
-enum nbx_err nbx_request__serve_part(struct nbx_worker *worker, struct nbx_part *part);
 
 #endif

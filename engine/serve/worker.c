@@ -10,7 +10,8 @@
 
 #define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
 #define FILTER_BYTES   ((size_t)8 << 20)
-#define STALL_PAUSE_MS 2 /* between tries of a part that the store would not take */
+#define STALL_PAUSE_MS 2                /* between tries of a part that the store would not take */
+#define PATIENCE_NS    INT64_C(5000000) /* how long customers of a list make way for requests */
 
 static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
 {
@@ -31,26 +32,35 @@ static void serve(struct nbx_worker *w, struct nbx_job *job)
         nbx_log_set_context(NULL);
         nbx_arena_reset(w->arena);
     }
-    if (job->durable)
+    if (job->fans_out)
+        nbx_mail__send(w->to_fanout, &w->server->fanout.bell, job);
+    else if (job->durable)
         nbx_mail__send(w->to_commit, &w->server->commit.bell, job);
     else
         nbx_front__answer(&w->server->front, &job, 1);
 }
 
-/* A slice of the part under way, or of the next one; false where nothing moved. */
-static bool serve_slice(struct nbx_worker *w)
+/* Customers of a list make way for requests that wait, but not for ever. */
+static bool makes_way(const struct nbx_worker *w, enum nbx_lane_kind kind)
 {
-    if (!w->part)
-        w->part = nbx_ring_pop(w->from_fanout);
-    struct nbx_part *part = w->part;
-    if (!part)
+    return kind == NBX_LANE_CUSTOMERS && nbx_ring_depth(w->from_front) > 0 &&
+           nbx_clock_mono_ns() - w->lanes[kind].served_ns < PATIENCE_NS;
+}
+
+/* A slice of the part under way, or of the next one; false where nothing moved. */
+static bool serve_slice(struct nbx_worker *w, enum nbx_lane_kind kind)
+{
+    struct nbx_lane *lane = &w->lanes[kind];
+    if (!lane->part)
+        lane->part = nbx_ring_pop(lane->from_fanout);
+    struct nbx_part *part = lane->part;
+    if (!part || makes_way(w, kind))
         return false;
-    nbx_log_set_context("observe part");
-    w->stalled = nbx_request__serve_part(w, part) == NBX_EBUSY;
-    nbx_log_set_context(NULL);
-    if (part->n_done < part->n_runs)
-        return !w->stalled;
-    w->part = NULL;
+    bool stalled = nbx_fan__serve_slice(w, part) == NBX_EBUSY;
+    lane->served_ns = nbx_clock_mono_ns();
+    if (part->n_done < part->n)
+        return !stalled;
+    lane->part = NULL;
     if (part->durable) {
         nbx_mail__send(w->to_commit, &w->server->commit.bell, part);
         return true;
@@ -81,14 +91,26 @@ static bool work(struct nbx_worker *w)
     struct nbx_job *job = nbx_ring_pop(w->from_front);
     if (job)
         serve(w, job);
-    bool bulk = serve_slice(w);
-    return worked || job || bulk;
+    for (int lane = 0; lane < NBX_N_LANES; lane++)
+        worked = serve_slice(w, (enum nbx_lane_kind)lane) || worked;
+    return worked || job;
 }
 
 static bool waits(const struct nbx_worker *w)
 {
-    return nbx_ring_depth(w->from_front) || nbx_ring_depth(w->from_keeper) ||
-           (nbx_ring_depth(w->from_fanout) && !w->part);
+    bool waiting = nbx_ring_depth(w->from_front) || nbx_ring_depth(w->from_keeper);
+    for (int i = 0; i < NBX_N_LANES; i++)
+        waiting = waiting || (nbx_ring_depth(w->lanes[i].from_fanout) && !w->lanes[i].part);
+    return waiting;
+}
+
+/* A part can only be left under way by a store that stalls. */
+static bool is_stalled(const struct nbx_worker *w)
+{
+    bool stalled = false;
+    for (int i = 0; i < NBX_N_LANES; i++)
+        stalled = stalled || w->lanes[i].part;
+    return stalled;
 }
 
 static void *worker_main(void *arg)
@@ -97,11 +119,11 @@ static void *worker_main(void *arg)
     for (;;) {
         if (work(w))
             continue;
-        if (atomic_load(&w->quit) && !w->part)
+        if (atomic_load(&w->quit) && !is_stalled(w))
             return NULL;
         nbx_bell_sleep(&w->bell);
         if (!waits(w) && !atomic_load(&w->quit))
-            nbx_front__rest(w->ear, w->stalled ? STALL_PAUSE_MS : -1);
+            nbx_front__rest(w->ear, is_stalled(w) ? STALL_PAUSE_MS : -1);
         nbx_bell_wake(&w->bell);
         /* Before anything is served: the message that woke this thread woke no other. */
         nbx_front__take(&w->server->front);
@@ -116,15 +138,18 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
     w->world = server->keeper.world;
     atomic_store(&w->adopted, w->world->generation);
     w->from_front = nbx_ring_new(server->options.queue);
-    w->from_fanout = nbx_ring_new(max_jobs);
+    w->to_fanout = nbx_ring_new(max_jobs);
+    bool made = true;
+    for (int i = 0; i < NBX_N_LANES; i++)
+        made &= (w->lanes[i].from_fanout = nbx_ring_new(max_jobs)) != NULL;
     w->from_keeper = nbx_ring_new(4);
     w->to_commit = nbx_ring_new(max_jobs);
     w->arena = nbx_arena_new(ARENA_BYTES);
     w->batch = nbx_batch_new();
     w->recent = nbx_recent_new(server->recent_bytes);
     w->filters = nbx_filter_cache_new(FILTER_BYTES);
-    bool made = w->from_front && w->from_fanout && w->from_keeper && w->to_commit && w->arena &&
-                w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
+    made = made && w->from_front && w->to_fanout && w->from_keeper && w->to_commit && w->arena &&
+           w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
     w->ear = made ? nbx_front__ear(&server->front, &w->bell) : -1;
     return w->ear < 0 ? NBX_ELIMIT : NBX_OK;
 }
@@ -146,7 +171,9 @@ void nbx_worker__stop(struct nbx_worker *w)
 void nbx_worker__free(struct nbx_worker *w)
 {
     nbx_ring_destroy(&w->from_front);
-    nbx_ring_destroy(&w->from_fanout);
+    nbx_ring_destroy(&w->to_fanout);
+    for (int i = 0; i < NBX_N_LANES; i++)
+        nbx_ring_destroy(&w->lanes[i].from_fanout);
     nbx_ring_destroy(&w->from_keeper);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);

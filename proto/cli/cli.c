@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MAX_PAUSE_MS 1000
+
 static int print_failure(struct nbx_str status, struct nbx_str field, struct nbx_str message)
 {
     fprintf(stderr, "nbx: %.*s: ", NBX_STR_ARG(status));
@@ -122,6 +124,20 @@ uint32_t nbx_cli_report_entries(const struct nbx_value *reply, const char *list)
                 NBX_STR_ARG(message));
     }
     return n;
+}
+
+enum nbx_err nbx_cli_error_of(struct nbx_str status)
+{
+    for (int code = NBX_EBAD; code >= NBX_EVERSION; code--)
+        if (nbx_str_is(status, nbx_err_status((enum nbx_err)code)))
+            return (enum nbx_err)code;
+    return NBX_EINTERNAL;
+}
+
+int64_t nbx_cli_pause_ms(uint32_t n_tries)
+{
+    int64_t ms = n_tries < 8 ? INT64_C(10) << (n_tries - 1) : MAX_PAUSE_MS;
+    return ms < MAX_PAUSE_MS ? ms : MAX_PAUSE_MS;
 }
 
 struct nbx_str nbx_cli_text(const struct nbx_value *map, const char *key)

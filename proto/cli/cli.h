@@ -65,6 +65,12 @@ int nbx_cli_run(struct nbx_cli *cli, const char *op, struct nbx_str key,
 /* Prints the `errors` of a reply's entries on stderr; their number. */
 uint32_t nbx_cli_report_entries(const struct nbx_value *reply, const char *list);
 
+/* The error a reply's status means. */
+enum nbx_err nbx_cli_error_of(struct nbx_str status);
+/* How long to wait where the daemon is busy, before the n-th try (from 1): doubles from 10 ms up to
+ * a second. */
+int64_t nbx_cli_pause_ms(uint32_t n_tries);
+
 /* A member's text, or empty. */
 struct nbx_str nbx_cli_text(const struct nbx_value *map, const char *key);
 /* A member's integer, or 0. */

@@ -11,7 +11,6 @@
 #define NS_PER_MS    INT64_C(1000000)
 #define MAX_TRIES    24 /* about 20 seconds of pauses */
 #define MAX_SILENCES 3
-#define MAX_PAUSE_MS 1000
 
 enum nbx_err nbx_import_window_init(struct nbx_import_window *w, const struct nbx_import_what *what,
                                     struct nbx_client *client, int timeout_ms)
@@ -56,16 +55,13 @@ static enum nbx_err transmit(struct nbx_import_window *w, struct nbx_import_batc
     return NBX_OK;
 }
 
-/* The pause doubles from 10 ms up to a second. */
 static enum nbx_err try_later(struct nbx_import_batch *b, struct nbx_str message,
                               struct nbx_fault *fault)
 {
     if (++b->n_tries > MAX_TRIES)
         return nbx_fault_set(fault, NBX_EBUSY, NULL, "the daemon stays busy: %.*s",
                              NBX_STR_ARG(message));
-    int64_t pause_ms = b->n_tries < 8 ? 10 << (b->n_tries - 1) : MAX_PAUSE_MS;
-    pause_ms = pause_ms < MAX_PAUSE_MS ? pause_ms : MAX_PAUSE_MS;
-    b->next_try_ns = nbx_clock_mono_ns() + pause_ms * NS_PER_MS;
+    b->next_try_ns = nbx_clock_mono_ns() + nbx_cli_pause_ms(b->n_tries) * NS_PER_MS;
     return NBX_OK;
 }
 
@@ -126,14 +122,6 @@ static void acknowledge(struct nbx_import_window *w, struct nbx_import_batch *b,
     advance(w);
 }
 
-static enum nbx_err error_of(struct nbx_str status)
-{
-    for (int code = NBX_EBAD; code >= NBX_EVERSION; code--)
-        if (nbx_str_is(status, nbx_err_status((enum nbx_err)code)))
-            return (enum nbx_err)code;
-    return NBX_EINTERNAL;
-}
-
 static enum nbx_err take_reply(struct nbx_import_window *w, const struct nbx_reply *reply,
                                struct nbx_fault *fault)
 {
@@ -148,7 +136,7 @@ static enum nbx_err take_reply(struct nbx_import_window *w, const struct nbx_rep
     }
     if (nbx_str_is(reply->status, "busy"))
         return try_later(b, message, fault);
-    nbx_fault_set(fault, error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
+    nbx_fault_set(fault, nbx_cli_error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
     snprintf(fault->field, sizeof fault->field, "%.*s", NBX_STR_ARG(field));
     return fault->code;
 }

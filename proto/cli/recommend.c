@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "proto/cli/cli.h"
+#include "proto/cli/campaign.h"
 #include "proto/cli/show.h"
 
 #define WHERE                                                                                      \
@@ -38,7 +38,15 @@
         "timeout-ms", "MS", "timeout_ms", "busy where it must wait longer", NBX_CLI_INT            \
     }
 
-static const struct nbx_cli_option recommend_options[] = {WHICH, WHERE, HOW, NEAR};
+#define MANY                                                                                       \
+    {"customers", "FILE", NULL, "answer each customer of a CSV file, or of a list of ids",         \
+     NBX_CLI_TEXT},                                                                                \
+    {                                                                                              \
+        "format", "FORMAT", NULL, "of --customers: csv (default) or jsonl", NBX_CLI_TEXT           \
+    }
+
+static const struct nbx_cli_option recommend_options[] = {WHICH, WHERE, HOW, NEAR, MANY};
+static const struct nbx_cli_option rank_options[] = {WHICH, WHERE, HOW, NEAR};
 static const struct nbx_cli_option similar_options[] = {WHICH, NEAR};
 
 /* People want titles; programs say what they want. */
@@ -55,6 +63,10 @@ static int ask(struct nbx_cli *cli, const char *op, struct nbx_str key, struct n
 static int run_recommend(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     struct nbx_value body = args->body;
+    if (nbx_cli_own(args, "customers"))
+        return nbx_cli_campaign(cli, args);
+    if (nbx_cli_own(args, "format"))
+        return nbx_cli_usage("--format: needs --customers FILE beside it");
     return ask(cli, "recommend", args->n ? args->values[0] : (struct nbx_str){0}, &body);
 }
 
@@ -83,9 +95,14 @@ static int run_similar(struct nbx_cli *cli, const struct nbx_cli_args *args)
 
 const struct nbx_cli_command nbx_cli_recommend = {
     .name = "recommend",
-    .arguments = "[CUSTOMER]",
-    .summary = "the best items for a customer, here, now",
-    .notes = "Without CUSTOMER: for nobody in particular.",
+    .arguments = "[CUSTOMER] | --customers FILE",
+    .summary = "the best items for a customer, here, now, or for each of a file",
+    .notes =
+        "Without CUSTOMER: for nobody in particular.\n"
+        "FILE has an id a line, or a column customer, customer_id or id; - is standard input.\n"
+        "Out come rows of customer_id,rank,item_id,score and the --fields, or a JSON line for\n"
+        "each customer, in the file's order. Nothing is recorded unless --record says so.\n"
+        "Exit code 1 also where a row was refused.",
     NBX_CLI_OPTIONS(recommend_options),
     .max_arguments = 1,
     .run = run_recommend,
@@ -96,7 +113,7 @@ const struct nbx_cli_command nbx_cli_rank = {
     .arguments = "CUSTOMER ITEM...",
     .summary = "put a list of items in a customer's order",
     .notes = "CUSTOMER - is nobody in particular.",
-    NBX_CLI_OPTIONS(recommend_options),
+    NBX_CLI_OPTIONS(rank_options),
     .min_arguments = 2,
     .max_arguments = UINT32_MAX,
     .run = run_rank,

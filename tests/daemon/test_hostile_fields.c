@@ -89,6 +89,7 @@ static const struct field table[] = {
     {"recommend rank", TOP, "personal", "", flag},
     {"recommend rank", TOP, "timeout_ms", "", timeout},
     {"recommend rank", TOP, "now", "", instant},
+    {"recommend", TOP, "customers", "", entries},
     {"rank", TOP, "items", "", entries},
     {"rank", TOP, "items", "", ids},
     {"similar", TOP, "item", "", id},

@@ -57,6 +57,19 @@ Test(http_door, events_are_in_the_next_answer_of_either)
     MUST_LIST(get(p, "recommend", "carl", "{}"), "items", "id", "a");
 }
 
+Test(http_door, many_customers_at_once)
+{
+    struct http_reply r =
+        http_call(&s, "POST", "/v1/recommend", "{'customers': ['anna', 5, 'bert'], 'n': 1}");
+    cr_assert_eq(r.code, 200);
+    MUST_LIST(r.body, "results", "customer", "anna bert");
+    cr_assert_eq(count_at(r.body, "results[0].items"), 1);
+    MUST_LIST(r.body, "errors", "field", "customers[1]");
+    r = http_call(&s, "POST", "/v1/recommend", "{'customer': 'anna', 'customers': ['anna']}");
+    cr_assert_eq(r.code, 400);
+    must_be(r.body, "field", "'customers'");
+}
+
 Test(http_door, rank_and_similar)
 {
     struct http_reply r =

@@ -95,16 +95,31 @@ static void rank(struct shopper *s, struct nbx_str key)
     ask(s, "rank", key, &reply);
 }
 
+static void recommend_many(struct shopper *s)
+{
+    struct nbx_reply reply;
+    uint32_t n = 1 + below(s, 60);
+    nbx_wire_map(&s->body, 3);
+    nbx_wire_kv_text(&s->body, "record", below(s, 2) ? "none" : "shown");
+    put_filter(s);
+    nbx_wire_text(&s->body, "customers");
+    nbx_wire_list(&s->body, n);
+    for (uint32_t i = 0; i < n; i++)
+        put_name(s, NULL, "c", below(s, SHOP_CUSTOMERS));
+    ask(s, "recommend", NBX_STR(""), &reply);
+}
+
 static void browse(struct shopper *s, struct nbx_str key)
 {
     struct nbx_reply reply;
-    switch (below(s, 4)) {
+    switch (below(s, 5)) {
     case 0: rank(s, key); return;
     case 1:
         nbx_wire_map(&s->body, 1);
         put_name(s, "item", "i", below(s, SHOP_ITEMS));
         ask(s, "similar", NBX_STR(""), &reply);
         return;
+    case 2: recommend_many(s); return;
     default: recommend(s, key);
     }
 }

@@ -5,6 +5,7 @@ Keyword arguments are the fields of the body, by their names; None means "not se
 the reply bodies as dicts. An error status raises the exception of its name.
 """
 
+import itertools
 import uuid
 
 import msgpack
@@ -82,6 +83,20 @@ class Client:
     def recommend(self, customer="", **fields):
         """The best items for this customer now. `observe` may carry events to apply first."""
         return self.call("recommend", customer, _with_events(fields, "observe"))
+
+    def recommend_many(self, customers, size=200, **fields):
+        """Yields the result of each of `customers`, any number of them, in their order. A refused
+        one is yielded as {"customer": ..., "error": {"field": ..., "message": ...}}."""
+        customers = iter(customers)
+        while asked := list(itertools.islice(customers, size)):
+            reply = self.recommend(customers=asked, **fields)
+            refused = {error["index"]: error for error in reply["errors"]}
+            results = iter(reply["results"])
+            for index, customer in enumerate(asked):
+                error = refused.get(index)
+                yield next(results) if error is None else {
+                    "customer": customer,
+                    "error": {"field": error["field"], "message": error["message"]}}
 
     def rank(self, customer="", items=(), **fields):
         """`items` (ids) in the order that suits this customer best."""

@@ -107,6 +107,23 @@ class ClientTest(unittest.TestCase):
         client.recommend("anna", observe=[{"type": "view"}])
         self.assertIn("id", daemon.requests[-1][2]["observe"][0])
 
+    def test_many_customers_are_asked_for_in_lists(self):
+        def answer(op, key, body):
+            names = body["customers"]
+            return ok({"results": [{"customer": name, "items": []} for name in names if name],
+                       "errors": [{"index": i, "field": f"customers[{i}]", "message": "no"}
+                                  for i, name in enumerate(names) if not name]})
+
+        daemon, client = self.serve(answer)
+        results = list(client.recommend_many(iter(["a", "b", "", "c", "d"]), size=2, n=3))
+        self.assertEqual([r["customer"] for r in results], ["a", "b", "", "c", "d"])
+        self.assertEqual(results[2]["error"], {"field": "customers[0]", "message": "no"})
+        self.assertEqual([request[1:] for request in daemon.requests],
+                         [("", {"customers": ["a", "b"], "n": 3}),
+                          ("", {"customers": ["", "c"], "n": 3}),
+                          ("", {"customers": ["d"], "n": 3})])
+        self.assertEqual(list(client.recommend_many([])), [])
+
     def test_vectors_travel_as_floats(self):
         daemon, client = self.serve(lambda *_: ok({}))
         client.recommend(vector=np.array([1.0, -2.0]))

@@ -169,6 +169,74 @@ Test(retrieve, a_single_deed_carries_all_of_a_score)
     }
 }
 
+/* The same list to the bit, folded vector too. */
+static void must_be_same(const struct nbx_decision *a, const struct nbx_decision *b)
+{
+    cr_assert_eq(a->n, b->n);
+    for (uint32_t i = 0; i < a->n; i++) {
+        cr_assert_eq(a->choices[i].item_no, b->choices[i].item_no, "place %u", i);
+        cr_assert_arr_eq(&a->choices[i].score, &b->choices[i].score, sizeof(float));
+        cr_assert_eq(a->choices[i].source, b->choices[i].source);
+    }
+    cr_assert_eq(a->fresh_vector != NULL, b->fresh_vector != NULL);
+}
+
+Test(retrieve, many_are_answered_as_each_alone)
+{
+    enum { MANY = 40 };
+    static const char *const bodies[] = {
+        "{n:5}", "{n:30,exclude_seen:true}", "{n:7,distinct:'group'}",
+        "{n:40,filter:{field:'group',eq:'g1'}}", "{n:3,personal:false}"};
+    town_model(&t, NBX_CUSTOMER_FOLDED, "1");
+    char text[80];
+    for (int i = 0; i < TOWN_ITEMS; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "i%02d", i);
+        snprintf(text, sizeof text, "{group:'g%d'}", i % 5);
+        shop_takes(shop_put(&t.shop, id, text));
+    }
+    town_world(&t, true);
+    struct nbx_decide_entry entries[MANY];
+    struct nbx_profile profiles[MANY];
+    for (int i = 0; i < MANY; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "c%d", i);
+        snprintf(text, sizeof text, "{type:'%s',item:'i%02d'},{type:'%s',item:'i%02d'}",
+                 i % 3 ? "buy" : "view", i % TOWN_ITEMS, i % 4 ? "view" : "dismiss",
+                 (i * 7 + 1) % TOWN_ITEMS);
+        if (i % 8) /* some are strangers */
+            town_observe(&t, name, text);
+        profiles[i] = town_profile(&t, nbx_arena_str(t.shop.arena, nbx_str_c(name)).p);
+    }
+    for (size_t b = 0; b < sizeof bodies / sizeof bodies[0]; b++) {
+        struct nbx_recommend_req req = town_request(&t, bodies[b], false);
+        for (size_t n = 1; n <= MANY; n += n < 18 ? 1 : 11) {
+            for (size_t i = 0; i < n; i++)
+                entries[i] = (struct nbx_decide_entry){.profile = &profiles[i]};
+            nbx_decide_many(entries, n, &t.d, &req);
+            for (size_t i = 0; i < n; i++) {
+                struct nbx_decision alone;
+                cr_assert_eq(entries[i].fault.code, NBX_OK, "%s", entries[i].fault.message);
+                cr_assert_eq(nbx_decide_recommend(&alone, &t.d, &req, &profiles[i], &t.fault),
+                             NBX_OK);
+                must_be_same(&entries[i].decision, &alone);
+            }
+        }
+    }
+}
+
+Test(retrieve, many_are_refused_each_by_its_own_fault)
+{
+    struct nbx_profile profile = town_profile(&t, "anna");
+    struct nbx_decide_entry entries[2] = {{.profile = &profile}, {.profile = &profile}};
+    struct nbx_recommend_req req = town_request(&t, "{channel:'fax'}", false);
+    nbx_decide_many(entries, 2, &t.d, &req);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(entries[i].fault.code, NBX_EBAD);
+        cr_assert_str_eq(entries[i].fault.field, "channel");
+    }
+}
+
 Test(retrieve, check_finds_what_deciding_would)
 {
     static const char *const wrong[][2] = {{"{channel:'fax'}", "channel"},

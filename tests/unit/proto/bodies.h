@@ -64,7 +64,8 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     case NBX_OP_RECOMMEND:
     case NBX_OP_RANK:
         err = nbx_message_recommend(&recommend, body, op == NBX_OP_RANK, arena, &fault);
-        return bodies_entry(recommend.observe.errors, recommend.observe.n_errors, err);
+        err = bodies_entry(recommend.observe.errors, recommend.observe.n_errors, err);
+        return bodies_entry(recommend.customers.errors, recommend.customers.n_errors, err);
     case NBX_OP_SIMILAR: return nbx_message_similar(&similar, body, arena, &fault);
     case NBX_OP_OBSERVE:
         err = nbx_message_observe(&observe, body, true, arena, &fault);

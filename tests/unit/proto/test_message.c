@@ -86,9 +86,40 @@ Test(message, rank_takes_items_and_recommend_does_not)
     cr_assert_eq(recommend("{items:['a','b','c']}", true).items.n, 3);
     cr_assert_eq(refusal(NBX_OP_RECOMMEND, "{items:['a']}"), NBX_EBAD);
     cr_assert_str_eq(fault.field, "items");
-    cr_assert(strstr(fault.message, "known ones are n, placement, channel"), "%s", fault.message);
+    cr_assert(strstr(fault.message, "known ones are customers, n, placement"), "%s", fault.message);
     cr_assert(strstr(fault.message, ", now, id"), "%s", fault.message);
     cr_assert_null(strstr(fault.message, "items"));
+    cr_assert_eq(refusal(NBX_OP_RANK, "{items:['a'], customers:['a']}"), NBX_EBAD);
+    cr_assert_str_eq(fault.field, "customers");
+    cr_assert(strstr(fault.message, "known ones are n, placement"), "%s", fault.message);
+}
+
+Test(message, recommend_takes_many_customers_and_records_nothing_by_itself)
+{
+    struct nbx_recommend_req r = recommend("{customers:['a',5,'b','',#255,#256], n:3}", false);
+    cr_assert(nbx_recommend_is_for_many(&r));
+    cr_assert_eq(r.record, NBX_RECORD_NONE);
+    cr_assert_eq(r.customers.n, 3);
+    cr_assert(nbx_str_is(r.customers.p[0], "a") && nbx_str_is(r.customers.p[1], "b"));
+    cr_assert(r.customers.index[0] == 0 && r.customers.index[1] == 2 && r.customers.index[2] == 4);
+    cr_assert_eq(r.customers.n_errors, 3);
+    static const struct {
+        uint32_t index;
+        const char *field, *words;
+    } wrong[] = {{1, "customers[1]", "got int"},
+                 {3, "customers[3]", "got 0 bytes"},
+                 {5, "customers[5]", "got 256 bytes"}};
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(r.customers.errors[i].index, wrong[i].index);
+        cr_assert_str_eq(r.customers.errors[i].fault.field, wrong[i].field);
+        cr_assert(strstr(r.customers.errors[i].fault.message, wrong[i].words));
+    }
+    r = recommend("{customers:[5]}", false);
+    cr_assert(nbx_recommend_is_for_many(&r), "though none of them is good");
+    r = recommend("{customers:['a'], record:'shown', explain:false}", false);
+    cr_assert_eq(r.record, NBX_RECORD_SHOWN);
+    r = recommend("{}", false);
+    cr_assert_not(nbx_recommend_is_for_many(&r));
 }
 
 Test(message, vectors_come_as_bin_too)

@@ -220,6 +220,44 @@ Test(message_errors, recommend_and_rank)
                  (struct row[]){{"space", &name_type}, {0}});
 }
 
+/* A list of n customers beside `rest`. */
+static enum nbx_err refusal_of_many(uint32_t n, const char *rest)
+{
+    static char text[16384];
+    size_t used = (size_t)snprintf(text, sizeof text, "{%scustomers:[", rest);
+    for (uint32_t i = 0; i < n; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s'c%u'", i ? "," : "", i);
+    snprintf(text + used, sizeof text - used, "]}");
+    return refusal(NBX_OP_RECOMMEND, text);
+}
+
+Test(message_errors, many_customers)
+{
+    check_fields((struct place[]){{NBX_OP_RECOMMEND, "{%s}", ""}, {0}},
+                 (struct row[]){{"customers", &ids_type}, {0}});
+    cr_assert_eq(refusal_of_many(0, ""), NBX_EBAD);
+    cr_assert_str_eq(fault.message, "must be a list of 1 to 1000 strings, got 0");
+    cr_assert_eq(refusal_of_many(1000, ""), NBX_OK);
+    cr_assert_eq(refusal_of_many(1001, ""), NBX_EBAD);
+    cr_assert_str_eq(fault.field, "customers");
+    cr_assert_str_eq(fault.message, "must be a list of 1 to 1000 strings, got 1001");
+    cr_assert_eq(refusal_of_many(1000, "n:100,"), NBX_OK);
+    cr_assert_eq(refusal_of_many(1000, "n:101,"), NBX_EBAD);
+    cr_assert_str_eq(fault.field, "customers");
+    cr_assert(strstr(fault.message, "above 100000"), "%s", fault.message);
+    static const char *const beside[][2] = {{"explain:true,", "explain"},
+                                            {"vector:[1],", "vector"},
+                                            {"vector:[1],space:'a',", "vector"},
+                                            {"space:'a',", "space"},
+                                            {"observe:[],", "observe"},
+                                            {"observe:[{type:'view'}],", "observe"},
+                                            {"items:['a'],", "items"}};
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        cr_assert_eq(refusal_of_many(2, beside[i][0]), NBX_EBAD, "%s", beside[i][0]);
+        cr_assert_str_eq(fault.field, beside[i][1]);
+    }
+}
+
 Test(message_errors, similar)
 {
     static const struct place with_item[] = {{NBX_OP_SIMILAR, "{item:'a', %s}", ""}, {0}};
