@@ -22,7 +22,8 @@
 #define NBX_DEFAULT_N         20
 #define NBX_MAX_RANK_ITEMS    1000
 #define NBX_MAX_EXCLUDE       10000
-#define NBX_MAX_CUSTOMERS     1000   /* in one recommend */
+#define NBX_MAX_CUSTOMERS     1000 /* in one recommend */
+#define NBX_MIN_RECALL        0.5
 #define NBX_MAX_WANTED        100000 /* items of one recommend: customers times n */
 #define NBX_MAX_EVENTS        1000   /* in one observe */
 #define NBX_MAX_ITEMS         10000  /* in one item.put, item.patch, item.get or item.delete */
@@ -128,6 +129,7 @@ struct nbx_recommend_req {
     bool explain;
     enum nbx_record record;
     bool personal;
+    float recall;                      /* above 0; 1: exact */
     uint32_t timeout_ms;               /* 0: no limit of the client's own */
     int64_t now_ms;                    /* NBX_TIME_UNSET: the server's clock */
     struct nbx_strs items;             /* rank only */

@@ -19,6 +19,18 @@ static enum nbx_err read_distinct(void *at, const struct nbx_value *v, const str
 }
 static const char *const distincts[] = {"group", NULL};
 
+static enum nbx_err read_recall(void *at, const struct nbx_value *v, const struct nbx_field *f,
+                                struct nbx_decoding *d)
+{
+    (void)f;
+    double recall = v->type == NBX_FLOAT ? v->f : v->type == NBX_INT ? (double)v->i : 0;
+    if (!(recall >= NBX_MIN_RECALL && recall <= 1))
+        return nbx_fault_set(d->fault, NBX_EBAD, NULL, "must be a number from %g to 1",
+                             NBX_MIN_RECALL);
+    *(float *)at = (float)recall;
+    return NBX_OK;
+}
+
 static enum nbx_err add_customer(struct nbx_customer_ids *out, struct nbx_entry_errors *errors,
                                  const struct nbx_value *v, uint32_t index, struct nbx_decoding *d)
 {
@@ -78,6 +90,7 @@ static const struct nbx_field recommend_fields[] = {
     {RECOMMEND("explain", explain), nbx_field_bool},
     {RECOMMEND("record", record), nbx_field_word, .words = records},
     {RECOMMEND("personal", personal), nbx_field_bool},
+    {RECOMMEND("recall", recall), read_recall},
     {RECOMMEND("timeout_ms", timeout_ms), nbx_field_u32, .min = 0, .max = NBX_MAX_TIMEOUT_MS},
     {RECOMMEND("now", now_ms), nbx_field_int, .min = 0, .max = NBX_MAX_TIME_MS},
     {RECOMMEND("id", id), nbx_field_echo},
@@ -96,6 +109,7 @@ static enum nbx_err check_customers(const struct nbx_recommend_req *r, struct nb
     const char *refused = r->observe.name.len ? "observe"
                           : r->vector.p       ? "vector"
                           : r->explain        ? "explain"
+                          : r->recall < 1     ? "recall"
                                               : NULL;
     if (refused)
         return nbx_fault_set(d->fault, NBX_EBAD, refused, "cannot stand beside `customers`");
@@ -109,8 +123,11 @@ static enum nbx_err check_customers(const struct nbx_recommend_req *r, struct nb
 enum nbx_err nbx_message_recommend(struct nbx_recommend_req *out, struct nbx_body body, bool rank,
                                    struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    *out = (struct nbx_recommend_req){
-        .n = NBX_DEFAULT_N, .record = NBX_RECORD_UNSET, .personal = true, .now_ms = NBX_TIME_UNSET};
+    *out = (struct nbx_recommend_req){.n = NBX_DEFAULT_N,
+                                      .record = NBX_RECORD_UNSET,
+                                      .personal = true,
+                                      .recall = 1,
+                                      .now_ms = NBX_TIME_UNSET};
     struct nbx_decoding d = {.arena = arena, .fault = fault};
     enum nbx_err err =
         nbx_field_body(out, &out->id, body, rank ? &rank_table : &recommend_table, &d);

@@ -5,6 +5,7 @@
 #include "engine/decide/gate.h"
 #include "engine/decide/retrieve.h"
 #include "engine/decide/taste.h"
+#include "engine/score/approximate.h"
 #include "engine/score/dot.h"
 
 #include <math.h>
@@ -91,7 +92,7 @@ static enum nbx_err begin_way(struct way *w, const struct nbx_decide *d,
         .exclude = req->exclude,
         .profile = req->personal ? profile : NULL,
         .exclude_seen = req->exclude_seen};
-    w->entry->decision = (struct nbx_decision){0};
+    w->entry->decision = (struct nbx_decision){.recall = 1};
     w->list = (struct nbx_list){.d = d,
                                 .gate = &w->gate,
                                 .taste = &w->taste,
@@ -102,6 +103,9 @@ static enum nbx_err begin_way(struct way *w, const struct nbx_decide *d,
         (err = nbx_gate_open(&w->gate, d, &asked, fault)) ||
         (err = taste_for(&w->taste, d, req, profile, fault)))
         return err;
+    if (w->taste.space)
+        w->list.reach =
+            nbx_approximation_reach(w->taste.space->index, req->recall, &w->entry->decision.recall);
     if ((req->items.n && (err = keep_only(&w->entry->decision, d, &req->items, &w->gate))) ||
         (err = nbx_list_init(&w->list)))
         return no_memory(fault, err);

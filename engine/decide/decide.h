@@ -71,6 +71,7 @@ struct nbx_choice {
 struct nbx_decision {
     struct nbx_choice *choices; /* (n), best first */
     uint32_t n;
+    float recall; /* 1: exact; else what a search as approximate as this one was measured to find */
     struct nbx_str *unknown; /* (n_unknown) rank: ids nobody knows */
     uint32_t n_unknown;
     /* A vector folded for this answer that the store does not hold yet; NULL where there is none.

@@ -53,6 +53,7 @@ static struct nbx_query query_of(const struct nbx_list *list, bool by_angle)
 {
     return (struct nbx_query){.vector = list->taste->vector,
                               .k = list->room - list->n,
+                              .reach = list->reach,
                               .eligible = list->gate->bits,
                               .n_eligible = list->gate->n_words * 64,
                               .weights = by_angle ? list->taste->space->by_angle : NULL,

@@ -22,9 +22,10 @@ struct nbx_list {
     uint32_t *groups; /* (n_groups) open addressing over group numbers, 0 free */
     uint32_t n_groups;
     bool drained; /* the search has nothing left for it */
+    float reach;  /* of the search, see engine/score/search.h; 0: exact */
 };
 
-/* d, gate, taste, room and distinct are the caller's to set; the rest zeros. */
+/* d, gate, taste, room, distinct and reach are the caller's to set; the rest zeros. */
 enum nbx_err nbx_list_init(struct nbx_list *list);
 /* The best by each list's taste, source `source`: one pass over the items for all of them
  * (n, at least 1). by_angle: scores are cosines. */

@@ -95,8 +95,8 @@ static void reply(struct answer *a, const struct nbx_decide *d)
 {
     struct nbx_job *job = a->r->job;
     struct nbx_buf *b = &job->reply;
-    bool rank = job->op->op == NBX_OP_RANK;
-    nbx_reply_begin(job, 3 + a->recorded + rank + a->observes, &a->req.id);
+    bool rank = job->op->op == NBX_OP_RANK, approximate = a->req.recall < 1;
+    nbx_reply_begin(job, 3 + a->recorded + rank + approximate + a->observes, &a->req.id);
     if (a->recorded) {
         char hex[33];
         nbx_decision_id_hex(a->id, hex);
@@ -110,6 +110,8 @@ static void reply(struct answer *a, const struct nbx_decide *d)
     nbx_reply_items(b, &list);
     if (rank)
         put_unknown(b, &a->decision);
+    if (approximate)
+        nbx_wire_kv_float(b, "recall", (double)a->decision.recall);
     nbx_reply_model(b, d->world);
     nbx_wire_text(b, "customer");
     nbx_wire_map(b, 1);

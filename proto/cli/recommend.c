@@ -34,6 +34,7 @@
         {"explain", NULL, "explain", "say why", NBX_CLI_YES},                                      \
         {"record", "WHAT", "record", "none, decision (default) or shown", NBX_CLI_TEXT},           \
         {"no-personal", NULL, "personal", "the answer everybody gets", NBX_CLI_NO},                \
+        {"recall", "R", "recall", "be content with this share of the exact answer", NBX_CLI_JSON}, \
     {                                                                                              \
         "timeout-ms", "MS", "timeout_ms", "busy where it must wait longer", NBX_CLI_INT            \
     }

@@ -48,6 +48,7 @@ static const char *const fields[] = {SCALARS, "{}",      "['nonsense']", "[5]",
                                      "['']",  "['a b']", "[#65]",        NULL};
 static const char *const vector[] = {SCALARS, "[]",          "['a']",    "[nil]",
                                      "x'00'", "x'0000807f'", "[1.0e39]", NULL};
+static const char *const recall[] = {"'0.9'", "true", "[]", "{}", "0", "0.49", "1.01", "-1", NULL};
 static const char *const events[] = {SCALARS, "{}", NULL};
 static const char *const entries[] = {SCALARS, "{}", "[]", NULL};
 static const char *const attributes[] = {
@@ -88,6 +89,7 @@ static const struct field table[] = {
     {"recommend rank", TOP, "record", "", word},
     {"recommend rank", TOP, "personal", "", flag},
     {"recommend rank", TOP, "timeout_ms", "", timeout},
+    {"recommend rank", TOP, "recall", "", recall},
     {"recommend rank", TOP, "now", "", instant},
     {"recommend", TOP, "customers", "", entries},
     {"rank", TOP, "items", "", entries},

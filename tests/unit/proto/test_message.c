@@ -42,6 +42,7 @@ Test(message, recommend_defaults)
     cr_assert_not(r.exclude_seen || r.explain || r.distinct_group);
     cr_assert_eq(r.now_ms, NBX_TIME_UNSET);
     cr_assert_eq(r.timeout_ms, 0);
+    cr_assert_eq(r.recall, 1, "exact");
     cr_assert_eq(r.id.type, NBX_NIL);
     cr_assert_null(r.filter);
     cr_assert_null(r.context);
@@ -56,7 +57,7 @@ Test(message, recommend_carries_every_field)
         "{n:7, placement:'home', channel:'web', store:'s1', context:{weather:'rain', deep:[[1]]}, "
         "filter:{field:'price', lt:5000}, exclude:['a','b'], exclude_seen:true, distinct:'group', "
         "observe:[{type:'view', item:'i1'}], ack:'durable', vector:[1, 0.5], space:'main', "
-        "fields:['title','colour'], explain:true, record:'shown', personal:false, timeout_ms:50, "
+        "fields:['title','colour'], explain:true, record:'shown', personal:false, timeout_ms:50, recall:0.5, "
         "now:1700000000000, id:'r-1'}",
         false);
     cr_assert_eq(r.n, 7);
@@ -77,6 +78,7 @@ Test(message, recommend_carries_every_field)
     cr_assert(nbx_str_is(r.fields.p[1], "colour"));
     cr_assert_eq(r.record, NBX_RECORD_SHOWN);
     cr_assert_eq(r.timeout_ms, 50);
+    cr_assert_eq(r.recall, 0.5F);
     cr_assert_eq(r.now_ms, 1700000000000);
     cr_assert(nbx_str_is(r.id.s, "r-1"));
 }

@@ -44,6 +44,12 @@ static const struct type n_type = {{"1", "1000"},
                                     {"0", "", "from 1 to 1000, got 0"},
                                     {"1001", "", "got 1001"},
                                     {"-1", "", "got -1"}}};
+static const struct type recall_type = {{"0.5", "1"},
+                                        {{"0.49", "", "from 0.5 to 1"},
+                                         {"1.01", "", "from 0.5 to 1"},
+                                         {"0", "", "from 0.5 to 1"},
+                                         {"'0.9'", "", "must be a number"},
+                                         {"[0.9]", "", "must be a number"}}};
 static const struct type timeout_type = {
     {"0", "60000"}, {BAD_NUMBERS, {"-1", "", "got -1"}, {"60001", "", "from 0 to 60000"}}};
 static const struct type time_type = {
@@ -193,26 +199,14 @@ Test(message_errors, recommend_and_rank)
 {
     static const struct place places[] = {
         {NBX_OP_RECOMMEND, "{%s}", ""}, {NBX_OP_RANK, "{items:['a'], %s}", ""}, {0}};
-    static const struct row rows[] = {{"n", &n_type},
-                                      {"placement", &label_type},
-                                      {"channel", &label_type},
-                                      {"store", &id_type},
-                                      {"context", &map_type},
-                                      {"filter", &map_type},
-                                      {"exclude", &ids_type},
-                                      {"exclude_seen", &bool_type},
-                                      {"distinct", &distinct_type},
-                                      {"ack", &ack_type},
-                                      {"vector", &vector_type},
-                                      {"fields", &names_type},
-                                      {"explain", &bool_type},
-                                      {"record", &record_type},
-                                      {"personal", &bool_type},
-                                      {"now", &time_type},
-                                      {"timeout_ms", &timeout_type},
-                                      {"id", &echo_type},
-                                      {"observe", &entries_type},
-                                      {0}};
+    static const struct row rows[] = {
+        {"n", &n_type},          {"placement", &label_type},    {"channel", &label_type},
+        {"store", &id_type},     {"context", &map_type},        {"filter", &map_type},
+        {"exclude", &ids_type},  {"exclude_seen", &bool_type},  {"distinct", &distinct_type},
+        {"ack", &ack_type},      {"vector", &vector_type},      {"fields", &names_type},
+        {"explain", &bool_type}, {"record", &record_type},      {"personal", &bool_type},
+        {"now", &time_type},     {"timeout_ms", &timeout_type}, {"recall", &recall_type},
+        {"id", &echo_type},      {"observe", &entries_type},    {0}};
     check_fields(places, rows);
     check_fields((struct place[]){{NBX_OP_RANK, "{%s}", ""}, {0}},
                  (struct row[]){{"items", &ids_type}, {0}});
