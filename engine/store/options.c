@@ -110,8 +110,7 @@ static size_t buffer_bytes(const struct nbx_store_options *options)
     return clamp(options->write_buffer_bytes / 4, 65536, (size_t)64 << 20);
 }
 
-/* The prefix that finds a bucket is the key
- * itself. Buckets take a sixty-fourth of the buffer. */
+/* The prefix that finds a bucket is the key itself. Buckets take a sixty-fourth of the buffer. */
 static void hash_memtable(rocksdb_options_t *options, size_t bytes)
 {
     rocksdb_options_set_prefix_extractor(options, rocksdb_slicetransform_create_noop());

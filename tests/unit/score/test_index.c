@@ -331,7 +331,7 @@ Test(index, wants_repacking_where_parts_are_many)
     struct nbx_index *index = NULL, *next = NULL;
     struct nbx_packed_items none = {.dim = 1};
     cr_assert_eq(nbx_index_new(&index, &none), NBX_OK);
-    while (index->n_parts < 8) {
+    while (index->n_parts < 16) {
         for (uint32_t i = 0; i < 8200; i++)
             labels[i] = (uint32_t)nbx_index_count(index) + i;
         struct nbx_index_changes c = {
@@ -370,7 +370,7 @@ static double bytes_beside(size_t n, size_t dim, double *all)
 Test(index, codes_take_a_quarter_of_the_vectors)
 {
     static const size_t dims[] = {32, 64, 128, 256};
-    static const double most[] = {1.47, 1.3, 1.23, 1.2};
+    static const double most[] = {1.48, 1.3, 1.23, 1.2};
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         double all, beside = bytes_beside(10000, dims[i], &all);
         cr_log_info("%zu dimensions: %.3f bytes beside, %.3f in all", dims[i], beside, all);
