@@ -3,11 +3,13 @@
  *
  *     bench_retrieval [--items N] [--dims D] [--k K] [--queries Q] [--seed S] [--json]
  *                     [--vectors FILE] [--query-vectors FILE] [--eligible FILE] [--weights FILE]
+ *                     [--slope S]
  *                     [--serve | --serve-read | --truth FILE]
  *
  * Files are raw float32 (--eligible: uint64 words, a bit for each item). Without them the vectors
- * are made, seeded. --serve answers bench/subjects/subject.h's protocol, --serve-read the same by
- * only reading as many bytes as int8 vectors take; --truth writes brute-force lists, uint32 (Q, K).
+ * are made, seeded. --slope: scores become 1 / (1 + exp(-S score)) before they are weighed. --serve
+ * answers bench/subjects/subject.h's protocol, --serve-read the same by only reading as many bytes
+ * as int8 vectors take; --truth writes brute-force lists, uint32 (Q, K).
  */
 #include "bench/subjects/brute.h"
 #include "bench/subjects/exact.h"
@@ -29,6 +31,7 @@ enum mode { MEASURE, SERVE, SERVE_READ, TRUTH };
 struct options {
     size_t items, dims, k, queries;
     uint64_t seed;
+    struct nbx_transform sigmoid; /* none unless --slope */
     const char *vectors, *query_vectors, *eligible, *weights, *truth;
     enum mode mode;
     bool json;
@@ -70,6 +73,8 @@ static struct input read_input(const struct options *o)
     in.queries.rows = o->query_vectors ? padded_queries(o, in.queries.stride)
                                        : nbx_made_queries(in.all.vectors, o->items, o->dims,
                                                           o->queries, in.queries.stride, o->seed);
+    if (o->sigmoid.kind != NBX_TRANSFORM_NONE)
+        in.all.transform = &o->sigmoid;
     if (o->eligible)
         in.all.eligible = map_rows(o->eligible, (o->items + 63) / 64, sizeof(uint64_t));
     if (o->weights)
@@ -170,7 +175,7 @@ static void usage(void)
     fprintf(stderr,
             "usage: bench_retrieval [--items N] [--dims D] [--k K] [--queries Q] [--seed S] "
             "[--json]\n    [--vectors FILE] [--query-vectors FILE] [--eligible FILE] "
-            "[--weights FILE]\n    [--serve | --serve-read | --truth FILE]\n");
+            "[--weights FILE] [--slope S]\n    [--serve | --serve-read | --truth FILE]\n");
     exit(2);
 }
 
@@ -186,6 +191,17 @@ static size_t count(const char *name, const char *text, size_t most)
     return (size_t)v;
 }
 
+static struct nbx_transform sigmoid(const char *text)
+{
+    char *end;
+    struct nbx_transform t = {.kind = NBX_TRANSFORM_SIGMOID, .slope = strtof(text, &end)};
+    if (*end || !nbx_transform_valid(&t)) {
+        fprintf(stderr, "bench_retrieval: --slope must be a number above 0, got %s\n", text);
+        exit(2);
+    }
+    return t;
+}
+
 static struct options parse(int argc, char **argv)
 {
     static const struct option names[] = {{"items", required_argument, NULL, 'n'},
@@ -197,6 +213,7 @@ static struct options parse(int argc, char **argv)
                                           {"query-vectors", required_argument, NULL, 'c'},
                                           {"eligible", required_argument, NULL, 'e'},
                                           {"weights", required_argument, NULL, 'w'},
+                                          {"slope", required_argument, NULL, 'l'},
                                           {"truth", required_argument, NULL, 't'},
                                           {"serve", no_argument, NULL, 'S'},
                                           {"serve-read", no_argument, NULL, 'R'},
@@ -215,6 +232,7 @@ static struct options parse(int argc, char **argv)
         case 'c': o.query_vectors = optarg; break;
         case 'e': o.eligible = optarg; break;
         case 'w': o.weights = optarg; break;
+        case 'l': o.sigmoid = sigmoid(optarg); break;
         case 't': o.truth = optarg, o.mode = TRUTH; break;
         case 'S': o.mode = SERVE; break;
         case 'R': o.mode = SERVE_READ; break;
@@ -240,7 +258,7 @@ int main(int argc, char **argv)
     if (o.mode == SERVE_READ)
         nbx_exact_read_subject(&subject, o.items, o.dims);
     else
-        nbx_exact_subject(&subject, in.all.vectors, o.items, o.dims, in.all.weight);
+        nbx_exact_subject(&subject, &in.all);
     if (in.all.eligible && subject.filter)
         subject.filter(subject.self, in.all.eligible);
     if (o.mode == MEASURE)

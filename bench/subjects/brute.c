@@ -24,7 +24,8 @@ static void offer(const struct nbx_brute *b, struct nbx_topk *best, const float 
 {
     for (size_t i = 0; i < n; i++) {
         size_t row = first + i;
-        float score = b->weight ? scores[i] * b->weight[row] : scores[i];
+        float score = b->transform ? nbx_transform_apply(b->transform, scores[i]) : scores[i];
+        score = b->weight ? score * b->weight[row] : score;
         bool may = !b->eligible || (b->eligible[row / 64] >> (row % 64) & 1);
         if (may && score >= nbx_topk_threshold(best))
             nbx_topk_offer(best, score, (uint32_t)row);

@@ -10,12 +10,14 @@
 #define NBX_BENCH_SUBJECTS_BRUTE_H
 
 #include "bench/subjects/subject.h"
+#include "engine/score/transform.h"
 
 struct nbx_brute {
     const float *vectors; /* (n, dim) */
     size_t n, dim;
-    const uint64_t *eligible; /* ((n + 63) / 64), or NULL: all */
-    const float *weight;      /* (n), or NULL: 1 */
+    const uint64_t *eligible;              /* ((n + 63) / 64), or NULL: all */
+    const float *weight;                   /* (n), or NULL: 1 */
+    const struct nbx_transform *transform; /* of the score, before the weight; NULL: none */
 };
 
 /* ids (queries->n, k): best first, ties to the lower row, UINT32_MAX where there are fewer. The

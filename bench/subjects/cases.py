@@ -17,6 +17,7 @@ N_TRUTH = 1000     # queries whose recall is counted
 K_TRUTH = 100      # a list of fewer is the beginning of it
 N_TIMED = 2000     # queries of a round, fewer where they take long
 N_BATCH = 10_000
+SLOPE = 4.0        # of the sigmoid in the case of prices
 SHARES = (0.5, 0.1, 0.01, 0.001)
 SIZES = (0, 200_000, 1_000_000)  # 0: the trained items as they are
 
@@ -32,11 +33,13 @@ class Case:
     unit: bool = False
     share: float = 1.0
     batch: bool = False
+    priced: bool = False  # sigmoid of the score, times a price; nbx by itself
     reads: bool = False   # stands beside the time to read the int8 vectors
     n: int = 0            # set by locate, as what follows
     items: str = ""
     queries: str = ""
     kept: str = ""
+    prices: str = ""
 
     def locate(self, vectors):
         """Makes or finds the files."""
@@ -45,11 +48,12 @@ class Case:
         n_queries = N_BATCH if self.batch else N_TIMED
         self.queries = vectors.queries(self.dim, n_queries, self.unit)
         self.kept = vectors.kept(self.share, self.n) if self.share < 1 else ""
+        self.prices = vectors.prices(self.n) if self.priced else ""
         return self
 
     @property
     def key(self):
-        kept = f".{os.path.basename(self.kept)}" if self.kept else ""
+        kept = f".{os.path.basename(self.kept)}" if self.kept else ".priced" if self.priced else ""
         return os.path.splitext(os.path.basename(self.items))[0] + kept
 
 
@@ -59,6 +63,8 @@ def all_cases():
     cases += [Case(3, "equal norms", 64, 1_000_000, (10,), unit=True, reads=True)]
     cases += [Case(4, f"{100 * share:g} % kept", 64, 1_000_000, (10,), share=share)
               for share in SHARES]
+    cases += [Case(6, "weighted by prices", 64, size, (10,), priced=True)
+              for size in (0, 1_000_000)]
     cases += [Case(5, "batch of 10,000", 64, 0, (100,), batch=True)]
     return cases
 
@@ -71,7 +77,9 @@ class Comparison:
         self.say, self.rivals = say, rivals
         self.cannot = set()  # (case, k, rival's name) that no index could answer
 
-    def _own(self, case, *words):
+    def _own(self, case, *words, weighted=True):
+        if case.priced and weighted:
+            words = ("--weights", case.prices, "--slope", str(SLOPE), *words)
         n_queries = os.path.getsize(case.queries) // 4 // case.dim
         return [self.program, "--items", str(case.n), "--dims", str(case.dim), "--vectors",
                 case.items, "--query-vectors", case.queries, "--queries", str(n_queries), *words]
@@ -119,7 +127,7 @@ class Comparison:
         """The rivals that stand in this case."""
         return [r for r in self.rivals if self.toolbox.have(r)
                 and (not case.kept or (r.filters and r.library != "hnswlib"))
-                and (not case.batch or r.kind == "Flat")]
+                and not case.priced and (not case.batch or r.kind == "Flat")]
 
     def prepare(self, case):
         for k in case.ks:
@@ -142,6 +150,9 @@ class Comparison:
         truth = self.truth(case, k)
         rows[mine].update(recall=recall(ids, truth), usual_us=float(np.median(us)),
                           equal=bool(np.array_equal(ids, truth)))
+        if case.priced:
+            plain = add("nbx exact, unweighted", self._own(case, "--serve", weighted=False), None)
+            rows[plain]["usual_us"] = float(np.median(plain.ask(0, N_TRUTH)[0]))
         if case.reads:
             reading = add("reading the int8 vectors", self._own(case, "--serve-read"), None)
             rows[reading]["usual_us"] = float(np.median(reading.ask(0, 20)[0]))

@@ -62,9 +62,6 @@ static void set(void *self, const char *name, double value)
     struct exact *e = self;
     if (strcmp(name, "reach") == 0)
         e->reach = (float)value;
-    else if (strcmp(name, "slope") == 0) /* of a sigmoid; 0: none */
-        e->transform = (struct nbx_transform){
-            .kind = value > 0 ? NBX_TRANSFORM_SIGMOID : NBX_TRANSFORM_NONE, .slope = (float)value};
     else
         nbx_subject_fail("set", name);
 }
@@ -123,16 +120,19 @@ static void repack(struct nbx_index **index)
     nbx_index_destroy(&old);
 }
 
-void nbx_exact_subject(struct nbx_subject *out, const float *vectors, size_t n, size_t dim,
-                       const float *weight)
+void nbx_exact_subject(struct nbx_subject *out, const struct nbx_brute *question)
 {
+    size_t n = question->n;
+    const float *weight = question->weight;
     struct exact *e = calloc(1, sizeof *e);
-    struct nbx_packed_items items = {.vectors = vectors,
+    struct nbx_packed_items items = {.vectors = question->vectors,
                                      .weights = weight,
                                      .n = n,
-                                     .dim = dim,
+                                     .dim = question->dim,
                                      .threads = nbx_parallel_processors()};
     must(e && !nbx_index_new(&e->index, &items), "build the index");
+    if (question->transform)
+        e->transform = *question->transform;
     e->n = n;
     if (weight)
         must(!nbx_weights_new(&e->weights, e->index, weight, n), "weigh the index");

@@ -10,12 +10,12 @@
 #ifndef NBX_BENCH_SUBJECTS_EXACT_H
 #define NBX_BENCH_SUBJECTS_EXACT_H
 
-#include "bench/subjects/subject.h"
+#include "bench/subjects/brute.h"
 
-/* vectors (n, dim), copied. weight (n), borrowed: factor on each item's score; NULL: 1. Queries are
- * padded to nbx_padded(dim) and 64-byte aligned. Ids are rows, ties go to the lower. */
-void nbx_exact_subject(struct nbx_subject *out, const float *vectors, size_t n, size_t dim,
-                       const float *weight);
+/* The same question as brute force answers: vectors are copied, weights borrowed; the index is
+ * ordered by these weights. Queries are padded to nbx_padded(dim) and 64-byte aligned. Ids are
+ * rows, ties go to the lower. */
+void nbx_exact_subject(struct nbx_subject *out, const struct nbx_brute *question);
 /* The share of the items whose scores the last search computed, or NAN where the index does not
  * say. */
 double nbx_exact_scanned_share(const struct nbx_subject *subject);

@@ -4,6 +4,7 @@
 Files are raw little-endian float32, row by row, so that C, C++ and NumPy map them as they are.
 """
 
+import csv
 import json
 import os
 import struct
@@ -81,6 +82,23 @@ class Vectors:
                 file.write((normalised(rows) if unit else rows).tobytes())
         name = f"items-{dim}-{n or 'trained'}{'-unit' * unit}.f32"
         return write_once(self.path(name), make)
+
+    def prices(self, n):
+        """n weights drawn from the catalogue prices of a real shop, in its minor units."""
+        def make(file):
+            source = os.path.join(os.environ.get("NBX_DATA", ""), "online-retail")
+            out = self.path("online-retail")
+            if not os.path.exists(os.path.join(out, "items.csv")):
+                if not os.path.isdir(source):
+                    raise Missing("Online Retail (UCI) is not here: NBX_DATA must name a folder "
+                                  "with online-retail")
+                run([sys.executable, os.path.join(self.root, "scripts", "prepare"),
+                     "online-retail", source, out])
+            with open(os.path.join(out, "items.csv"), encoding="utf-8", newline="") as rows:
+                known = [float(row["price"]) for row in csv.DictReader(rows) if row["price"]]
+            drawn = np.random.default_rng([SEED, n, 6]).choice(np.array(known, "f4"), n)
+            file.write(drawn.astype("<f4").tobytes())
+        return write_once(self.path(f"prices-{n}.f32"), make)
 
     def kept(self, share, n):
         """n bits in uint64 words, each set with probability `share`."""

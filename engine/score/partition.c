@@ -132,7 +132,7 @@ static enum nbx_err split(uint32_t *nearest, const struct subset *set, size_t k,
 {
     struct kmeans m;
     struct subset sample = *set;
-    uint32_t *drawn = malloc(set->n * sizeof *drawn);
+    uint32_t *drawn = malloc((set->n + 1) * sizeof *drawn);
     enum nbx_err err = kmeans_begin(&m, k, set->items->dim);
     if (!err && !drawn)
         err = NBX_ELIMIT;
@@ -198,9 +198,7 @@ static enum nbx_err split_part(uint32_t *cells, uint32_t *next, const struct sub
 enum nbx_err nbx_partition(uint32_t *cells, const struct nbx_packed_items *items)
 {
     struct nbx_random random;
-    size_t n_cells =
-        items->n / CELL_ITEMS < MOST_CELLS / 2 ? items->n / CELL_ITEMS : MOST_CELLS / 2;
-    size_t k = (size_t)sqrt((double)n_cells);
+    size_t k = (size_t)sqrt((double)items->n / (double)items_a_cell(items->n));
     k = k > 0 ? k : 1;
     uint32_t *places = malloc((items->n + 1) * sizeof *places), next = 0;
     uint32_t *coarse = malloc((items->n + 1) * sizeof *coarse);

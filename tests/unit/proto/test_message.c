@@ -57,7 +57,8 @@ Test(message, recommend_carries_every_field)
         "{n:7, placement:'home', channel:'web', store:'s1', context:{weather:'rain', deep:[[1]]}, "
         "filter:{field:'price', lt:5000}, exclude:['a','b'], exclude_seen:true, distinct:'group', "
         "observe:[{type:'view', item:'i1'}], ack:'durable', vector:[1, 0.5], space:'main', "
-        "fields:['title','colour'], explain:true, record:'shown', personal:false, timeout_ms:50, recall:0.5, "
+        "fields:['title','colour'], explain:true, record:'shown', personal:false, timeout_ms:50, "
+        "recall:0.5, "
         "now:1700000000000, id:'r-1'}",
         false);
     cr_assert_eq(r.n, 7);

@@ -111,7 +111,8 @@ Test(approximate, finds_about_what_was_measured_in_a_part_of_the_index)
     float measured;
     uint64_t tiles;
     repack();
-    for (float wanted = 0.8F; wanted < 1; wanted += 0.19F) {
+    for (int percent = 80; percent < 100; percent += 19) {
+        float wanted = (float)percent / 100;
         float reach = nbx_approximation_reach(view, wanted, &measured);
         cr_assert(reach > 0 && measured >= wanted && measured < 1, "wanted %g seed %d",
                   (double)wanted, SEED);
