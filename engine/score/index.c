@@ -321,7 +321,7 @@ bool nbx_index_wants_repacking(const struct nbx_index *index)
     return index->n_parts > MANY_PARTS || (dead > stored / 4 && dead > FEW_DEAD);
 }
 
-/* True where the parts by themselves, or the largest of them, want a partition or have one. */
+/* True where some part is in cells or would gain by them. */
 static bool wants_cells(const struct nbx_index *index)
 {
     for (size_t p = 0; p < index->n_parts; p++)

@@ -10,6 +10,8 @@
 
 #include "engine/score/candidates.h"
 
+#define NBX_VALUE_SLACK 0x1p-22 /* over the rounding of scores and values to floats */
+
 /* Addends of one part, by tile: slot 0 is none, slot s has its 16 numbers at (s - 1) * 16. */
 struct nbx_addend_tiles {
     uint32_t *slots; /* (n_tiles) */

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#define BOUND_SLACK 0x1p-22 /* over the rounding of a score and an addend added up */
-
 static enum nbx_err alloc_addends(struct nbx_addend_tiles *a, const struct nbx_packed *pack,
                                   size_t n, struct nbx_arena *arena)
 {
@@ -84,8 +82,8 @@ static struct promise *gather_promises(const struct nbx_seeker *s, size_t *n,
             uint32_t node = pack->node_of_tile[a->tiles[i]];
             double most = nbx_tile_most(&s->items, pack->nodes[node].items.norm) + a->most[i];
             heap[(*n)++] =
-                (struct promise){most + fabs(most) * BOUND_SLACK, nbx_seeker_node_cap(s, p, node),
-                                 (uint32_t)p, a->tiles[i]};
+                (struct promise){most + fabs(most) * NBX_VALUE_SLACK,
+                                 nbx_seeker_node_cap(s, p, node), (uint32_t)p, a->tiles[i]};
         }
     }
     for (size_t i = *n / 2; heap && i-- > 0;)
