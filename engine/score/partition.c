@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/score/partition.h"
 
+#include "engine/base/check.h"
 #include "engine/base/random.h"
 #include "engine/blas/blas.h"
 
@@ -130,6 +131,7 @@ static void shuffle(uint32_t *places, size_t n, size_t drawn, struct nbx_random 
 static enum nbx_err split(uint32_t *nearest, const struct subset *set, size_t k,
                           struct nbx_random *random)
 {
+    NBX_ASSERT(k > 0 && k <= set->n);
     struct kmeans m;
     struct subset sample = *set;
     uint32_t *drawn = malloc((set->n + 1) * sizeof *drawn);
@@ -198,6 +200,8 @@ static enum nbx_err split_part(uint32_t *cells, uint32_t *next, const struct sub
 enum nbx_err nbx_partition(uint32_t *cells, const struct nbx_packed_items *items)
 {
     struct nbx_random random;
+    if (items->n == 0)
+        return NBX_OK;
     size_t k = (size_t)sqrt((double)items->n / (double)items_a_cell(items->n));
     k = k > 0 ? k : 1;
     uint32_t *places = malloc((items->n + 1) * sizeof *places), next = 0;
