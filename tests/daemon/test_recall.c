@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * recall: an approximation asked for, measured and declared, where vectors are all equally long.
+ */
+#include "engine/base/random.h"
+#include "tests/daemon/harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define ITEMS   52000 /* enough for a partition */
+#define DIMS    16
+#define CENTRES 200
+#define A_PUT   1000
+#define TOP     50
+#define SEED    20260101
+
+static struct server s;
+static struct peer *p;
+static float *vectors; /* (ITEMS, DIMS) of length 1 */
+static char (*texts)[8];
+static struct nbx_str *ids;
+
+static void make_vectors(void)
+{
+    static float centres[CENTRES * DIMS];
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    for (size_t i = 0; i < CENTRES * DIMS; i++)
+        centres[i] = (float)nbx_random_normal(&r);
+    for (size_t i = 0; i < ITEMS; i++) {
+        float *x = vectors + i * DIMS, sum = 0;
+        for (size_t d = 0; d < DIMS; d++) {
+            x[d] = centres[i % CENTRES * DIMS + d] + 0.4F * (float)nbx_random_normal(&r);
+            sum += x[d] * x[d];
+        }
+        for (size_t d = 0; d < DIMS; d++)
+            x[d] /= sqrtf(sum);
+        snprintf(texts[i], sizeof texts[i], "i%zu", i);
+        ids[i] = nbx_str_c(texts[i]);
+    }
+}
+
+static void put_items(void)
+{
+    struct nbx_buf b = {0};
+    for (size_t i = 0; i < ITEMS; i++) {
+        nbx_buf_printf(&b, "%s{'id': '%s'}", i % A_PUT ? ", " : "{'items': [", texts[i]);
+        if (i % A_PUT < A_PUT - 1)
+            continue;
+        nbx_buf_printf(&b, "]}");
+        nbx_buf_put_u8(&b, '\0');
+        cr_assert_eq(int_at(get(p, "item.put", "", "%s", (char *)b.p), "applied"), A_PUT);
+        nbx_buf_fini(&b);
+        b = (struct nbx_buf){0};
+    }
+}
+
+static void begin(void)
+{
+    server_start(&s, NULL);
+    p = &s.peer;
+    vectors = malloc((size_t)ITEMS * DIMS * sizeof *vectors);
+    texts = malloc(ITEMS * sizeof *texts);
+    ids = malloc(ITEMS * sizeof *ids);
+    make_vectors();
+    put_items();
+}
+
+static void end(void)
+{
+    free(vectors);
+    free(texts);
+    free(ids);
+    server_stop(&s);
+}
+
+TestSuite(recall, .init = begin, .fini = end, .timeout = 300);
+
+static void serve_model(void)
+{
+    struct nbx_bundle_info info = {.name = NBX_STR("towers"),
+                                   .version = NBX_STR("1"),
+                                   .family = NBX_STR("factors"),
+                                   .created_ms = 1700000000000,
+                                   .n_items = ITEMS,
+                                   .item_ids = ids,
+                                   .n_spaces = 1};
+    info.spaces[0] = (struct nbx_space){.name = NBX_STR("towers"),
+                                        .dims = DIMS,
+                                        .customer = NBX_CUSTOMER_GIVEN,
+                                        .item_factors = vectors};
+    server_bundle(&s, "towers", &info);
+    server_reload(&s);
+}
+
+/* Near some item; rest: more fields. */
+static struct nbx_value *recommend(size_t item, const char *rest)
+{
+    struct nbx_buf b = {0};
+    for (size_t d = 0; d < DIMS; d++)
+        nbx_buf_printf(&b, "%s%.6f", d ? ", " : "", (double)vectors[item * DIMS + d]);
+    nbx_buf_put_u8(&b, '\0');
+    struct nbx_value *r = get(p, "recommend", "", "{'n': %d, 'record': 'none', 'vector': [%s]%s}",
+                              TOP, (char *)b.p, rest);
+    nbx_buf_fini(&b);
+    return r;
+}
+
+static size_t in_both(const struct nbx_value *a, const struct nbx_value *b)
+{
+    size_t n = 0;
+    const struct nbx_value *x = at(a, "items"), *y = at(b, "items");
+    for (uint32_t i = 0; i < x->n; i++)
+        for (uint32_t j = 0; j < y->n; j++)
+            n += nbx_str_eq(nbx_value_get(&x->list[i], "id")->s,
+                            nbx_value_get(&y->list[j], "id")->s);
+    return n;
+}
+
+/* Exact until the partition stands, which is made aside; then what was measured, and about that. */
+Test(recall, is_declared_and_about_kept)
+{
+    serve_model();
+    while (nbx_value_get(get(p, "stats", "", "{}"), "repacks.ended")->i == 0)
+        continue;
+    double declared = number_at(recommend(0, ", 'recall': 0.9"), "recall");
+    cr_assert(declared >= 0.9 && declared < 1, "declared %g, seed %d", declared, SEED);
+    size_t found = 0, wanted = 0;
+    for (size_t q = 0; q < 40; q++) {
+        struct nbx_value *exact = recommend(q * 1009, ""),
+                         *near = recommend(q * 1009, ", 'recall': 0.9");
+        cr_assert_null(at(exact, "recall"), "exact says nothing");
+        found += in_both(exact, near);
+        wanted += count_at(exact, "items");
+    }
+    cr_assert(found >= (declared - 0.1) * (double)wanted && found <= wanted,
+              "%zu of %zu, declared %g, seed %d", found, wanted, declared, SEED);
+}
+
+/* A list that is ranked, or no vector to search with: exact, and it says so. */
+Test(recall, one_where_the_answer_is_exact)
+{
+    cr_assert_eq(number_at(get(p, "recommend", "", "{'recall': 0.5}"), "recall"), 1);
+    cr_assert_eq(number_at(get(p, "rank", "", "{'items': ['i1', 'i2'], 'recall': 0.5}"), "recall"),
+                 1);
+}
