@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define FEW_HITS 32 /* are sorted before a radix sort has cleared its counters */
+
 /* Whether a stands before b in the list. Rows decide last, so that the order is always total. */
 static bool before(const struct nbx_topk *t, struct nbx_hit a, struct nbx_hit b)
 {
@@ -95,13 +97,13 @@ static void radix_pass(struct nbx_hit *to, const struct nbx_hit *from, size_t n,
         to[starts[falling_key(from[i].score) >> shift & 0xFF]++] = from[i];
 }
 
-/* By radix, because comparisons of scores are branches that cannot be foreseen; equal scores, which
- * are few, by insertion. */
+/* By radix, because comparisons of scores are branches that cannot be foreseen; then equal scores,
+ * which are few, by insertion, and short lists by that alone. */
 void nbx_hits_sort(struct nbx_hit *hits, struct nbx_hit *scratch, size_t n, nbx_tie_fn tie,
                    const void *tie_ctx)
 {
     const struct nbx_topk order = {.tie = tie, .tie_ctx = tie_ctx};
-    for (unsigned shift = 0; shift < 32; shift += 16) {
+    for (unsigned shift = 0; n > FEW_HITS && shift < 32; shift += 16) {
         radix_pass(scratch, hits, n, shift);
         radix_pass(hits, scratch, n, shift + 8);
     }
