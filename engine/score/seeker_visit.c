@@ -25,13 +25,14 @@ float nbx_query_value(const struct nbx_query *query, uint32_t label, float score
     return isnan(value) ? -INFINITY : value; /* infinity times weight 0 */
 }
 
-static bool wanted(const struct nbx_seeker *s, uint32_t label)
+/* By the filter's bits, where they are not turned into positions. Asked before anything is made of
+ * a scan's score: where a filter leaves out what the customer likes best, most of what scores well
+ * is not eligible. */
+static bool is_eligible(const struct nbx_seeker *s, uint32_t label)
 {
     const struct nbx_query *q = &s->own;
-    if (q->eligible && !s->words &&
-        !(label < q->n_eligible && (q->eligible[label / 64] >> (label % 64) & 1)))
-        return false;
-    return !q->admits || q->admits(q->admits_ctx, label);
+    return !q->eligible || s->words ||
+           (label < q->n_eligible && (q->eligible[label / 64] >> (label % 64) & 1));
 }
 
 /* The interval of an item's value from that of its score. */
@@ -75,7 +76,8 @@ static struct nbx_candidate candidate_at(const struct nbx_seeker *s, size_t part
 
 static void offer(struct nbx_seeker *s, struct nbx_candidate *c)
 {
-    if (c->high < s->candidates.threshold || !wanted(s, c->label))
+    const struct nbx_query *q = &s->own;
+    if (c->high < s->candidates.threshold || (q->admits && !q->admits(q->admits_ctx, c->label)))
         return;
     if (s->own.group)
         c->group = s->own.group(s->own.tie_ctx, c->label);
@@ -85,6 +87,8 @@ static void offer(struct nbx_seeker *s, struct nbx_candidate *c)
 static void offer_scanned(struct nbx_seeker *s, size_t part, uint32_t position, double score,
                           double error)
 {
+    if (!is_eligible(s, s->index->parts[part].pack->labels[position]))
+        return;
     struct nbx_candidate c = candidate_at(s, part, position);
     set_interval(&c, &s->own, score - error, score + error);
     offer(s, &c);
