@@ -197,8 +197,8 @@ static int serve(const char *config_path)
     return code;
 }
 
-/* By itself the allocator stops giving large blocks back once one was freed, and RocksDB's buffers
- * and a filled process then held 447 MiB where it holds 164 with this. */
+/* By itself the allocator keeps large blocks once one was freed, RocksDB's buffers above all: a
+ * process with 50,000 customers held 447 MiB, with this it holds 164. */
 static void return_large_blocks(void)
 {
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);

@@ -50,7 +50,7 @@ void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *quer
     c->highest = -INFINITY;
     c->threshold = k ? -INFINITY : INFINITY;
     c->rescored = 0;
-    c->tighten_at = k + 4 * slack(k); /* the first blocks are candidates nearly all */
+    c->tighten_at = k + 4 * slack(k); /* of the first tiles nearly all are */
 }
 
 /* Bisection, which unlike a selection has no branch that cannot be foreseen: it need not find the

@@ -36,7 +36,7 @@ struct nbx_index {
     struct nbx_index_part *parts; /* (n_parts) each label is live in at most one */
 };
 
-/* vectors (n, dim) row-major; labels (n) distinct, NULL: 0, 1, ...; weights (n) order the blocks by
+/* vectors (n, dim) row-major; labels (n) distinct, NULL: 0, 1, ...; weights (n) order the nodes by
  * class of weight first, NULL: by norm alone. Copied. */
 enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items *items);
 void nbx_index_destroy(struct nbx_index **index);
