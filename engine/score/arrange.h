@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The order of items in a pack: by class of weight or cell, by norm in bands, and within a band so
- * that neighbours in direction share a tile.
+ * The order of items in a pack: by class of weight or cell, then by falling norm.
  *
  * Owns:    nothing.
- * Threads: any; uses as many as the items say. The order does not depend on how many.
+ * Threads: any.
  * Errors:  NBX_ELIMIT where memory is out.
  */
 #ifndef NBX_SCORE_ARRANGE_H

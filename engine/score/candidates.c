@@ -9,7 +9,7 @@
  * far behind, seldom enough that setting it costs little. */
 #define LEAST_SLACK 16
 #define BISECTIONS  16
-#define ROOM_TIMES  4 /* k and some; what cannot be told apart must have room */
+#define ROOM_TIMES  4 /* k and some */
 
 static size_t slack(size_t k)
 {
@@ -29,28 +29,25 @@ enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool group
 {
     *c = (struct nbx_candidates){.room = ROOM_TIMES * (k + LEAST_SLACK)};
     c->list = nbx_arena_alloc(arena, c->room * sizeof *c->list);
-    c->lows = nbx_arena_floats(arena, c->room);
+    c->values = nbx_arena_floats(arena, c->room);
     c->hits = nbx_arena_alloc(arena, 2 * c->room * sizeof *c->hits);
     if (grouped) {
         c->scratch = nbx_arena_floats(arena, c->room);
         c->n_groups = groups_for(c->room);
         c->groups = nbx_arena_calloc(arena, c->n_groups, sizeof *c->groups);
     }
-    return c->list && c->lows && c->hits && (!grouped || (c->scratch && c->groups)) ? NBX_OK
+    return c->list && c->values && c->hits && (!grouped || (c->scratch && c->groups)) ? NBX_OK
                                                                                     : NBX_ELIMIT;
 }
 
-void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k,
-                          size_t padded)
+void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k)
 {
     c->query = query;
-    c->padded = padded;
     c->k = k;
     c->n = 0;
     c->highest = -INFINITY;
     c->threshold = k ? -INFINITY : INFINITY;
-    c->rescored = 0;
-    c->tighten_at = k + 4 * slack(k); /* of the first tiles nearly all are */
+    c->tighten_at = k + 4 * slack(k); /* of the first ones nearly all are */
 }
 
 /* Bisection, which unlike a selection has no branch that cannot be foreseen: it need not find the
@@ -91,46 +88,44 @@ static struct nbx_group_best *find_group(const struct nbx_candidates *c, uint32_
     return &c->groups[at];
 }
 
-/* The best lower end of each group; scratch gets one per group. Returns how many. */
+/* The best value of each group; scratch gets one per group. Returns how many. */
 static size_t gather_by_group(struct nbx_candidates *c)
 {
     size_t n = 0;
     memset(c->groups, 0, c->n_groups * sizeof *c->groups);
     for (size_t i = 0; i < c->n; i++) {
         if (c->list[i].group == 0) {
-            c->scratch[n++] = c->list[i].low;
+            c->scratch[n++] = c->list[i].value;
             continue;
         }
         struct nbx_group_best *best = find_group(c, c->list[i].group);
-        if (best->group == 0 || c->list[i].low > best->low)
-            *best = (struct nbx_group_best){c->list[i].group, c->list[i].low};
+        if (best->group == 0 || c->list[i].value > best->value)
+            *best = (struct nbx_group_best){c->list[i].group, c->list[i].value};
     }
     for (size_t g = 0; g < c->n_groups; g++)
         if (c->groups[g].group)
-            c->scratch[n++] = c->groups[g].low;
+            c->scratch[n++] = c->groups[g].value;
     return n;
 }
 
 static void raise_threshold(struct nbx_candidates *c)
 {
-    const float *lows = c->lows;
+    const float *values = c->values;
     size_t n = c->n;
     if (c->groups) {
-        lows = c->scratch;
+        values = c->scratch;
         n = gather_by_group(c);
     }
     if (c->k && n >= c->k) {
-        float low = c->threshold == -INFINITY ? least_of(lows, n) : c->threshold;
+        float low = c->threshold == -INFINITY ? least_of(values, n) : c->threshold;
         c->threshold =
-            nbx_reached_by(c->query->kernel, lows, n, c->k, (const float[]){low, c->highest});
+            nbx_reached_by(c->query->kernel, values, n, c->k, (const float[]){low, c->highest});
     }
 }
 
 static bool beaten(const struct nbx_candidates *c, const struct nbx_candidate *x)
 {
-    if (x->high < c->threshold)
-        return true;
-    return x->group && x->high < find_group(c, x->group)->low;
+    return x->value < c->threshold || (x->group && x->value < find_group(c, x->group)->value);
 }
 
 /* Groups are as raise_threshold gathered them. */
@@ -139,41 +134,23 @@ static void drop_beaten(struct nbx_candidates *c)
     size_t kept = 0;
     for (size_t i = 0; i < c->n; i++) { /* written always, kept or not: no branch to foresee */
         c->list[kept] = c->list[i];
-        c->lows[kept] = c->lows[i];
+        c->values[kept] = c->values[i];
         kept += !beaten(c, &c->list[i]);
     }
     c->n = kept;
-}
-
-/* Scores canonically all that is not yet; rows are fetched a few ahead. */
-static void resolve(struct nbx_candidates *c)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        struct nbx_candidate *x = &c->list[i];
-        for (size_t line = 0; i + 4 < c->n && line < c->padded; line += 16)
-            __builtin_prefetch(c->list[i + 4].row + line);
-        if (x->exact)
-            continue;
-        float score = c->query->kernel->dot(c->query->vector, x->row, c->padded);
-        x->low = x->high = nbx_query_value(c->query, x->label, score, x->addend);
-        x->exact = true;
-        c->lows[i] = x->low;
-        c->highest = x->low > c->highest ? x->low : c->highest;
-        c->rescored++;
-    }
 }
 
 static int best_first(const void *a, const void *b, void *query)
 {
     const struct nbx_candidate *x = a, *y = b;
     const struct nbx_query *q = query;
-    if (x->low != y->low)
-        return x->low < y->low ? 1 : -1;
+    if (x->value != y->value)
+        return x->value < y->value ? 1 : -1;
     int order = q->tie ? q->tie(q->tie_ctx, x->label, y->label) : 0;
     return order ? order : (x->label > y->label) - (x->label < y->label);
 }
 
-/* The list sorted, all of it exact, one item per group, at most k. */
+/* The list sorted, one item per group, at most k. */
 static void sort_and_cut(struct nbx_candidates *c)
 {
     size_t kept = 0;
@@ -187,7 +164,7 @@ static void sort_and_cut(struct nbx_candidates *c)
                 continue;
             best->group = c->list[i].group;
         }
-        c->lows[kept] = c->list[i].low;
+        c->values[kept] = c->list[i].value;
         c->list[kept++] = c->list[i];
     }
     c->n = kept;
@@ -198,11 +175,10 @@ void nbx_candidates_tighten(struct nbx_candidates *c)
     raise_threshold(c);
     if (c->n + slack(c->k) > c->room)
         drop_beaten(c);
-    if (c->n + slack(c->k) > c->room) { /* intervals that cannot be told apart, or ties */
-        resolve(c);
+    if (c->n + slack(c->k) > c->room) { /* ties */
         sort_and_cut(c);
         if (c->n == c->k)
-            c->threshold = c->list[c->n - 1].low;
+            c->threshold = c->list[c->n - 1].value;
     }
     c->tighten_at = (c->n > c->k ? c->n : c->k) + slack(c->k);
 }
@@ -211,11 +187,10 @@ size_t nbx_candidates_finish(struct nbx_candidates *c, struct nbx_hit *hits)
 {
     raise_threshold(c);
     drop_beaten(c);
-    resolve(c);
     if (c->groups)
         sort_and_cut(c);
     for (size_t i = 0; i < c->n; i++)
-        c->hits[i] = (struct nbx_hit){c->list[i].low, c->list[i].label};
+        c->hits[i] = (struct nbx_hit){c->list[i].value, c->list[i].label};
     nbx_hits_sort(c->hits, c->hits + c->room, c->n, c->query->tie, c->query->tie_ctx);
     size_t n = c->n < c->k ? c->n : c->k;
     memcpy(hits, c->hits, n * sizeof *hits);

@@ -2,8 +2,7 @@
  * What one instruction set does for scoring, for dispatch and tests.
  *
  * Why:     dot.h promises the same bits on every processor, so tests hold each kernel against the
- *          reference and must be able to name them. A scan only proposes: its scores carry an error
- *          bound (tile.h), so a kernel may use a coarser query where its instructions need it.
+ *          reference and must be able to name them.
  * Owns:    nothing.
  * Threads: any.
  * Errors:  none.
@@ -11,7 +10,7 @@
 #ifndef NBX_SCORE_KERNEL_H
 #define NBX_SCORE_KERNEL_H
 
-#include "engine/score/tile.h"
+#include "engine/score/sketch.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,18 +20,19 @@ struct nbx_kernel {
     /* Contracts as in dot.h. */
     float (*dot)(const float *x, const float *y, size_t padded);
     void (*rows)(float *out, const float *x, const float *y, size_t n, size_t padded);
-    /* Codes of a query lie in -code_max..code_max: 127, or 63 where pairs of products are summed
-     * in 16 bits that saturate (vpmaddubsw: 2 x 255 x 63 = 32,130 is the most that fits). */
-    int code_max;
-    /* Of up to 16 tiles side by side, those wanted, a bit each. out (16, 16): codes of the query
-     * times those of each of a tile's vectors, times the vector's step, as floats; exact up to two
-     * roundings. passed (16): which of its vectors are >= threshold, a bit each. */
-    void (*scan)(float *out, uint16_t *passed, const struct nbx_tiles *tiles, uint32_t wanted,
-                 const struct nbx_codes *query, float threshold);
-    /* x (16) becomes x * scale + shift; which are then >= least, a bit each. */
-    uint32_t (*lift)(float *x, float scale, float shift, float least);
+    /* Of up to 16 tiles side by side, those wanted, a bit each. out (16, 16): the sum over the
+     * dimensions of the query's code times (2 c - 15), times the vector's step, as floats; exact up
+     * to two roundings. Then as `pass`. */
+    unsigned (*sketch)(float *out, uint16_t *passed, const struct nbx_sketches *tiles, uint32_t wanted,
+                       const struct nbx_codes *query, float slack, float threshold);
+    /* passed (16): for which of a wanted tile's scores (16, 16) score + slack * error factor >=
+     * threshold, a bit each. Returns how many they are. */
+    unsigned (*pass)(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
+                     uint32_t wanted, float slack, float threshold);
     /* How many of x (n) are >= least. */
     size_t (*at_least)(const float *x, size_t n, float least);
+    /* The places i, rising, where x[i] >= least; places has room for n + 16. Returns how many. */
+    size_t (*reaching)(uint32_t *places, const float *x, size_t n, float least);
     /* Bits set in n words. */
     size_t (*count)(const uint64_t *words, size_t n);
 };

@@ -23,57 +23,94 @@ AVX2 static void rows(float *out, const float *x, const float *y, size_t n, size
         out[r] = dot(x, y + r * padded, padded);
 }
 
-/* 8 vectors' scores: their sums times their steps. Returns which are >= threshold. */
-AVX2 static inline uint32_t finish8(float *out, __m256i acc, const uint8_t *steps, float threshold)
+AVX2 static inline __m256i four_codes(const int8_t *codes)
 {
-    __m256i step = _mm256_add_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)steps)),
-                                    _mm256_set1_epi32(1));
-    __m256 score = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_cvtepi32_ps(step));
-    _mm256_storeu_ps(out, score);
-    __m256 passed = _mm256_cmp_ps(score, _mm256_set1_ps(threshold), _CMP_GE_OQ);
-    return (uint32_t)_mm256_movemask_ps(passed);
+    int32_t four;
+    __builtin_memcpy(&four, codes, sizeof four);
+    return _mm256_set1_epi32(four);
 }
 
-AVX2 static inline uint16_t scan_one(float *out, const uint8_t *codes, const uint8_t *steps,
-                                     const struct nbx_codes *query, float threshold)
+/* Half a tile of one group: 8 vectors' 8 dimensions. Products of 16 bits add up to at most
+ * 4 x 15 x 127. */
+AVX2 static inline __m256i sketch_half(const uint8_t *items, __m256i first, __m256i second)
 {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i low = _mm256_set1_epi32(query->zero), high = low;
-    for (size_t g = 0; g < query->groups; g++) {
-        int32_t four;
-        __builtin_memcpy(&four, query->codes + g * NBX_TILE_GROUP, sizeof four);
-        __m256i q = _mm256_set1_epi32(four);
-        const uint8_t *items = codes + g * NBX_GROUP_BYTES;
-        __m256i a = _mm256_maddubs_epi16(_mm256_loadu_si256((const void *)items), q);
-        __m256i b = _mm256_maddubs_epi16(_mm256_loadu_si256((const void *)(items + 32)), q);
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(a, ones));
-        high = _mm256_add_epi32(high, _mm256_madd_epi16(b, ones));
+    const __m256i mask = _mm256_set1_epi8(0x0F);
+    __m256i x = _mm256_loadu_si256((const void *)items);
+    __m256i high = _mm256_and_si256(_mm256_srli_epi16(x, 4), mask);
+    __m256i sum = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(x, mask), first),
+                                   _mm256_maddubs_epi16(high, second));
+    return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
+}
+
+/* 8 bytes, each plus 1, as floats. */
+AVX2 static inline __m256 factors(const uint8_t *p)
+{
+    __m256i x = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p));
+    return _mm256_cvtepi32_ps(_mm256_add_epi32(x, _mm256_set1_epi32(1)));
+}
+
+/* 8 vectors' scores from their sums. */
+AVX2 static inline void finish8(float *out, __m256i sums, const uint8_t *steps,
+                                const struct nbx_codes *query)
+{
+    sums = _mm256_add_epi32(_mm256_slli_epi32(sums, 1), _mm256_set1_epi32(query->zero));
+    _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_cvtepi32_ps(sums), factors(steps)));
+}
+
+AVX2 static uint32_t pass_tile(const float *scores, const uint8_t *scales, float slack,
+                               float threshold)
+{
+    uint32_t passed = 0;
+    for (int i = 0; i < NBX_TILE_ITEMS; i += 8) {
+        __m256 error = _mm256_mul_ps(_mm256_set1_ps(slack), factors(scales + NBX_TILE_ITEMS + i));
+        __m256 most = _mm256_add_ps(_mm256_loadu_ps(scores + i), error);
+        __m256 enough = _mm256_cmp_ps(most, _mm256_set1_ps(threshold), _CMP_GE_OQ);
+        passed |= (uint32_t)_mm256_movemask_ps(enough) << i;
     }
-    return (uint16_t)(finish8(out, low, steps, threshold) |
-                      finish8(out + 8, high, steps + 8, threshold) << 8);
+    return passed;
 }
 
-AVX2 static void scan(float *out, uint16_t *passed, const struct nbx_tiles *tiles, uint32_t wanted,
-                      const struct nbx_codes *query, float threshold)
+AVX2 static void sketch_one(float *out, const uint8_t *tile, const uint8_t *scales,
+                            const struct nbx_codes *query)
 {
+    __m256i low = _mm256_setzero_si256(), high = low;
+    const int8_t *q = query->codes;
+    for (size_t g = 0; g < query->groups; g++, q += NBX_SKETCH_GROUP, tile += NBX_GROUP_BYTES) {
+        __m256i first = four_codes(q), second = four_codes(q + NBX_GROUP_LANE);
+        low = _mm256_add_epi32(low, sketch_half(tile, first, second));
+        high = _mm256_add_epi32(high, sketch_half(tile + NBX_GROUP_BYTES / 2, first, second));
+    }
+    finish8(out, low, scales, query);
+    finish8(out + 8, high, scales + 8, query);
+}
+
+AVX2 static unsigned pass(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
+                          uint32_t wanted, float slack, float threshold)
+{
+    unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted);
-        passed[t] = scan_one(out + t * NBX_TILE_ITEMS, tiles->codes + t * tiles->bytes,
-                             tiles->steps + t * NBX_TILE_ITEMS, query, threshold);
+        passed[t] = (uint16_t)pass_tile(scores + t * NBX_TILE_ITEMS,
+                                        tiles->scales + t * NBX_TILE_SCALES, slack, threshold);
+        n += (unsigned)__builtin_popcount(passed[t]);
     }
+    return n;
 }
 
-AVX2 static uint32_t lift(float *x, float scale, float shift, float least)
+AVX2 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
+                            uint32_t wanted, const struct nbx_codes *query, float slack,
+                            float threshold)
 {
-    uint32_t reached = 0;
-    for (int i = 0; i < NBX_TILE_ITEMS; i += 8) {
-        __m256 lifted = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(scale)),
-                                      _mm256_set1_ps(shift));
-        _mm256_storeu_ps(x + i, lifted);
-        __m256 passed = _mm256_cmp_ps(lifted, _mm256_set1_ps(least), _CMP_GE_OQ);
-        reached |= (uint32_t)_mm256_movemask_ps(passed) << i;
+    unsigned n = 0;
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted);
+        const uint8_t *scales = tiles->scales + t * NBX_TILE_SCALES;
+        float *scores = out + t * NBX_TILE_ITEMS;
+        sketch_one(scores, tiles->codes + t * tiles->bytes, scales, query);
+        passed[t] = (uint16_t)pass_tile(scores, scales, slack, threshold);
+        n += (unsigned)__builtin_popcount(passed[t]);
     }
-    return reached;
+    return n;
 }
 
 AVX2 static size_t at_least(const float *x, size_t n, float least)
@@ -88,6 +125,16 @@ AVX2 static size_t at_least(const float *x, size_t n, float least)
     return sum;
 }
 
+AVX2 static size_t reaching(uint32_t *places, const float *x, size_t n, float least)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) { /* written always, found or not: no branch to foresee */
+        places[found] = (uint32_t)i;
+        found += x[i] >= least;
+    }
+    return found;
+}
+
 AVX2 static size_t count(const uint64_t *words, size_t n)
 {
     size_t sum = 0;
@@ -100,10 +147,10 @@ const struct nbx_kernel nbx_kernel_avx2 = {
     .name = "avx2",
     .dot = dot,
     .rows = rows,
-    .code_max = 63,
-    .scan = scan,
-    .lift = lift,
+    .sketch = sketch,
+    .pass = pass,
     .at_least = at_least,
+    .reaching = reaching,
     .count = count,
 };
 #endif

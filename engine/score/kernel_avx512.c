@@ -25,55 +25,95 @@ AVX512 static void rows(float *out, const float *x, const float *y, size_t n, si
 }
 
 /* acc += 4 dimensions of 16 items x those of the query. By hand, because gcc 12 copies every sum at
- * each step and loads the query apart: a third more instructions. */
-AVX512 static inline __m512i multiply(__m512i acc, const uint8_t *items, const int8_t *query)
+ * each step and loads the query apart. */
+AVX512 static inline __m512i multiply(__m512i acc, __m512i items, const int8_t *query)
 {
-    __m512i x = _mm512_loadu_si512(items);
     __asm__("vpdpbusd %2%{1to16%}, %1, %0"
             : "+v"(acc)
-            : "v"(x), "m"(*(const int8_t(*)[NBX_TILE_GROUP])query));
+            : "v"(items), "m"(*(const int8_t(*)[NBX_GROUP_LANE])query));
     return acc;
 }
 
-/* Four sums, because one multiplication takes as long as four can be begun in. */
-AVX512 static inline uint16_t scan_one(float *out, const uint8_t *codes, const uint8_t *steps,
-                                       const struct nbx_codes *query, float threshold)
+/* One group, in a register: gcc would load it once for each half. */
+AVX512 static inline __m512i load_group(const uint8_t *group)
 {
-    __m512i a = _mm512_set1_epi32(query->zero), b = _mm512_setzero_si512(), c = b, d = b;
+    __m512i x = _mm512_loadu_si512(group);
+    __asm__("" : "+v"(x));
+    return x;
+}
+
+/* High halves are masked rather than shifted down: they count 16 fold, which is divided out of
+ * their sum. Two groups at a time, because one multiplication takes as long as four can be begun
+ * in; tile after tile, because one stream is what memory serves fastest: four tiles side by side
+ * took twice as long where the cache does not hold them. */
+AVX512 static inline __m512i sum_tile(const uint8_t *tile, const struct nbx_codes *query)
+{
+    const __m512i low = _mm512_set1_epi8(0x0F), high = _mm512_set1_epi8((char)0xF0);
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
     const int8_t *q = query->codes;
     size_t g = 0;
-    for (; g + 4 <= query->groups; g += 4, codes += 4 * NBX_GROUP_BYTES, q += 4 * NBX_TILE_GROUP) {
-        a = multiply(a, codes, q);
-        b = multiply(b, codes + NBX_GROUP_BYTES, q + NBX_TILE_GROUP);
-        c = multiply(c, codes + 2 * NBX_GROUP_BYTES, q + 2 * NBX_TILE_GROUP);
-        d = multiply(d, codes + 3 * NBX_GROUP_BYTES, q + 3 * NBX_TILE_GROUP);
+    for (; g + 2 <= query->groups; g += 2, tile += 2 * NBX_GROUP_BYTES, q += 2 * NBX_SKETCH_GROUP) {
+        __m512i x = load_group(tile), y = load_group(tile + NBX_GROUP_BYTES);
+        a = multiply(a, _mm512_and_si512(x, low), q);
+        b = multiply(b, _mm512_and_si512(x, high), q + 4);
+        c = multiply(c, _mm512_and_si512(y, low), q + 8);
+        d = multiply(d, _mm512_and_si512(y, high), q + 12);
     }
-    for (; g < query->groups; g++, codes += NBX_GROUP_BYTES, q += NBX_TILE_GROUP)
-        a = multiply(a, codes, q);
-    __m512i sum = _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d));
-    __m512i step = _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)steps)),
-                                    _mm512_set1_epi32(1));
-    __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_cvtepi32_ps(step));
-    _mm512_storeu_ps(out, score);
-    return _mm512_cmp_ps_mask(score, _mm512_set1_ps(threshold), _CMP_GE_OQ);
+    if (g < query->groups) {
+        __m512i x = load_group(tile);
+        a = multiply(a, _mm512_and_si512(x, low), q);
+        b = multiply(b, _mm512_and_si512(x, high), q + 4);
+    }
+    __m512i lows = _mm512_slli_epi32(_mm512_add_epi32(a, c), 1);
+    __m512i highs = _mm512_srai_epi32(_mm512_add_epi32(b, d), 3);
+    return _mm512_add_epi32(_mm512_add_epi32(lows, highs), _mm512_set1_epi32(query->zero));
 }
 
-AVX512 static void scan(float *out, uint16_t *passed, const struct nbx_tiles *tiles,
-                        uint32_t wanted, const struct nbx_codes *query, float threshold)
+/* 16 bytes, each plus 1, as floats. */
+AVX512 static inline __m512 factors(const uint8_t *p)
 {
+    __m512i x = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p));
+    return _mm512_cvtepi32_ps(_mm512_add_epi32(x, _mm512_set1_epi32(1)));
+}
+
+AVX512 static inline uint32_t pass_tile(__m512 score, const uint8_t *scales, float slack,
+                                        float threshold)
+{
+    __m512 error = _mm512_mul_ps(_mm512_set1_ps(slack), factors(scales + NBX_TILE_ITEMS));
+    return _mm512_cmp_ps_mask(_mm512_add_ps(score, error), _mm512_set1_ps(threshold), _CMP_GE_OQ);
+}
+
+AVX512 static unsigned pass(uint16_t *passed, const float *scores,
+                            const struct nbx_sketches *tiles, uint32_t wanted, float slack,
+                            float threshold)
+{
+    unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted);
-        passed[t] = scan_one(out + t * NBX_TILE_ITEMS, tiles->codes + t * tiles->bytes,
-                             tiles->steps + t * NBX_TILE_ITEMS, query, threshold);
+        __m512 score = _mm512_loadu_ps(scores + t * NBX_TILE_ITEMS);
+        uint32_t bits = pass_tile(score, tiles->scales + t * NBX_TILE_SCALES, slack, threshold);
+        passed[t] = (uint16_t)bits;
+        n += (unsigned)__builtin_popcount(bits);
     }
+    return n;
 }
 
-AVX512 static uint32_t lift(float *x, float scale, float shift, float least)
+AVX512 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
+                              uint32_t wanted, const struct nbx_codes *query, float slack,
+                              float threshold)
 {
-    __m512 lifted = _mm512_add_ps(_mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(scale)),
-                                  _mm512_set1_ps(shift));
-    _mm512_storeu_ps(x, lifted);
-    return _mm512_cmp_ps_mask(lifted, _mm512_set1_ps(least), _CMP_GE_OQ);
+    unsigned n = 0;
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted);
+        const uint8_t *scales = tiles->scales + t * NBX_TILE_SCALES;
+        __m512i sums = sum_tile(tiles->codes + t * tiles->bytes, query);
+        __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), factors(scales));
+        _mm512_storeu_ps(out + t * NBX_TILE_ITEMS, score);
+        uint32_t bits = pass_tile(score, scales, slack, threshold);
+        passed[t] = (uint16_t)bits;
+        n += (unsigned)__builtin_popcount(bits);
+    }
+    return n;
 }
 
 AVX512 static size_t at_least(const float *x, size_t n, float least)
@@ -88,6 +128,22 @@ AVX512 static size_t at_least(const float *x, size_t n, float least)
     return sum;
 }
 
+/* Compressed in a register and stored whole: compressing to memory takes ten times as long. */
+AVX512 static size_t reaching(uint32_t *places, const float *x, size_t n, float least)
+{
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    size_t found = 0;
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 there = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : (__mmask16)0xFFFF;
+        __m512 some = _mm512_maskz_loadu_ps(there, x + i);
+        __mmask16 passed = _mm512_mask_cmp_ps_mask(there, some, _mm512_set1_ps(least), _CMP_GE_OQ);
+        __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)i));
+        _mm512_storeu_si512(places + found, _mm512_maskz_compress_epi32(passed, at));
+        found += (size_t)__builtin_popcount(passed);
+    }
+    return found;
+}
+
 AVX512 static size_t count(const uint64_t *words, size_t n)
 {
     size_t sum = 0;
@@ -100,10 +156,10 @@ const struct nbx_kernel nbx_kernel_avx512 = {
     .name = "avx512",
     .dot = dot,
     .rows = rows,
-    .code_max = 127,
-    .scan = scan,
-    .lift = lift,
+    .sketch = sketch,
+    .pass = pass,
     .at_least = at_least,
+    .reaching = reaching,
     .count = count,
 };
 #endif

@@ -10,45 +10,56 @@ static void rows(float *out, const float *x, const float *y, size_t n, size_t pa
         out[r] = nbx_dot_reference(x, y + r * padded, padded);
 }
 
-static uint16_t scan_one(float *out, const uint8_t *codes, const uint8_t *steps,
-                         const struct nbx_codes *query, float threshold)
+static float sketch_score(const uint8_t *tile, size_t lane, uint8_t step,
+                          const struct nbx_codes *query)
 {
-    int32_t acc[NBX_TILE_ITEMS];
-    uint32_t passed = 0;
-    for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
-        acc[i] = query->zero;
+    int32_t sum = query->zero;
     for (size_t g = 0; g < query->groups; g++) {
-        const int8_t *q = query->codes + g * NBX_TILE_GROUP;
-        const uint8_t *items = codes + g * NBX_GROUP_BYTES;
-        for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
-            for (size_t d = 0; d < NBX_TILE_GROUP; d++)
-                acc[i] += q[d] * items[i * NBX_TILE_GROUP + d];
+        const uint8_t *bytes = tile + g * NBX_GROUP_BYTES + lane * NBX_GROUP_LANE;
+        const int8_t *q = query->codes + g * NBX_SKETCH_GROUP;
+        for (size_t j = 0; j < NBX_GROUP_LANE; j++)
+            sum += 2 * (q[j] * (bytes[j] & 0xF) + q[NBX_GROUP_LANE + j] * (bytes[j] >> 4));
     }
-    for (size_t i = 0; i < NBX_TILE_ITEMS; i++) {
-        out[i] = (float)acc[i] * (float)(steps[i] + 1);
-        passed |= (uint32_t)(out[i] >= threshold) << i;
-    }
-    return (uint16_t)passed;
+    return (float)sum * (float)(step + 1);
 }
 
-static void scan(float *out, uint16_t *passed, const struct nbx_tiles *tiles, uint32_t wanted,
-                 const struct nbx_codes *query, float threshold)
+static uint32_t pass_tile(const float *scores, const uint8_t *scales, float slack, float threshold)
 {
+    uint32_t passed = 0;
+    for (uint32_t i = 0; i < NBX_TILE_ITEMS; i++) {
+        float most = scores[i] + slack * (float)(scales[NBX_TILE_ITEMS + i] + 1);
+        passed |= (uint32_t)(most >= threshold) << i;
+    }
+    return passed;
+}
+
+static unsigned pass(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
+                     uint32_t wanted, float slack, float threshold)
+{
+    unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted);
-        passed[t] = scan_one(out + t * NBX_TILE_ITEMS, tiles->codes + t * tiles->bytes,
-                             tiles->steps + t * NBX_TILE_ITEMS, query, threshold);
+        passed[t] = (uint16_t)pass_tile(scores + t * NBX_TILE_ITEMS,
+                                        tiles->scales + t * NBX_TILE_SCALES, slack, threshold);
+        n += (unsigned)__builtin_popcount(passed[t]);
     }
+    return n;
 }
 
-static uint32_t lift(float *x, float scale, float shift, float least)
+static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
+                       uint32_t wanted, const struct nbx_codes *query, float slack, float threshold)
 {
-    uint32_t reached = 0;
-    for (uint32_t i = 0; i < NBX_TILE_ITEMS; i++) {
-        x[i] = x[i] * scale + shift;
-        reached |= (uint32_t)(x[i] >= least) << i;
+    unsigned n = 0;
+    for (; wanted; wanted &= wanted - 1) {
+        size_t t = (size_t)__builtin_ctz(wanted);
+        const uint8_t *scales = tiles->scales + t * NBX_TILE_SCALES;
+        float *scores = out + t * NBX_TILE_ITEMS;
+        for (uint32_t i = 0; i < NBX_TILE_ITEMS; i++)
+            scores[i] = sketch_score(tiles->codes + t * tiles->bytes, i, scales[i], query);
+        passed[t] = (uint16_t)pass_tile(scores, scales, slack, threshold);
+        n += (unsigned)__builtin_popcount(passed[t]);
     }
-    return reached;
+    return n;
 }
 
 static size_t at_least(const float *x, size_t n, float least)
@@ -57,6 +68,16 @@ static size_t at_least(const float *x, size_t n, float least)
     for (size_t i = 0; i < n; i++)
         sum += x[i] >= least;
     return sum;
+}
+
+static size_t reaching(uint32_t *places, const float *x, size_t n, float least)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) { /* written always, found or not: no branch to foresee */
+        places[found] = (uint32_t)i;
+        found += x[i] >= least;
+    }
+    return found;
 }
 
 static size_t count(const uint64_t *words, size_t n)
@@ -71,9 +92,9 @@ const struct nbx_kernel nbx_kernel_portable = {
     .name = "portable",
     .dot = nbx_dot_reference,
     .rows = rows,
-    .code_max = 127,
-    .scan = scan,
-    .lift = lift,
+    .sketch = sketch,
+    .pass = pass,
     .at_least = at_least,
+    .reaching = reaching,
     .count = count,
 };

@@ -9,7 +9,7 @@
 #include <immintrin.h>
 
 #define AVX2   __attribute__((target("avx2,fma,popcnt")))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni,avx2,fma,popcnt")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,popcnt")))
 
 /* The tree of the canonical score from the 8 pairs (l, l + 8) on. */
 AVX2 static inline float nbx_reduce8(__m256 pairs)

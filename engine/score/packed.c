@@ -5,7 +5,6 @@
 #include "engine/base/pages.h"
 #include "engine/base/parallel.h"
 #include "engine/score/arrange.h"
-#include "engine/score/axes.h"
 #include "engine/score/dot.h"
 
 #include <math.h>
@@ -52,17 +51,15 @@ static enum nbx_err count(struct build *b)
 static enum nbx_err allocate(struct nbx_packed *s)
 {
     size_t positions = s->n_tiles * NBX_TILE_ITEMS;
-    s->codes = nbx_pages_new(s->n_tiles * s->tile_bytes);
-    s->steps = malloc(positions + 1);
-    s->box_codes = nbx_pages_new(s->n_nodes * s->box_bytes);
-    s->box_steps = malloc(s->n_nodes * NBX_NODE_TILES + 1);
+    s->sketches.codes = nbx_pages_new(s->n_tiles * s->sketches.bytes);
+    s->sketches.scales = nbx_pages_new(s->n_tiles * NBX_TILE_SCALES);
     s->rows = nbx_pages_new(positions * s->padded * sizeof *s->rows);
     s->labels = malloc((positions + 1) * sizeof *s->labels);
     s->nodes = calloc(s->n_nodes + 1, sizeof *s->nodes);
     s->node_of_tile = calloc(s->n_tiles + 1, sizeof *s->node_of_tile);
     s->runs = calloc(s->n_runs + 1, sizeof *s->runs);
     s->pages = calloc(s->n_pages + 1, sizeof *s->pages);
-    if (!s->codes || !s->steps || !s->box_codes || !s->box_steps || !s->rows || !s->labels ||
+    if (!s->sketches.codes || !s->sketches.scales || !s->rows || !s->labels ||
         !s->nodes || !s->node_of_tile || !s->runs || !s->pages)
         return NBX_ELIMIT;
     memset(s->labels, 0xFF, (positions + 1) * sizeof *s->labels);
@@ -118,81 +115,13 @@ static enum nbx_err put_items(struct build *b)
     return NBX_OK;
 }
 
-/* The box of a tile's items: highs, then lows, each (half). */
-static void measure_box(float *box, const struct nbx_tile_rows *rows, size_t half)
-{
-    for (size_t d = 0; d < rows->dim; d++) {
-        float high = rows->p[d], low = high;
-        for (size_t i = 1; i < rows->n; i++) {
-            float x = rows->p[i * rows->stride + d];
-            high = x > high ? x : high;
-            low = x < low ? x : low;
-        }
-        box[d] = high;
-        box[half + d] = low;
-    }
-}
-
 /* The vectors of a node's items, side by side; its last tile may be partly empty. */
-static struct nbx_tile_rows rows_of(const struct nbx_packed *s, const struct nbx_node *node)
+static struct nbx_sketch_rows rows_of(const struct nbx_packed *s, const struct nbx_node *node)
 {
     size_t first = (size_t)node->first_tile * NBX_TILE_ITEMS, n = 0;
     while (n < (size_t)node->n_tiles * NBX_TILE_ITEMS && s->labels[first + n] != NBX_NO_LABEL)
         n++;
-    return (struct nbx_tile_rows){s->rows + first * s->padded, n, s->padded, s->dim};
-}
-
-static struct nbx_tile_rows tile_of(const struct nbx_tile_rows *all, size_t tile)
-{
-    struct nbx_tile_rows rows = *all;
-    size_t left = all->n - tile * NBX_TILE_ITEMS;
-    rows.p += tile * NBX_TILE_ITEMS * all->stride;
-    rows.n = left < NBX_TILE_ITEMS ? left : NBX_TILE_ITEMS;
-    return rows;
-}
-
-void nbx_packed_turn(float *out, const struct nbx_packed *s, const float *x)
-{
-    nbx_dot_rows(out, x, s->axes, s->dim, s->padded);
-}
-
-/* The node's vectors along the axes of the boxes; turned (256, dim) is scratch. */
-static struct nbx_tile_rows turn_rows(const struct nbx_packed *s, const struct nbx_tile_rows *rows,
-                                      float *turned)
-{
-    if (!s->axes)
-        return *rows;
-    for (size_t i = 0; i < rows->n; i++)
-        nbx_packed_turn(turned + i * s->dim, s, rows->p + i * rows->stride);
-    return (struct nbx_tile_rows){turned, rows->n, s->dim, s->dim};
-}
-
-static void pack_tiles(struct nbx_packed *s, struct nbx_node *node, const struct nbx_tile_rows *all)
-{
-    node->items.unit = nbx_tile_unit(all);
-    for (size_t t = 0; t < node->n_tiles; t++) {
-        size_t tile = node->first_tile + t;
-        struct nbx_tile_rows rows = tile_of(all, t);
-        nbx_tile_pack(s->codes + tile * s->tile_bytes, s->steps + tile * NBX_TILE_ITEMS,
-                      &node->items, &rows);
-    }
-}
-
-/* scratch: boxes (16, 2 * half), zeroed, then turned rows (256, dim). */
-static void pack_boxes(struct nbx_packed *s, size_t at, const struct nbx_tile_rows *all,
-                       float *scratch)
-{
-    struct nbx_node *node = &s->nodes[at];
-    size_t width = 2 * nbx_box_half(s->dim);
-    struct nbx_tile_rows turned = turn_rows(s, all, scratch + NBX_NODE_TILES * width);
-    for (size_t t = 0; t < node->n_tiles; t++) {
-        struct nbx_tile_rows rows = tile_of(&turned, t);
-        measure_box(scratch + t * width, &rows, width / 2);
-    }
-    struct nbx_tile_rows boxes = {scratch, node->n_tiles, width, width};
-    node->boxes.unit = nbx_tile_unit(&boxes);
-    nbx_tile_pack(s->box_codes + at * s->box_bytes, s->box_steps + at * NBX_NODE_TILES,
-                  &node->boxes, &boxes);
+    return (struct nbx_sketch_rows){s->rows + first * s->padded, n, s->padded, s->dim};
 }
 
 /* A nbx_parallel_fn. */
@@ -200,14 +129,14 @@ static enum nbx_err pack_node(void *ctx, unsigned worker, size_t chunk)
 {
     const struct build *b = ctx;
     struct nbx_packed *s = b->pack;
-    struct nbx_tile_rows rows = rows_of(s, &s->nodes[chunk]);
-    size_t boxes = NBX_NODE_TILES * 2 * nbx_box_half(s->dim);
-    float *scratch = calloc(boxes + NBX_NODE_ITEMS * s->dim, sizeof *scratch);
+    struct nbx_node *node = &s->nodes[chunk];
+    struct nbx_sketch_rows rows = rows_of(s, node);
+    struct nbx_sketches to = nbx_sketches_at(&s->sketches, node->first_tile);
+    uint8_t *scratch = malloc(s->dim);
     (void)worker;
     if (!scratch)
         return NBX_ELIMIT;
-    pack_tiles(s, &s->nodes[chunk], &rows);
-    pack_boxes(s, chunk, &rows, scratch);
+    nbx_sketch_draw(&to, &node->items, &rows, scratch);
     free(scratch);
     return NBX_OK;
 }
@@ -253,18 +182,31 @@ static float measure_cell(float *centre, const struct nbx_packed *s, size_t tile
     return (float)sqrt(sum / (double)s->dim);
 }
 
-static enum nbx_err allocate_cells(struct nbx_cells *cells, size_t n, size_t tile_bytes)
+static enum nbx_err allocate_cells(struct nbx_cells *cells, size_t n, size_t bytes)
 {
     cells->n = n;
     cells->n_tiles = tiles_for(n);
     cells->first = calloc(n + 1, sizeof *cells->first);
-    cells->codes = nbx_pages_new(cells->n_tiles * tile_bytes);
-    cells->steps = malloc(cells->n_tiles * NBX_TILE_ITEMS + 1);
+    cells->centres.bytes = bytes;
+    cells->centres.codes = nbx_pages_new(cells->n_tiles * bytes);
+    cells->centres.scales = nbx_pages_new(cells->n_tiles * NBX_TILE_SCALES);
     cells->infos = calloc(cells->n_tiles + 1, sizeof *cells->infos);
     cells->spreads = calloc(n + 1, sizeof *cells->spreads);
-    return cells->first && cells->codes && cells->steps && cells->infos && cells->spreads
+    return cells->first && cells->centres.codes && cells->centres.scales && cells->infos &&
+                   cells->spreads
                ? NBX_OK
                : NBX_ELIMIT;
+}
+
+/* One tile of centres (n, padded) from the first of it on. */
+static void draw_centres(struct nbx_packed *s, size_t tile, const float *centres, uint8_t *scratch)
+{
+    struct nbx_cells *cells = &s->cells;
+    size_t left = cells->n - tile * NBX_TILE_ITEMS;
+    struct nbx_sketch_rows rows = {centres, left < NBX_TILE_ITEMS ? left : NBX_TILE_ITEMS,
+                                   s->padded, s->dim};
+    struct nbx_sketches to = nbx_sketches_at(&cells->centres, tile);
+    nbx_sketch_draw(&to, &cells->infos[tile], &rows, scratch);
 }
 
 static enum nbx_err make_cells(const struct build *b)
@@ -272,9 +214,10 @@ static enum nbx_err make_cells(const struct build *b)
     struct nbx_packed *s = b->pack;
     struct nbx_cells *cells = &s->cells;
     size_t n = b->arrangement.n_slices;
-    enum nbx_err err = allocate_cells(cells, n, s->tile_bytes);
+    enum nbx_err err = allocate_cells(cells, n, s->sketches.bytes);
     float *centres = calloc(n * s->padded + 1, sizeof *centres);
-    if (!centres)
+    uint8_t *scratch = malloc(s->dim);
+    if (!centres || !scratch)
         err = NBX_ELIMIT;
     for (size_t i = 0; !err && i < n; i++) {
         const struct nbx_slice *slice = &b->arrangement.slices[i];
@@ -282,25 +225,19 @@ static enum nbx_err make_cells(const struct build *b)
         cells->spreads[i] =
             measure_cell(centres + i * s->padded, s, b->slice_tiles[i], slice->end - slice->first);
     }
-    for (size_t t = 0; !err && t < cells->n_tiles; t++) {
-        size_t left = n - t * NBX_TILE_ITEMS;
-        struct nbx_tile_rows rows = {centres + t * NBX_TILE_ITEMS * s->padded,
-                                     left < NBX_TILE_ITEMS ? left : NBX_TILE_ITEMS, s->padded,
-                                     s->dim};
-        cells->infos[t].unit = nbx_tile_unit(&rows);
-        nbx_tile_pack(cells->codes + t * s->tile_bytes, cells->steps + t * NBX_TILE_ITEMS,
-                      &cells->infos[t], &rows);
-    }
+    for (size_t t = 0; !err && t < cells->n_tiles; t++)
+        draw_centres(s, t, centres + t * NBX_TILE_ITEMS * s->padded, scratch);
     if (!err)
         cells->first[n] = (uint32_t)s->n_tiles;
     free(centres);
+    free(scratch);
     return err;
 }
 
 /* Takes the charge for most of what will be allocated; what that is to the byte is known later. */
 static enum nbx_err charge_first(struct nbx_packed *s)
 {
-    size_t vector = s->padded * sizeof *s->rows + s->tile_bytes / NBX_TILE_ITEMS;
+    size_t vector = s->padded * sizeof *s->rows + s->sketches.bytes / NBX_TILE_ITEMS;
     enum nbx_err err = nbx_budget_take(s->budget, s->n * vector);
     s->charged = err ? 0 : s->n * vector;
     return err;
@@ -322,8 +259,7 @@ static enum nbx_err fill(struct build *b)
 {
     struct nbx_packed *s = b->pack;
     enum nbx_err err;
-    if ((err = nbx_arrange(&b->arrangement, b->items)) || (err = count(b)) || (err = allocate(s)) ||
-        (err = nbx_axes(&s->axes, &s->axes_error, b->items)))
+    if ((err = nbx_arrange(&b->arrangement, b->items)) || (err = count(b)) || (err = allocate(s)))
         return err;
     lay_out(b);
     if ((err = put_items(b)))
@@ -355,8 +291,7 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
                                   .budget = items->budget,
                                   .dim = items->dim,
                                   .padded = nbx_padded(items->dim),
-                                  .tile_bytes = nbx_tile_bytes(items->dim),
-                                  .box_bytes = nbx_tile_bytes(2 * nbx_box_half(items->dim)),
+                                  .sketches.bytes = nbx_sketch_groups(items->dim) * NBX_GROUP_BYTES,
                                   .n = items->n,
                                   .n_pages = count_pages(items)};
     enum nbx_err err = charge_first(b.pack);
@@ -378,17 +313,14 @@ void nbx_packed_release(struct nbx_packed **pack)
         return;
     for (size_t i = 0; s->pages && i < s->n_pages; i++)
         free(s->pages[i]);
-    nbx_pages_free(s->codes, s->n_tiles * s->tile_bytes);
-    nbx_pages_free(s->box_codes, s->n_nodes * s->box_bytes);
+    nbx_pages_free(s->sketches.codes, s->n_tiles * s->sketches.bytes);
+    nbx_pages_free(s->sketches.scales, s->n_tiles * NBX_TILE_SCALES);
     nbx_pages_free(s->rows, s->n_tiles * NBX_TILE_ITEMS * s->padded * sizeof *s->rows);
-    nbx_pages_free(s->cells.codes, s->cells.n_tiles * s->tile_bytes);
-    free(s->axes);
-    free(s->cells.steps);
+    nbx_pages_free(s->cells.centres.codes, s->cells.n_tiles * s->cells.centres.bytes);
+    nbx_pages_free(s->cells.centres.scales, s->cells.n_tiles * NBX_TILE_SCALES);
     free(s->cells.first);
     free(s->cells.infos);
     free(s->cells.spreads);
-    free(s->steps);
-    free(s->box_steps);
     free(s->labels);
     free(s->nodes);
     free(s->node_of_tile);
@@ -401,17 +333,16 @@ void nbx_packed_release(struct nbx_packed **pack)
 static size_t cell_bytes(const struct nbx_packed *s)
 {
     const struct nbx_cells *c = &s->cells;
-    return c->n_tiles * (s->tile_bytes + NBX_TILE_ITEMS + sizeof *c->infos) +
+    return c->n_tiles * (c->centres.bytes + NBX_TILE_SCALES + sizeof *c->infos) +
            c->n * (sizeof *c->first + sizeof *c->spreads);
 }
 
 size_t nbx_packed_bytes_beside(const struct nbx_packed *s)
 {
-    size_t axes = s->axes ? s->dim * s->padded * sizeof *s->axes : 0;
-    size_t bytes = sizeof *s + axes + cell_bytes(s) +
-                   s->n_tiles * (s->tile_bytes + NBX_TILE_ITEMS * (1 + sizeof *s->labels) +
-                                 sizeof *s->node_of_tile) +
-                   s->n_nodes * (s->box_bytes + NBX_NODE_TILES + sizeof *s->nodes) +
+    size_t bytes = sizeof *s + cell_bytes(s) +
+                   s->n_tiles * (s->sketches.bytes + NBX_TILE_SCALES + sizeof *s->node_of_tile) +
+                   s->n_tiles * NBX_TILE_ITEMS * sizeof *s->labels +
+                   s->n_nodes * sizeof *s->nodes +
                    s->n_runs * sizeof *s->runs + s->n_pages * sizeof *s->pages;
     for (size_t i = 0; i < s->n_pages; i++)
         bytes += s->pages[i] ? NBX_LABEL_PAGE * sizeof *s->pages[i] : 0;

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * A pack: items in tiles of 16 under a box each, in the order in which a search wants them.
+ * A pack: items by falling norm, in tiles of 16 sketches.
  *
- * Why:     what a search does not read costs nothing, so two bounds stand before the codes.
- *          Norm: on trained vectors the best items are among the longest, so items go by falling
- *          norm in bands, and a search stops where the next norm cannot beat what it has.
- *          Box: within a band neighbours in direction share a tile, and with the least and the
- *          largest of each of their dimensions, l and h, no item of the tile scores more than
- *              sum over q_d > 0 of q_d h_d  +  sum over q_d < 0 of q_d l_d.
- *          That is an inner product of (max(q, 0), min(q, 0)) with (h, l): so the boxes of 16 tiles
- *          are themselves a tile, of twice the dimensions, scanned like any other. Boxes are taken
- *          along the main axes of the items (eigenvectors of their second moments), where they are
- *          tightest. Measured on trained vectors, 41,000 x 64, k = 100: norms leave 63 % of the
- *          items, boxes 24 %, boxes along the vectors' own dimensions 50 %.
+ * Why:     what a search does not read costs nothing. On trained vectors the best items are among
+ *          the longest, so a search stops where the next norm cannot beat what it has; of what it
+ *          does read it reads the sketches alone, and few vectors.
  *
- *          A node is 16 tiles and the tile of their boxes. A run is nodes of one class of weight,
- *          so that where answers are weighted (by value, say) norm x largest weight falls in each.
- *          An item is known by its label (its catalogue number); its place here is a position,
- *          tile * 16 + lane.
+ *          A node is 16 tiles, whose items share the units of their sketches. A run is nodes of one
+ *          class of weight, so that where answers are weighted (by value, say) norm x largest weight
+ *          falls in each. An item is known by its label (its catalogue number); its place here is a
+ *          position, tile * 16 + lane.
  * Owns:    all below, the vectors copied. Indexes share it, counted by the writer alone.
  * Threads: making, taking and releasing: the writer. Reading: any number.
  * Errors:  NBX_ELIMIT where memory is out.
@@ -26,7 +18,7 @@
 
 #include "engine/base/budget.h"
 #include "engine/base/err.h"
-#include "engine/score/tile.h"
+#include "engine/score/sketch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,9 +33,8 @@
 
 struct nbx_node {
     uint32_t first_tile, n_tiles; /* 1 to 16 */
-    struct nbx_tile_info items;   /* what bounds its tiles */
-    struct nbx_tile_info boxes;   /* and the tile of their boxes */
     float norm_ahead;             /* the largest norm from here to the end of the run */
+    struct nbx_sketch_info items; /* what bounds its items */
 };
 
 struct nbx_node_run {
@@ -54,13 +45,13 @@ struct nbx_node_run {
  * cell's centre says where to look first and, with how far its items spread around it, where not to
  * look if an approximation will do. */
 struct nbx_cells {
-    size_t n;                    /* 0: not partitioned */
-    uint32_t *first;             /* (n + 1) first tile of each */
-    uint8_t *codes, *steps;      /* the centres, packed: (n_tiles, tile bytes), (n_tiles, 16) */
-    struct nbx_tile_info *infos; /* (n_tiles) */
-    size_t n_tiles;              /* n / 16, rounded up */
-    float *spreads;              /* (n) root mean square of |x - centre| / sqrt(dim) */
-    float recalls[NBX_REACHES];  /* what approximate searches found: approximate.h */
+    size_t n;                      /* 0: not partitioned */
+    uint32_t *first;               /* (n + 1) first tile of each */
+    struct nbx_sketches centres;   /* (n_tiles) */
+    struct nbx_sketch_info *infos; /* (n_tiles) */
+    size_t n_tiles;                /* n / 16, rounded up */
+    float *spreads;                /* (n) root mean square of |x - centre| / sqrt(dim) */
+    float recalls[NBX_REACHES];    /* what approximate searches found: approximate.h */
 };
 
 struct nbx_packed {
@@ -68,13 +59,9 @@ struct nbx_packed {
     struct nbx_budget *budget; /* NULL: not charged */
     size_t charged;
     size_t dim, padded;
-    size_t tile_bytes, box_bytes; /* of a tile of items, of one of boxes */
     size_t n;                     /* items */
     size_t n_tiles, n_nodes, n_runs;
-    float *axes;            /* (dim, padded) each row an axis of the boxes; NULL: the dimensions */
-    double axes_error;      /* |axes q . axes x - q . x| is at most this times |q| |x| */
-    uint8_t *codes, *steps; /* (n_tiles, tile_bytes), (n_tiles, 16) */
-    uint8_t *box_codes, *box_steps; /* (n_nodes, box_bytes), (n_nodes, 16) */
+    struct nbx_sketches sketches;   /* (n_tiles) */
     float *rows;                    /* (n_tiles * 16, padded) the vectors by position */
     uint32_t *labels;               /* (n_tiles * 16), NBX_NO_LABEL where empty */
     struct nbx_node *nodes;         /* (n_nodes) */
@@ -106,13 +93,6 @@ void nbx_packed_release(struct nbx_packed **pack);
 size_t nbx_packed_bytes(const struct nbx_packed *s);
 size_t nbx_packed_bytes_beside(const struct nbx_packed *s);
 
-/* Half the length of a box, and of a query for boxes: dim in whole groups. */
-static inline size_t nbx_box_half(size_t dim)
-{
-    return nbx_tile_groups(dim) * NBX_TILE_GROUP;
-}
-/* out (dim, at least) = the vector x (padded) along the pack's axes. */
-void nbx_packed_turn(float *out, const struct nbx_packed *s, const float *x);
 /* Words of one bit per position. */
 static inline size_t nbx_packed_words(const struct nbx_packed *s)
 {

@@ -5,6 +5,7 @@
 
 #define TOGETHER  16 /* queries that go through the nodes side by side */
 #define AT_A_TIME 16 /* nodes of one run before the most promising run is chosen again */
+#define FIRST_NODES 8 /* and more for longer lists: what sets the threshold */
 
 /* A run of one part and how far the search has come in it. */
 struct source {
@@ -33,7 +34,7 @@ static void set_promise(const struct pass *pass, struct source *source)
 {
     const struct nbx_seeker *first = &pass->seekers[0];
     float norm = pack_of(pass, source)->nodes[source->at].norm_ahead;
-    float value = (float)nbx_tile_most(&first->items, norm);
+    float value = (float)nbx_sketch_bound_by_norm(&first->codes, norm);
     if (first->own.transform)
         value = nbx_transform_apply(first->own.transform, value);
     source->promise = value * nbx_seeker_run_cap(first, source->part, source->run);
@@ -78,25 +79,35 @@ static bool is_done(struct nbx_seeker *s, const struct pass *pass, const struct 
     if (source->at == source->end || nbx_seeker_has_enough(s, source->part))
         return true;
     float norm = pack_of(pass, source)->nodes[source->at].norm_ahead;
-    return nbx_tile_most(&s->items, norm) <
+    return nbx_sketch_bound_by_norm(&s->codes, norm) <
            nbx_seeker_least(s, nbx_seeker_run_cap(s, source->part, source->run));
 }
 
 /* The most promising of so many nodes set the thresholds: more for longer lists. */
 static size_t first_nodes(const struct pass *pass)
 {
-    size_t n = 2 * AT_A_TIME + pass->seekers[0].own.k / 4;
-    return n < NBX_VISIT_NODES ? n : NBX_VISIT_NODES;
+    size_t n = FIRST_NODES + pass->seekers[0].own.k / 5;
+    return n < NBX_GUESS_NODES ? n : NBX_GUESS_NODES;
 }
 
-/* The next nodes of a source, for all queries while they are in the cache. */
+/* The next nodes of a source for one query. */
+static void visit(struct nbx_seeker *s, const struct source *source, size_t n, bool begun)
+{
+    if (nbx_seeker_has_enough(s, source->part))
+        return;
+    if (!begun)
+        nbx_seeker_visit_first(s, source->part, source->at, n);
+    for (size_t i = 0; begun && i < n; i++)
+        nbx_seeker_visit_node(s, source->part, source->at + i);
+}
+
+/* The same for all queries while they are in the cache. */
 static void visit_some(struct pass *pass, struct source *source)
 {
     size_t left = source->end - source->at, most = pass->begun ? AT_A_TIME : first_nodes(pass);
     size_t n = left < most ? left : most;
     for (size_t i = 0; i < pass->n; i++)
-        if (!nbx_seeker_has_enough(&pass->seekers[i], source->part))
-            nbx_seeker_visit_nodes(&pass->seekers[i], source->part, source->at, n, !pass->begun);
+        visit(&pass->seekers[i], source, n, pass->begun);
     source->at += (uint32_t)n;
     pass->begun = true;
 }
@@ -172,10 +183,11 @@ static void take_results(struct pass *pass, struct nbx_hit *hits, size_t stride,
 {
     for (size_t i = 0; i < pass->n; i++) {
         struct nbx_seeker *s = &pass->seekers[i];
+        nbx_seeker_visit_postponed(s);
         n_hits[i] = nbx_candidates_finish(&s->candidates, hits + i * stride);
         if (stats) {
             stats->tiles += s->scanned;
-            stats->rescored += s->candidates.rescored;
+            stats->scored += s->scored;
         }
     }
 }

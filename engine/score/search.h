@@ -2,9 +2,9 @@
  * Exact search: the best k items of an index by value, for one query or for many in one pass.
  *
  * The value of an item is  weight * transform(canonical score + addend),  each part optional; ties
- * go by `tie`. The answer equals sorting all items by it, always: a scan of 8-bit codes gives an
- * interval for every score (tile.h), the k-th largest lower end is the threshold, whatever may
- * still reach it is scored canonically, and what need not be read is told by a bound,
+ * go by `tie`. The answer equals sorting all items by it, always: a scan of sketches gives a bound
+ * for every score (sketch.h), what may still reach the value that k items have is scored
+ * canonically, and what need not be read is told by a bound,
  * weight cap * transform(bound on the score + largest addend), that stays below (packed.h).
  *
  * Owns:    nothing: scratch comes from the arena.
@@ -30,8 +30,8 @@ struct nbx_addends {
 
 /* What a search did. */
 struct nbx_search_stats {
-    uint64_t tiles;    /* scanned, of 16 items each */
-    uint64_t rescored; /* canonical scores computed */
+    uint64_t tiles;  /* scanned, of 16 items each */
+    uint64_t scored; /* canonical scores computed */
 };
 
 struct nbx_query {

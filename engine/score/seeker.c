@@ -11,22 +11,41 @@
 /* Fewer eligible than one in this many: their positions are marked first, so that nodes with none
  * are passed over. With more, looking up a bit for each item that is good enough costs less. */
 #define FEW_ELIGIBLE 64
+/* Suspects that wait, beside some for each item wanted: the more, the better is known which of them
+ * are worth scoring; the fewer, the sooner is the threshold raised. */
+#define MORE_SUSPECTS 1024
+
+static bool alloc_suspects(struct nbx_suspects *s, size_t k, struct nbx_arena *arena)
+{
+    *s = (struct nbx_suspects){.room = MORE_SUSPECTS + 4 * k + NBX_NODE_ITEMS};
+    s->expected = nbx_arena_floats(arena, s->room);
+    s->most = nbx_arena_floats(arena, s->room);
+    s->list = nbx_arena_alloc(arena, s->room * sizeof *s->list);
+    s->chosen = nbx_arena_alloc(arena, s->room * sizeof *s->chosen);
+    size_t guesses = (size_t)NBX_GUESS_NODES * NBX_NODE_ITEMS;
+    size_t places = (s->room > guesses ? s->room : guesses) + NBX_TILE_ITEMS;
+    s->places = nbx_arena_alloc(arena, places * sizeof *s->places);
+    return s->expected && s->most && s->list && s->chosen && s->places;
+}
+
+static size_t count_nodes(const struct nbx_index *index)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < index->n_parts; p++)
+        n += index->parts[p].pack->n_nodes;
+    return n;
+}
 
 enum nbx_err nbx_seeker_alloc(struct nbx_seeker *s, const struct nbx_index *index, size_t k,
                               bool grouped, struct nbx_arena *arena)
 {
     *s = (struct nbx_seeker){.index = index};
-    size_t half = nbx_box_half(index->dim);
-    s->codes = nbx_arena_alloc(arena, half);
-    s->boxes = nbx_arena_calloc(arena, index->n_parts, sizeof *s->boxes);
-    s->box_codes = nbx_arena_calloc(arena, index->n_parts, 2 * half);
-    s->turned = nbx_arena_floats(arena, index->padded);
-    s->halves = nbx_arena_floats(arena, 2 * half);
-    s->promises = nbx_arena_floats(arena, NBX_VISIT_NODES * NBX_NODE_TILES);
-    s->open = nbx_arena_calloc(arena, NBX_VISIT_NODES, sizeof *s->open);
-    return s->codes && s->boxes && s->box_codes && s->turned && s->halves && s->promises && s->open
-               ? nbx_candidates_alloc(&s->candidates, k, grouped, arena)
-               : NBX_ELIMIT;
+    s->room = nbx_arena_alloc(arena, index->padded);
+    s->guessed = nbx_arena_floats(arena, (size_t)NBX_GUESS_NODES * NBX_NODE_ITEMS);
+    s->tops = nbx_arena_floats(arena, (size_t)NBX_GUESS_NODES * NBX_TILE_ITEMS);
+    s->postponed = nbx_arena_alloc(arena, count_nodes(index) * sizeof *s->postponed);
+    bool all = s->room && s->postponed && s->guessed && s->tops && alloc_suspects(&s->suspects, k, arena);
+    return all ? nbx_candidates_alloc(&s->candidates, k, grouped, arena) : NBX_ELIMIT;
 }
 
 static size_t count_eligible(const struct nbx_seeker *s)
@@ -96,33 +115,6 @@ static enum nbx_err choose_seen(struct nbx_seeker *s, struct nbx_arena *arena)
     return s->seen ? NBX_OK : NBX_ELIMIT;
 }
 
-/* The query for the boxes of one part. */
-static void quantise_for_boxes(struct nbx_seeker *s, size_t part)
-{
-    const struct nbx_packed *pack = s->index->parts[part].pack;
-    size_t dim = s->index->dim, half = nbx_box_half(dim);
-    const float *q = s->own.vector;
-    if (pack->axes) {
-        nbx_packed_turn(s->turned, pack, q);
-        q = s->turned;
-    }
-    for (size_t d = 0; d < half; d++) {
-        float x = d < dim ? q[d] : 0;
-        s->halves[d] = x > 0 ? x : 0;
-        s->halves[half + d] = x < 0 ? x : 0;
-    }
-    nbx_tile_quantise(&s->boxes[part], s->box_codes + part * 2 * half, s->halves, 2 * half,
-                      s->own.kernel->code_max);
-    s->boxes[part].rounding += pack->axes_error;
-}
-
-static void quantise(struct nbx_seeker *s)
-{
-    nbx_tile_quantise(&s->items, s->codes, s->own.vector, s->index->dim, s->own.kernel->code_max);
-    for (size_t p = 0; p < s->index->n_parts; p++)
-        quantise_for_boxes(s, p);
-}
-
 enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *query,
                               const struct nbx_seeker *beside, struct nbx_arena *arena)
 {
@@ -138,9 +130,12 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
         s->own.transform = NULL;
     s->least_cap = -1;
     s->addends = NULL;
-    s->scanned = 0;
-    nbx_candidates_begin(&s->candidates, &s->own, s->own.k, s->index->padded);
-    quantise(s);
+    s->scanned = s->scored = 0;
+    s->suspects.n = s->n_postponed = 0;
+    s->suspects.wait = NBX_SUSPECTS_WAIT;
+    s->shaped = s->own.transform || s->own.weights || (query->addends && query->addends->n);
+    nbx_candidates_begin(&s->candidates, &s->own, s->own.k);
+    nbx_sketch_quantise(&s->codes, s->room, s->own.vector, s->index->dim);
     enum nbx_err err = choose_words(s, beside, arena);
     if (!err)
         err = choose_seen(s, arena);

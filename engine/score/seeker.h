@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * One query on its way through an index: its codes, its threshold, its candidates.
+ * One query on its way through an index: its codes, its suspects, its candidates.
+ *
+ * Why:     of the items that a sketch leaves in doubt the threshold of a moment later leaves many
+ *          out. So they wait as suspects; now and then those that are expected to be best are
+ *          scored, which raises the threshold for all, and in the end what is still in doubt.
  *
  * Owns:    nothing: memory is the arena's.
  * Threads: one at a time.
@@ -21,26 +25,50 @@ struct nbx_addend_tiles {
     size_t n;
 };
 
+/* With so many more suspects the best of them are scored. */
+#define NBX_SUSPECTS_WAIT 48
+
+/* Where an item stands. */
+struct nbx_suspect {
+    uint32_t part, position;
+};
+
+/* Items that may be answers by what is known of them. */
+struct nbx_suspects {
+    float *expected; /* (n) of (room) the value as the sketch has it */
+    float *most;     /* (n) what the value cannot exceed */
+    struct nbx_suspect *list, *chosen; /* (n); those being scored */
+    uint32_t *places; /* (NBX_GUESS_NODES * 256, at least room, + 16) scratch */
+    size_t n, room;
+    size_t wait; /* with so many the best are scored */
+};
+
+/* Tiles of a node, a bit each, of which only the items expected from `taken_from` up were taken. */
+struct nbx_postponed {
+    uint32_t part, node, tiles;
+    float taken_from;
+};
+
 struct nbx_seeker {
     const struct nbx_query *query;
     const struct nbx_index *index;
     struct nbx_query own;         /* the query with its defaults filled in */
-    struct nbx_tile_query items;  /* the query for tiles of items */
-    struct nbx_tile_query *boxes; /* (n_parts) and for those of boxes: each has axes of its own */
-    int8_t *codes;                /* (nbx_box_half) */
-    int8_t *box_codes;            /* (n_parts, 2 * nbx_box_half) */
-    float *turned;                /* (padded) the query along a part's axes */
-    float *halves;                /* (2 * nbx_box_half) max(q, 0), min(q, 0) of that */
+    struct nbx_sketch_query codes; /* the query for sketches */
+    int8_t *room; /* (padded) its codes */
+    struct nbx_suspects suspects;
     struct nbx_candidates candidates;
+    bool shaped; /* a value is not the score itself */
+    struct nbx_postponed *postponed; /* (n_postponed), room for every node of the index */
+    size_t n_postponed;
     uint64_t **words; /* (n_parts) eligible positions, a bit each; NULL: bits are looked up */
     struct nbx_addend_tiles *addends; /* (n_parts); NULL: none */
     uint64_t **seen; /* (n_parts) tiles visited out of turn, a bit each; NULL: none */
     /* The least score that can reach the threshold at the cap last asked for. */
     float least_cap, least_threshold;
     double least;
-    uint64_t scanned; /* tiles of items */
-    float *promises;  /* (NBX_VISIT_NODES, 16) what a tile's items may score */
-    uint32_t *open;   /* (NBX_VISIT_NODES) tiles still to be visited, a bit each */
+    uint64_t scanned, scored; /* tiles, items */
+    float *guessed; /* (NBX_GUESS_NODES * 256) scores of the first nodes */
+    float *tops;    /* (NBX_GUESS_NODES * 16) the best of each lane of a node's tiles */
 };
 
 /* Memory for queries of up to k. */
@@ -51,12 +79,34 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
                               const struct nbx_seeker *beside, struct nbx_arena *arena);
 /* The least score, addend included, with which an item of weight up to cap may still enter. */
 double nbx_seeker_least(struct nbx_seeker *s, float cap);
-/* Looks at up to NBX_VISIT_NODES nodes side by side: their boxes, then the tiles that may hold
- * something; best_first: the most promising tiles before the others, so that the threshold is soon
- * near what it will be. */
-#define NBX_VISIT_NODES 64
-void nbx_seeker_visit_nodes(struct nbx_seeker *s, size_t part, size_t first, size_t n,
-                            bool best_first);
+/* Looks at the items of a node that its norm does not leave out. */
+void nbx_seeker_visit_node(struct nbx_seeker *s, size_t part, size_t node);
+/* The same of up to NBX_GUESS_NODES nodes where there is no threshold yet: those items are scored
+ * first of which most is expected, so that the threshold is soon near what it will be. */
+#define NBX_GUESS_NODES 64
+void nbx_seeker_visit_first(struct nbx_seeker *s, size_t part, size_t first, size_t n);
+/* What is known of an item: -FLT_MAX and infinity where nothing is. */
+struct nbx_suspicion {
+    float expected, most;
+};
+/* From scores to values. */
+void nbx_seeker_shape(const struct nbx_seeker *s, const struct nbx_suspect *suspect,
+                      struct nbx_suspicion *about);
+/* There is room: nbx_seeker_relieve. */
+void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
+                        const struct nbx_suspicion *about);
+/* Scores those of which most is expected. */
+void nbx_seeker_score_best(struct nbx_seeker *s);
+/* Scores the best of the guessed scores (n), whose lanes' best are known and whose items stand side by side from `position` on, and
+ * takes these out: no number remains in their place. Returns a guess from which up all are scored,
+ * infinity where not all are of some that seem alike. */
+float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t position, size_t n);
+/* Makes room for the suspects of NBX_NODE_ITEMS more where there is none: scores the best. */
+void nbx_seeker_relieve(struct nbx_seeker *s);
+/* Decides on every suspect. */
+void nbx_seeker_settle(struct nbx_seeker *s);
+/* After all others: what was left to the end, and then nobody is a suspect any more. */
+void nbx_seeker_visit_postponed(struct nbx_seeker *s);
 /* Visits a tile out of turn; a node leaves it out later. */
 void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile);
 /* Notes where a query's addends fall. Before any visit. */

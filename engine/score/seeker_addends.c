@@ -80,7 +80,7 @@ static struct promise *gather_promises(const struct nbx_seeker *s, size_t *n,
         const struct nbx_packed *pack = s->index->parts[p].pack;
         for (size_t i = 0; i < a->n; i++) {
             uint32_t node = pack->node_of_tile[a->tiles[i]];
-            double most = nbx_tile_most(&s->items, pack->nodes[node].items.norm) + a->most[i];
+            double most = nbx_sketch_bound_by_norm(&s->codes, pack->nodes[node].items.norm) + a->most[i];
             heap[(*n)++] =
                 (struct promise){most + fabs(most) * NBX_VALUE_SLACK,
                                  nbx_seeker_node_cap(s, p, node), (uint32_t)p, a->tiles[i]};
@@ -89,6 +89,14 @@ static struct promise *gather_promises(const struct nbx_seeker *s, size_t *n,
     for (size_t i = *n / 2; heap && i-- > 0;)
         sift_down(heap, *n, i);
     return heap;
+}
+
+/* The threshold must keep up, or all tiles are visited. */
+static void visit_early(struct nbx_seeker *s, size_t part, size_t tile)
+{
+    nbx_seeker_visit_early(s, part, tile);
+    if (s->suspects.n > s->own.k / 2 + NBX_TILE_ITEMS)
+        nbx_seeker_settle(s);
 }
 
 enum nbx_err nbx_seeker_visit_addends(struct nbx_seeker *s, struct nbx_arena *arena)
@@ -100,7 +108,7 @@ enum nbx_err nbx_seeker_visit_addends(struct nbx_seeker *s, struct nbx_arena *ar
     while (n > 0) {
         struct promise top = heap[0];
         if (top.most >= nbx_seeker_least(s, top.cap))
-            nbx_seeker_visit_early(s, top.part, top.tile);
+            visit_early(s, top.part, top.tile);
         else if (!s->own.weights) /* one cap for all: the rest promises less */
             break;
         heap[0] = heap[--n];

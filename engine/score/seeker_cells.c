@@ -34,17 +34,16 @@ static struct cell *gather(const struct nbx_seeker *s, const struct nbx_packed *
 {
     const struct nbx_cells *cells = &pack->cells;
     struct cell *heap = nbx_arena_alloc(arena, cells->n * sizeof *heap);
-    float scores[NBX_NODE_ITEMS];
+    float scores[NBX_TILE_ITEMS];
     uint16_t passed[NBX_NODE_TILES];
     for (size_t i = 0; heap && i < cells->n; i++) {
         size_t tile = i / NBX_TILE_ITEMS, lane = i % NBX_TILE_ITEMS;
         if (lane == 0) {
-            struct nbx_tiles centres = {cells->codes + tile * pack->tile_bytes,
-                                        cells->steps + tile * NBX_TILE_ITEMS, pack->tile_bytes};
-            s->own.kernel->scan(scores, passed, &centres, 1, &s->items.codes, -INFINITY);
+            struct nbx_sketches centres = nbx_sketches_at(&cells->centres, tile);
+            s->own.kernel->sketch(scores, passed, &centres, 1, &s->codes.codes, 0, 0);
         }
-        double scale = s->items.unit * cells->infos[tile].unit;
-        double around = reach * s->items.norm * cells->spreads[i];
+        double scale = s->codes.unit * cells->infos[tile].unit;
+        double around = reach * s->codes.norm * cells->spreads[i];
         heap[i] = (struct cell){(float)(scores[lane] * scale + around), (uint32_t)i};
     }
     for (size_t i = cells->n / 2; heap && i-- > 0;)
@@ -71,6 +70,7 @@ static enum nbx_err visit_part(struct nbx_seeker *s, size_t part, struct nbx_are
         if (heap[0].expected < nbx_seeker_least(s, cap))
             break;
         visit_cell(s, part, heap[0].no);
+        nbx_seeker_settle(s);
         heap[0] = heap[--n];
         sift_down(heap, n, 0);
     }

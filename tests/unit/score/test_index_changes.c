@@ -281,9 +281,10 @@ Test(index_changes, a_pack_is_the_same_for_any_number_of_threads)
         cr_assert_eq(some->n_tiles, one->n_tiles);
         cr_assert_eq(some->n_nodes, one->n_nodes);
         size_t positions = one->n_tiles * NBX_TILE_ITEMS;
-        cr_assert_arr_eq(some->codes, one->codes, one->n_tiles * one->tile_bytes);
-        cr_assert_arr_eq(some->steps, one->steps, positions);
-        cr_assert_arr_eq(some->box_codes, one->box_codes, one->n_nodes * one->box_bytes);
+        cr_assert_arr_eq(some->sketches.codes, one->sketches.codes,
+                         one->n_tiles * one->sketches.bytes);
+        cr_assert_arr_eq(some->sketches.scales, one->sketches.scales,
+                         one->n_tiles * NBX_TILE_SCALES);
         cr_assert_arr_eq(some->rows, one->rows, positions * one->padded * sizeof *one->rows);
         cr_assert_arr_eq(some->labels, one->labels, positions * sizeof *one->labels);
         cr_assert_arr_eq(some->nodes, one->nodes, one->n_nodes * sizeof *one->nodes);

@@ -156,7 +156,7 @@ Test(search, no_items_of_enormous_ones)
     struct nbx_search_stats stats = {0};
     size_t n;
     cr_assert_eq(nbx_search(world.index, &q, arena, got, &n, &stats), NBX_OK);
-    cr_expect_eq(stats.tiles + stats.rescored, 0);
+    cr_expect_eq(stats.tiles + stats.scored, 0);
     world_free(&world);
 }
 

@@ -117,7 +117,7 @@ Test(search_many, stats_add_up)
     }
     struct nbx_search_results results = {many, 10, n_many};
     cr_assert_eq(nbx_search_many(world.index, queries, 2, arena, &results, &all), NBX_OK);
-    cr_expect(all.rescored >= 20 && sum.rescored >= 20);
+    cr_expect(all.scored >= 20 && sum.scored >= 20);
     cr_expect(all.tiles >= 2 && all.tiles <= 2 * (3000 / NBX_TILE_ITEMS + 64));
     world_free(&world);
 }

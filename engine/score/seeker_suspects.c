@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ * Suspects of a search: who waits, who is scored first, who is left out.
+ */
+#include "engine/score/seeker.h"
+
+#include "engine/score/dot.h"
+
+#include <float.h>
+#include <math.h>
+
+/* Memory is asked for so many lines of vectors ahead. */
+#define LINES_AHEAD 32
+
+float nbx_query_value(const struct nbx_query *query, uint32_t label, float score, float addend)
+{
+    float value = query->addends ? score + addend : score;
+    if (isnan(value))
+        return -INFINITY;
+    if (query->transform)
+        value = nbx_transform_apply(query->transform, value);
+    if (query->weights)
+        value *= nbx_weight_of(query->weights, label);
+    return isnan(value) ? -INFINITY : value; /* infinity times weight 0 */
+}
+
+static const struct nbx_packed *pack_of(const struct nbx_seeker *s, const struct nbx_suspect *x)
+{
+    return s->index->parts[x->part].pack;
+}
+
+static float addend_of(const struct nbx_seeker *s, const struct nbx_suspect *x)
+{
+    if (!s->addends)
+        return 0;
+    const struct nbx_addend_tiles *a = &s->addends[x->part];
+    uint32_t slot = a->slots[x->position / NBX_TILE_ITEMS];
+    return slot ? a->values[(slot - 1) * NBX_TILE_ITEMS + x->position % NBX_TILE_ITEMS] : 0;
+}
+
+/* A value is not falling in the score, up to roundings: the slack is for those. */
+static void shape_most(const struct nbx_seeker *s, uint32_t label, float addend, float *most)
+{
+    if (addend != 0) {
+        double sum = (double)*most + addend;
+        *most = (float)(sum + (fabs(sum) + fabs((double)addend)) * NBX_VALUE_SLACK);
+    }
+    if (!(*most <= FLT_MAX)) { /* beyond the floats nothing is known */
+        *most = INFINITY;
+        return;
+    }
+    if (s->own.transform) {
+        *most = nbx_transform_apply(s->own.transform, *most);
+        *most += fabsf(*most) * (float)NBX_VALUE_SLACK;
+    }
+    if (s->own.weights) {
+        *most *= nbx_weight_of(s->own.weights, label);
+        *most += fabsf(*most) * (float)NBX_VALUE_SLACK;
+    }
+}
+
+void nbx_seeker_shape(const struct nbx_seeker *s, const struct nbx_suspect *suspect,
+                      struct nbx_suspicion *about)
+{
+    if (!s->shaped)
+        return;
+    uint32_t label = pack_of(s, suspect)->labels[suspect->position];
+    float addend = addend_of(s, suspect);
+    about->expected = nbx_query_value(&s->own, label, about->expected, addend);
+    shape_most(s, label, addend, &about->most);
+}
+
+void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
+                        const struct nbx_suspicion *about)
+{
+    struct nbx_suspects *list = &s->suspects;
+    list->list[list->n] = *suspect;
+    list->expected[list->n] = about->expected;
+    list->most[list->n++] = about->most;
+}
+
+static void fetch_item(const struct nbx_packed *pack, size_t position)
+{
+    const float *row = pack->rows + position * pack->padded;
+    __builtin_prefetch(&pack->labels[position]);
+    for (size_t d = 0; d < pack->padded; d += NBX_LANES)
+        __builtin_prefetch(row + d);
+}
+
+static void score_one(struct nbx_seeker *s, const struct nbx_suspect *x)
+{
+    const struct nbx_packed *pack = pack_of(s, x);
+    const struct nbx_query *q = &s->own;
+    struct nbx_candidate c = {.label = pack->labels[x->position]};
+    float score = q->kernel->dot(q->vector, nbx_packed_row(pack, x->position), pack->padded);
+    c.value = nbx_query_value(q, c.label, score, addend_of(s, x));
+    s->scored++;
+    if (c.value < s->candidates.threshold || (q->admits && !q->admits(q->admits_ctx, c.label)))
+        return;
+    c.group = q->group ? q->group(q->tie_ctx, c.label) : 0;
+    nbx_candidates_offer(&s->candidates, c);
+}
+
+/* Scores the chosen (n). */
+static void score_chosen(struct nbx_seeker *s, size_t n)
+{
+    const struct nbx_suspect *chosen = s->suspects.chosen;
+    size_t ahead = 1 + LINES_AHEAD * NBX_LANES / s->index->padded;
+    for (size_t i = 0; i < n && i < ahead; i++)
+        fetch_item(pack_of(s, &chosen[i]), chosen[i].position);
+    for (size_t i = 0; i < n; i++) {
+        if (i + ahead < n)
+            fetch_item(pack_of(s, &chosen[i + ahead]), chosen[i + ahead].position);
+        score_one(s, &chosen[i]);
+    }
+}
+
+/* A value that `wanted` of x (n) reach, and few more. */
+static float cut_for(const struct nbx_seeker *s, const float *x, size_t n, size_t wanted)
+{
+    float high = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        high = x[i] > high ? x[i] : high;
+    float low = high - 2 * fabsf(high);
+    if (wanted >= n || !(low < high) || s->own.kernel->at_least(x, n, low) < wanted)
+        return -INFINITY;
+    return nbx_reached_by(s->own.kernel, x, n, wanted, (const float[]){low, high});
+}
+
+/* How many to score of those that seem best: as many as are wanted and some where there is no
+ * threshold yet, else enough to raise it. */
+static size_t enough(const struct nbx_seeker *s)
+{
+    size_t k = s->own.k;
+    return s->candidates.threshold > -INFINITY ? k / 3 + 8 : k + k / 2 + 8;
+}
+
+float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t position, size_t n)
+{
+    struct nbx_suspects *list = &s->suspects;
+    float cut = cut_for(s, s->tops, n / NBX_NODE_TILES, enough(s));
+    size_t found = s->own.kernel->reaching(list->places, s->guessed, n, cut);
+    bool all = found <= list->room;
+    found = all ? found : list->room;
+    for (size_t i = 0; i < found; i++) {
+        uint32_t at = list->places[i];
+        list->chosen[i] = (struct nbx_suspect){(uint32_t)part, (uint32_t)position + at};
+        s->guessed[at] = NAN;
+    }
+    score_chosen(s, found);
+    nbx_candidates_tighten(&s->candidates);
+    return all ? cut : INFINITY;
+}
+
+/* Keeps the suspects that may still reach the threshold. */
+static void drop_beaten(struct nbx_seeker *s)
+{
+    struct nbx_suspects *list = &s->suspects;
+    size_t n = s->own.kernel->reaching(list->places, list->most, list->n, s->candidates.threshold);
+    for (size_t i = 0; i < n && n < list->n; i++) {
+        uint32_t from = list->places[i];
+        list->expected[i] = list->expected[from];
+        list->most[i] = list->most[from];
+        list->list[i] = list->list[from];
+    }
+    list->n = n;
+}
+
+void nbx_seeker_score_best(struct nbx_seeker *s)
+{
+    struct nbx_suspects *list = &s->suspects;
+    float cut = cut_for(s, list->expected, list->n, enough(s));
+    size_t n = s->own.kernel->reaching(list->places, list->expected, list->n, cut);
+    for (size_t i = 0; i < n; i++) {
+        list->chosen[i] = list->list[list->places[i]];
+        list->most[list->places[i]] = NAN; /* below any threshold */
+    }
+    score_chosen(s, n);
+    nbx_candidates_tighten(&s->candidates);
+    drop_beaten(s);
+}
+
+void nbx_seeker_settle(struct nbx_seeker *s)
+{
+    while (s->suspects.n > 0)
+        nbx_seeker_score_best(s);
+}
+
+void nbx_seeker_relieve(struct nbx_seeker *s)
+{
+    struct nbx_suspects *list = &s->suspects;
+    if (list->n < list->wait)
+        return;
+    nbx_seeker_score_best(s);
+    if (list->n + NBX_NODE_ITEMS > list->room)
+        nbx_seeker_settle(s);
+    size_t wait = list->n + NBX_SUSPECTS_WAIT;
+    list->wait = wait + NBX_NODE_ITEMS < list->room ? wait : list->room - NBX_NODE_ITEMS;
+}
