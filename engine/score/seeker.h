@@ -97,10 +97,10 @@ void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
                         const struct nbx_suspicion *about);
 /* Scores those of which most is expected. */
 void nbx_seeker_score_best(struct nbx_seeker *s);
-/* Scores the best of the guessed scores (n), whose lanes' best are known and whose items stand side by side from `position` on, and
- * takes these out: no number remains in their place. Returns a guess from which up all are scored,
- * infinity where not all are of some that seem alike. */
-float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t position, size_t n);
+/* Scores the best of the guessed scores of n nodes from `first` on, and takes these out: no number
+ * remains in their place. Returns a value from which up all are scored, infinity where there is
+ * none: not all are scored of some that seem alike, or values are not scores. */
+float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t first, size_t n);
 /* Makes room for the suspects of NBX_NODE_ITEMS more where there is none: scores the best. */
 void nbx_seeker_relieve(struct nbx_seeker *s);
 /* Decides on every suspect. */

@@ -134,21 +134,23 @@ static size_t enough(const struct nbx_seeker *s)
     return s->candidates.threshold > -INFINITY ? k / 3 + 8 : k + k / 2 + 8;
 }
 
-float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t position, size_t n)
+float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t first, size_t n)
 {
     struct nbx_suspects *list = &s->suspects;
-    float cut = cut_for(s, s->tops, n / NBX_NODE_TILES, enough(s));
-    size_t found = s->own.kernel->reaching(list->places, s->guessed, n, cut);
+    const struct nbx_node *nodes = s->index->parts[part].pack->nodes + first;
+    float cut = cut_for(s, s->tops, n * NBX_TILE_ITEMS, enough(s));
+    size_t found = s->own.kernel->reaching(list->places, s->guessed, n * NBX_NODE_ITEMS, cut);
     bool all = found <= list->room;
     found = all ? found : list->room;
     for (size_t i = 0; i < found; i++) {
-        uint32_t at = list->places[i];
-        list->chosen[i] = (struct nbx_suspect){(uint32_t)part, (uint32_t)position + at};
+        uint32_t at = list->places[i], tile = nodes[at / NBX_NODE_ITEMS].first_tile;
+        list->chosen[i] = (struct nbx_suspect){
+            (uint32_t)part, tile * NBX_TILE_ITEMS + at % (uint32_t)NBX_NODE_ITEMS};
         s->guessed[at] = NAN;
     }
     score_chosen(s, found);
     nbx_candidates_tighten(&s->candidates);
-    return all ? cut : INFINITY;
+    return all && !s->shaped ? cut : INFINITY; /* what is postponed is told by its value */
 }
 
 /* Keeps the suspects that may still reach the threshold. */

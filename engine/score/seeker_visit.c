@@ -53,7 +53,8 @@ struct scan {
     size_t first_tile;
     struct nbx_sketch_bound bound;
     float threshold, slack;
-    float from, below; /* suspected are items that are expected between */
+    float from;        /* only items expected from here up become suspects */
+    float taken_from;  /* from here up they did already; no number: none did */
 };
 
 /* The items of a tile that passed the scan, a bit each. */
@@ -71,8 +72,9 @@ static void suspect_items(struct nbx_seeker *s, const struct scan *scan, size_t 
         double most = expected + scan->bound.slack * (errors[lane] + 1) + scan->bound.error;
         struct nbx_suspicion about = {expected, (float)most};
         nbx_seeker_shape(s, &x, &about);
-        if (about.expected >= scan->from && about.expected < scan->below)
-            nbx_seeker_suspect(s, &x, &about);
+        if (about.expected < scan->from || about.expected >= scan->taken_from)
+            continue;
+        nbx_seeker_suspect(s, &x, &about);
     }
 }
 
@@ -133,7 +135,7 @@ static struct scan begin_scan(struct nbx_seeker *s, size_t part, size_t at, doub
                         .first_tile = node->first_tile,
                         .bound = nbx_sketch_bound(&s->codes, &node->items),
                         .from = -INFINITY,
-                        .below = INFINITY};
+                        .taken_from = NAN};
     nbx_seeker_relieve(s);
     scan_limits(&scan.bound, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), addend,
                 &scan.threshold, &scan.slack);
@@ -221,7 +223,7 @@ void nbx_seeker_visit_postponed(struct nbx_seeker *s)
         if (!may_hold(s, p->part, p->node))
             continue;
         struct scan scan = begin_scan(s, p->part, p->node, 0);
-        scan.below = p->taken_from;
+        scan.taken_from = p->taken_from;
         scan_tiles(s, &scan, p->tiles, false);
     }
     s->n_postponed = 0;
@@ -313,8 +315,7 @@ void nbx_seeker_visit_first(struct nbx_seeker *s, size_t part, size_t first, siz
     for (size_t i = 0; i < n; i++)
         guess_node(s, part, first + i, s->guessed + i * NBX_NODE_ITEMS,
                    s->tops + i * NBX_TILE_ITEMS);
-    size_t position = (size_t)s->index->parts[part].pack->nodes[first].first_tile * NBX_TILE_ITEMS;
-    float cut = nbx_seeker_score_guessed(s, part, position, n * NBX_NODE_ITEMS);
+    float cut = nbx_seeker_score_guessed(s, part, first, n);
     for (size_t i = 0; i < n; i++)
         suspect_guessed(s, part, first + i, s->guessed + i * NBX_NODE_ITEMS, cut);
 }
