@@ -37,7 +37,7 @@ enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool group
         c->groups = nbx_arena_calloc(arena, c->n_groups, sizeof *c->groups);
     }
     return c->list && c->values && c->hits && (!grouped || (c->scratch && c->groups)) ? NBX_OK
-                                                                                    : NBX_ELIMIT;
+                                                                                      : NBX_ELIMIT;
 }
 
 void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k)

@@ -30,11 +30,11 @@ struct nbx_candidates {
     size_t k;
     struct nbx_candidate *list; /* (n) of (room) */
     size_t n, room;
-    size_t tighten_at;    /* n at which the threshold is set anew */
-    float threshold;      /* k items (of different groups) reach it; -Inf: fewer so far */
-    float *values;        /* (n) of (room) those of the list, side by side */
-    float highest;        /* of all values seen */
-    struct nbx_hit *hits; /* (2, room) for sorting them in the end */
+    size_t tighten_at;             /* n at which the threshold is set anew */
+    float threshold;               /* k items (of different groups) reach it; -Inf: fewer so far */
+    float *values;                 /* (n) of (room) those of the list, side by side */
+    float highest;                 /* of all values seen */
+    struct nbx_hit *hits;          /* (2, room) for sorting them in the end */
     struct nbx_group_best *groups; /* (n_groups, a power of 2); NULL: the query has none */
     size_t n_groups;
     float *scratch; /* (room) with groups: one value per group */

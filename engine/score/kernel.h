@@ -23,8 +23,9 @@ struct nbx_kernel {
     /* Of up to 16 tiles side by side, those wanted, a bit each. out (16, 16): the sum over the
      * dimensions of the query's code times (2 c - 15), times the vector's step, as floats; exact up
      * to two roundings. Then as `pass`. */
-    unsigned (*sketch)(float *out, uint16_t *passed, const struct nbx_sketches *tiles, uint32_t wanted,
-                       const struct nbx_codes *query, float slack, float threshold);
+    unsigned (*sketch)(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
+                       uint32_t wanted, const struct nbx_codes *query, float slack,
+                       float threshold);
     /* passed (16): for which of a wanted tile's scores (16, 16) score + slack * error factor >=
      * threshold, a bit each. Returns how many they are. */
     unsigned (*pass)(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,

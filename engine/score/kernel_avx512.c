@@ -83,9 +83,8 @@ AVX512 static inline uint32_t pass_tile(__m512 score, const uint8_t *scales, flo
     return _mm512_cmp_ps_mask(_mm512_add_ps(score, error), _mm512_set1_ps(threshold), _CMP_GE_OQ);
 }
 
-AVX512 static unsigned pass(uint16_t *passed, const float *scores,
-                            const struct nbx_sketches *tiles, uint32_t wanted, float slack,
-                            float threshold)
+AVX512 static unsigned pass(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
+                            uint32_t wanted, float slack, float threshold)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {

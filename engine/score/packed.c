@@ -59,8 +59,8 @@ static enum nbx_err allocate(struct nbx_packed *s)
     s->node_of_tile = calloc(s->n_tiles + 1, sizeof *s->node_of_tile);
     s->runs = calloc(s->n_runs + 1, sizeof *s->runs);
     s->pages = calloc(s->n_pages + 1, sizeof *s->pages);
-    if (!s->sketches.codes || !s->sketches.scales || !s->rows || !s->labels ||
-        !s->nodes || !s->node_of_tile || !s->runs || !s->pages)
+    if (!s->sketches.codes || !s->sketches.scales || !s->rows || !s->labels || !s->nodes ||
+        !s->node_of_tile || !s->runs || !s->pages)
         return NBX_ELIMIT;
     memset(s->labels, 0xFF, (positions + 1) * sizeof *s->labels);
     return NBX_OK;
@@ -341,8 +341,7 @@ size_t nbx_packed_bytes_beside(const struct nbx_packed *s)
 {
     size_t bytes = sizeof *s + cell_bytes(s) +
                    s->n_tiles * (s->sketches.bytes + NBX_TILE_SCALES + sizeof *s->node_of_tile) +
-                   s->n_tiles * NBX_TILE_ITEMS * sizeof *s->labels +
-                   s->n_nodes * sizeof *s->nodes +
+                   s->n_tiles * NBX_TILE_ITEMS * sizeof *s->labels + s->n_nodes * sizeof *s->nodes +
                    s->n_runs * sizeof *s->runs + s->n_pages * sizeof *s->pages;
     for (size_t i = 0; i < s->n_pages; i++)
         bytes += s->pages[i] ? NBX_LABEL_PAGE * sizeof *s->pages[i] : 0;

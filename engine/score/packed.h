@@ -6,8 +6,8 @@
  *          does read it reads the sketches alone, and few vectors.
  *
  *          A node is 16 tiles, whose items share the units of their sketches. A run is nodes of one
- *          class of weight, so that where answers are weighted (by value, say) norm x largest weight
- *          falls in each. An item is known by its label (its catalogue number); its place here is a
+ *          class of weight, so that where answers are weighted (by value, say) norm x largest
+ * weight falls in each. An item is known by its label (its catalogue number); its place here is a
  *          position, tile * 16 + lane.
  * Owns:    all below, the vectors copied. Indexes share it, counted by the writer alone.
  * Threads: making, taking and releasing: the writer. Reading: any number.
@@ -59,14 +59,14 @@ struct nbx_packed {
     struct nbx_budget *budget; /* NULL: not charged */
     size_t charged;
     size_t dim, padded;
-    size_t n;                     /* items */
+    size_t n; /* items */
     size_t n_tiles, n_nodes, n_runs;
-    struct nbx_sketches sketches;   /* (n_tiles) */
-    float *rows;                    /* (n_tiles * 16, padded) the vectors by position */
-    uint32_t *labels;               /* (n_tiles * 16), NBX_NO_LABEL where empty */
-    struct nbx_node *nodes;         /* (n_nodes) */
-    uint32_t *node_of_tile;         /* (n_tiles) */
-    struct nbx_node_run *runs;      /* (n_runs) */
+    struct nbx_sketches sketches; /* (n_tiles) */
+    float *rows;                  /* (n_tiles * 16, padded) the vectors by position */
+    uint32_t *labels;             /* (n_tiles * 16), NBX_NO_LABEL where empty */
+    struct nbx_node *nodes;       /* (n_nodes) */
+    uint32_t *node_of_tile;       /* (n_tiles) */
+    struct nbx_node_run *runs;    /* (n_runs) */
     struct nbx_cells cells;
     uint32_t **pages; /* (n_pages) position by label; NULL: no label of that page */
     size_t n_pages;
@@ -109,6 +109,20 @@ static inline uint32_t nbx_packed_find(const struct nbx_packed *s, uint32_t labe
     const uint32_t *page =
         label / NBX_LABEL_PAGE < s->n_pages ? s->pages[label / NBX_LABEL_PAGE] : NULL;
     return page ? page[label % NBX_LABEL_PAGE] : NBX_NO_POSITION;
+}
+/* Asks memory for an item that is about to be scored. */
+static inline void nbx_packed_fetch(const struct nbx_packed *s, uint32_t position)
+{
+    const float *row = s->rows + position * s->padded;
+    __builtin_prefetch(&s->labels[position]);
+    for (size_t d = 0; d < s->padded; d += 16)
+        __builtin_prefetch(row + d);
+}
+/* Asks memory for what nbx_packed_find will read. */
+static inline void nbx_packed_fetch_place(const struct nbx_packed *s, uint32_t label)
+{
+    if (label / NBX_LABEL_PAGE < s->n_pages && s->pages[label / NBX_LABEL_PAGE])
+        __builtin_prefetch(&s->pages[label / NBX_LABEL_PAGE][label % NBX_LABEL_PAGE]);
 }
 static inline const float *nbx_packed_row(const struct nbx_packed *s, uint32_t position)
 {

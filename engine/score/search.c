@@ -3,9 +3,9 @@
 
 #include "engine/score/seeker.h"
 
-#define TOGETHER  16 /* queries that go through the nodes side by side */
-#define AT_A_TIME 16 /* nodes of one run before the most promising run is chosen again */
-#define FIRST_NODES 8 /* and more for longer lists: what sets the threshold */
+#define TOGETHER    16 /* queries that go through the nodes side by side */
+#define AT_A_TIME   16 /* nodes of one run before the most promising run is chosen again */
+#define FIRST_NODES 8  /* and more for longer lists: what sets the threshold */
 
 /* A run of one part and how far the search has come in it. */
 struct source {
@@ -135,6 +135,17 @@ static void run(struct pass *pass)
     }
 }
 
+/* What a query visits before its turn comes in the pass. */
+static enum nbx_err visit_early(struct nbx_seeker *s, struct nbx_arena *arena)
+{
+    if (s->few) {
+        nbx_seeker_visit_few(s);
+        return NBX_OK;
+    }
+    enum nbx_err err = s->addends ? nbx_seeker_visit_addends(s, arena) : NBX_OK;
+    return !err && s->seen ? nbx_seeker_visit_cells(s, arena) : err;
+}
+
 /* Seekers [0, n) for queries[0, n): one pass. */
 static enum nbx_err search_together(struct pass *pass, const struct nbx_query *queries, size_t n,
                                     struct nbx_arena *arena)
@@ -144,8 +155,7 @@ static enum nbx_err search_together(struct pass *pass, const struct nbx_query *q
     for (size_t i = 0; i < n; i++) {
         struct nbx_seeker *s = &pass->seekers[i];
         if ((err = nbx_seeker_begin(s, &queries[i], i ? s - 1 : NULL, arena)) ||
-            (s->addends && (err = nbx_seeker_visit_addends(s, arena))) ||
-            (s->seen && (err = nbx_seeker_visit_cells(s, arena))))
+            (err = visit_early(s, arena)))
             return err;
     }
     list_sources(pass);

@@ -8,9 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Fewer eligible than one in this many: their positions are marked first, so that nodes with none
- * are passed over. With more, looking up a bit for each item that is good enough costs less. */
-#define FEW_ELIGIBLE 64
 /* Suspects that wait, beside some for each item wanted: the more, the better is known which of them
  * are worth scoring; the fewer, the sooner is the threshold raised. */
 #define MORE_SUSPECTS 1024
@@ -44,56 +41,9 @@ enum nbx_err nbx_seeker_alloc(struct nbx_seeker *s, const struct nbx_index *inde
     s->guessed = nbx_arena_floats(arena, (size_t)NBX_GUESS_NODES * NBX_NODE_ITEMS);
     s->tops = nbx_arena_floats(arena, (size_t)NBX_GUESS_NODES * NBX_TILE_ITEMS);
     s->postponed = nbx_arena_alloc(arena, count_nodes(index) * sizeof *s->postponed);
-    bool all = s->room && s->postponed && s->guessed && s->tops && alloc_suspects(&s->suspects, k, arena);
+    bool all =
+        s->room && s->postponed && s->guessed && s->tops && alloc_suspects(&s->suspects, k, arena);
     return all ? nbx_candidates_alloc(&s->candidates, k, grouped, arena) : NBX_ELIMIT;
-}
-
-static size_t count_eligible(const struct nbx_seeker *s)
-{
-    return s->own.kernel->count(s->own.eligible, s->own.n_eligible / 64);
-}
-
-static void mark_position(struct nbx_seeker *s, uint32_t label)
-{
-    for (size_t p = 0; p < s->index->n_parts; p++) {
-        uint32_t position = nbx_packed_find(s->index->parts[p].pack, label);
-        if (position != NBX_NO_POSITION)
-            s->words[p][position / 64] |= UINT64_C(1) << position % 64;
-    }
-}
-
-/* The few eligible items, by position. */
-static enum nbx_err mark_eligible(struct nbx_seeker *s, struct nbx_arena *arena)
-{
-    s->words = nbx_arena_calloc(arena, s->index->n_parts, sizeof *s->words);
-    for (size_t p = 0; s->words && p < s->index->n_parts; p++) {
-        s->words[p] =
-            nbx_arena_calloc(arena, nbx_packed_words(s->index->parts[p].pack), sizeof *s->words[p]);
-        if (!s->words[p])
-            return NBX_ELIMIT;
-    }
-    if (!s->words)
-        return NBX_ELIMIT;
-    for (size_t w = 0; w < s->own.n_eligible / 64; w++)
-        for (uint64_t bits = s->own.eligible[w]; bits; bits &= bits - 1)
-            mark_position(s, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits));
-    return NBX_OK;
-}
-
-static enum nbx_err choose_words(struct nbx_seeker *s, const struct nbx_seeker *beside,
-                                 struct nbx_arena *arena)
-{
-    s->words = NULL;
-    if (!s->own.eligible)
-        return NBX_OK;
-    if (beside && beside->query->eligible == s->own.eligible &&
-        beside->query->n_eligible == s->own.n_eligible) {
-        s->words = beside->words;
-        return NBX_OK;
-    }
-    if (count_eligible(s) > nbx_index_count(s->index) / FEW_ELIGIBLE)
-        return NBX_OK;
-    return mark_eligible(s, arena);
 }
 
 /* Bits for tiles visited out of turn, where any will be. */
@@ -136,8 +86,8 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
     s->shaped = s->own.transform || s->own.weights || (query->addends && query->addends->n);
     nbx_candidates_begin(&s->candidates, &s->own, s->own.k);
     nbx_sketch_quantise(&s->codes, s->room, s->own.vector, s->index->dim);
-    enum nbx_err err = choose_words(s, beside, arena);
-    if (!err)
+    enum nbx_err err = nbx_seeker_find_few(s, beside, arena);
+    if (!err && !s->few)
         err = choose_seen(s, arena);
     if (!err && query->addends && query->addends->n)
         err = nbx_seeker_spread_addends(s, arena);

@@ -35,10 +35,10 @@ struct nbx_suspect {
 
 /* Items that may be answers by what is known of them. */
 struct nbx_suspects {
-    float *expected; /* (n) of (room) the value as the sketch has it */
-    float *most;     /* (n) what the value cannot exceed */
+    float *expected;                   /* (n) of (room) the value as the sketch has it */
+    float *most;                       /* (n) what the value cannot exceed */
     struct nbx_suspect *list, *chosen; /* (n); those being scored */
-    uint32_t *places; /* (NBX_GUESS_NODES * 256, at least room, + 16) scratch */
+    uint32_t *places;                  /* (NBX_GUESS_NODES * 256, at least room, + 16) scratch */
     size_t n, room;
     size_t wait; /* with so many the best are scored */
 };
@@ -52,23 +52,23 @@ struct nbx_postponed {
 struct nbx_seeker {
     const struct nbx_query *query;
     const struct nbx_index *index;
-    struct nbx_query own;         /* the query with its defaults filled in */
+    struct nbx_query own;          /* the query with its defaults filled in */
     struct nbx_sketch_query codes; /* the query for sketches */
-    int8_t *room; /* (padded) its codes */
+    int8_t *room;                  /* (padded) its codes */
     struct nbx_suspects suspects;
     struct nbx_candidates candidates;
-    bool shaped; /* a value is not the score itself */
+    bool shaped;                     /* a value is not the score itself */
     struct nbx_postponed *postponed; /* (n_postponed), room for every node of the index */
     size_t n_postponed;
-    uint64_t **words; /* (n_parts) eligible positions, a bit each; NULL: bits are looked up */
+    uint64_t **few; /* (n_parts) eligible positions, a bit each; NULL: too many to find */
     struct nbx_addend_tiles *addends; /* (n_parts); NULL: none */
     uint64_t **seen; /* (n_parts) tiles visited out of turn, a bit each; NULL: none */
     /* The least score that can reach the threshold at the cap last asked for. */
     float least_cap, least_threshold;
     double least;
     uint64_t scanned, scored; /* tiles, items */
-    float *guessed; /* (NBX_GUESS_NODES * 256) scores of the first nodes */
-    float *tops;    /* (NBX_GUESS_NODES * 16) the best of each lane of a node's tiles */
+    float *guessed;           /* (NBX_GUESS_NODES * 256) scores of the first nodes */
+    float *tops;              /* (NBX_GUESS_NODES * 16) the best of each lane of a node's tiles */
 };
 
 /* Memory for queries of up to k. */
@@ -107,6 +107,15 @@ void nbx_seeker_relieve(struct nbx_seeker *s);
 void nbx_seeker_settle(struct nbx_seeker *s);
 /* After all others: what was left to the end, and then nobody is a suspect any more. */
 void nbx_seeker_visit_postponed(struct nbx_seeker *s);
+/* Where the eligible items are, if they are few; s->few is NULL otherwise. */
+enum nbx_err nbx_seeker_find_few(struct nbx_seeker *s, const struct nbx_seeker *beside,
+                                 struct nbx_arena *arena);
+/* Instead of all other visits: the eligible items, where they are few. */
+void nbx_seeker_visit_few(struct nbx_seeker *s);
+/* Whether a node's norm is large enough for its items to be answers. */
+bool nbx_seeker_may_hold(struct nbx_seeker *s, size_t part, size_t node);
+/* Scores the chosen suspects (n) and offers them. */
+void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n);
 /* Visits a tile out of turn; a node leaves it out later. */
 void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile);
 /* Notes where a query's addends fall. Before any visit. */
@@ -125,10 +134,11 @@ static inline float nbx_seeker_run_cap(const struct nbx_seeker *s, size_t part, 
 {
     return s->own.weights ? s->own.weights->run_caps[part][run] : 1;
 }
-/* What an approximation has seen of a partitioned part is all that it wants to see. */
+/* Few are looked up before; what an approximation has seen of a partitioned part is all that it
+ * wants to see. */
 static inline bool nbx_seeker_has_enough(const struct nbx_seeker *s, size_t part)
 {
-    return s->own.reach > 0 && s->index->parts[part].pack->cells.n > 0;
+    return s->few || (s->own.reach > 0 && s->index->parts[part].pack->cells.n > 0);
 }
 
 #endif

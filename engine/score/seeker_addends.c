@@ -80,7 +80,8 @@ static struct promise *gather_promises(const struct nbx_seeker *s, size_t *n,
         const struct nbx_packed *pack = s->index->parts[p].pack;
         for (size_t i = 0; i < a->n; i++) {
             uint32_t node = pack->node_of_tile[a->tiles[i]];
-            double most = nbx_sketch_bound_by_norm(&s->codes, pack->nodes[node].items.norm) + a->most[i];
+            double most =
+                nbx_sketch_bound_by_norm(&s->codes, pack->nodes[node].items.norm) + a->most[i];
             heap[(*n)++] =
                 (struct promise){most + fabs(most) * NBX_VALUE_SLACK,
                                  nbx_seeker_node_cap(s, p, node), (uint32_t)p, a->tiles[i]};

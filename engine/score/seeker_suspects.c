@@ -78,14 +78,6 @@ void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
     list->most[list->n++] = about->most;
 }
 
-static void fetch_item(const struct nbx_packed *pack, size_t position)
-{
-    const float *row = pack->rows + position * pack->padded;
-    __builtin_prefetch(&pack->labels[position]);
-    for (size_t d = 0; d < pack->padded; d += NBX_LANES)
-        __builtin_prefetch(row + d);
-}
-
 static void score_one(struct nbx_seeker *s, const struct nbx_suspect *x)
 {
     const struct nbx_packed *pack = pack_of(s, x);
@@ -100,16 +92,15 @@ static void score_one(struct nbx_seeker *s, const struct nbx_suspect *x)
     nbx_candidates_offer(&s->candidates, c);
 }
 
-/* Scores the chosen (n). */
-static void score_chosen(struct nbx_seeker *s, size_t n)
+void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n)
 {
     const struct nbx_suspect *chosen = s->suspects.chosen;
     size_t ahead = 1 + LINES_AHEAD * NBX_LANES / s->index->padded;
     for (size_t i = 0; i < n && i < ahead; i++)
-        fetch_item(pack_of(s, &chosen[i]), chosen[i].position);
+        nbx_packed_fetch(pack_of(s, &chosen[i]), chosen[i].position);
     for (size_t i = 0; i < n; i++) {
         if (i + ahead < n)
-            fetch_item(pack_of(s, &chosen[i + ahead]), chosen[i + ahead].position);
+            nbx_packed_fetch(pack_of(s, &chosen[i + ahead]), chosen[i + ahead].position);
         score_one(s, &chosen[i]);
     }
 }
@@ -144,11 +135,11 @@ float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t first, 
     found = all ? found : list->room;
     for (size_t i = 0; i < found; i++) {
         uint32_t at = list->places[i], tile = nodes[at / NBX_NODE_ITEMS].first_tile;
-        list->chosen[i] = (struct nbx_suspect){
-            (uint32_t)part, tile * NBX_TILE_ITEMS + at % (uint32_t)NBX_NODE_ITEMS};
+        list->chosen[i] = (struct nbx_suspect){(uint32_t)part, tile * NBX_TILE_ITEMS +
+                                                                   at % (uint32_t)NBX_NODE_ITEMS};
         s->guessed[at] = NAN;
     }
-    score_chosen(s, found);
+    nbx_seeker_score_chosen(s, found);
     nbx_candidates_tighten(&s->candidates);
     return all && !s->shaped ? cut : INFINITY; /* what is postponed is told by its value */
 }
@@ -176,7 +167,7 @@ void nbx_seeker_score_best(struct nbx_seeker *s)
         list->chosen[i] = list->list[list->places[i]];
         list->most[list->places[i]] = NAN; /* below any threshold */
     }
-    score_chosen(s, n);
+    nbx_seeker_score_chosen(s, n);
     nbx_candidates_tighten(&s->candidates);
     drop_beaten(s);
 }

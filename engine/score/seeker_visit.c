@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a query looks at: boxes, tiles, items, and what it makes of them.
+ * What a query looks at: nodes, tiles, items, and what it makes of them.
  */
 #include "engine/score/seeker.h"
 
@@ -7,18 +7,16 @@
 #include <math.h>
 #include <string.h>
 
-/* Up to this many items of a tile are looked up one by one rather than scanned. */
-#define FEW_IN_TILE 2
 /* A node of whose items more pass is left to the end: its turn came too early. */
 #define MANY_IN_DOUBT 48
 
-/* By the filter's bits, where they are not turned into positions. Asked before anything is made of
+/* By the filter's bits. Asked before anything is made of
  * a scan's score: where a filter leaves out what the customer likes best, most of what scores well
  * is not eligible. */
 static bool is_eligible(const struct nbx_seeker *s, const uint32_t *labels, size_t position)
 {
     const struct nbx_query *q = &s->own;
-    if (!q->eligible || s->words)
+    if (!q->eligible)
         return true;
     uint32_t label = labels[position];
     return label < q->n_eligible && (q->eligible[label / 64] >> (label % 64) & 1);
@@ -43,8 +41,7 @@ static void scan_limits(const struct nbx_sketch_bound *bound, double least, doub
 /* The positions of a tile that may be answers, a bit each. */
 static uint32_t tile_bits(const struct nbx_seeker *s, size_t part, size_t tile)
 {
-    uint32_t bits = nbx_tile_bits(s->index->parts[part].live, tile);
-    return s->words ? bits & nbx_tile_bits(s->words[part], tile) : bits;
+    return nbx_tile_bits(s->index->parts[part].live, tile);
 }
 
 /* What scanning some tiles of one node takes. */
@@ -53,8 +50,8 @@ struct scan {
     size_t first_tile;
     struct nbx_sketch_bound bound;
     float threshold, slack;
-    float from;        /* only items expected from here up become suspects */
-    float taken_from;  /* from here up they did already; no number: none did */
+    float from;       /* only items expected from here up become suspects */
+    float taken_from; /* from here up they did already; no number: none did */
 };
 
 /* The items of a tile that passed the scan, a bit each. */
@@ -106,26 +103,6 @@ static void scan_tiles(struct nbx_seeker *s, struct scan *scan, uint32_t wanted,
     }
 }
 
-/* Suspects without a scan the items of tiles with few that may be answers; returns the others. */
-static uint32_t suspect_few(struct nbx_seeker *s, const struct scan *scan, uint32_t wanted)
-{
-    uint32_t many = 0;
-    for (; wanted; wanted &= wanted - 1) {
-        size_t t = (size_t)__builtin_ctz(wanted), tile = scan->first_tile + t;
-        uint32_t bits = tile_bits(s, scan->part, tile);
-        if (__builtin_popcount(bits) > FEW_IN_TILE) {
-            many |= UINT32_C(1) << t;
-            continue;
-        }
-        for (; bits; bits &= bits - 1) {
-            uint32_t position = (uint32_t)(tile * NBX_TILE_ITEMS) + (uint32_t)__builtin_ctz(bits);
-            nbx_seeker_suspect(s, &(struct nbx_suspect){scan->part, position},
-                               &(struct nbx_suspicion){-FLT_MAX, INFINITY});
-        }
-    }
-    return many;
-}
-
 /* A scan of a node's tiles, whose best possible addend is `addend`. */
 static struct scan begin_scan(struct nbx_seeker *s, size_t part, size_t at, double addend)
 {
@@ -142,15 +119,6 @@ static struct scan begin_scan(struct nbx_seeker *s, size_t part, size_t at, doub
     return scan;
 }
 
-/* Visits the wanted tiles of one node. */
-static void visit_tiles(struct nbx_seeker *s, struct scan *scan, uint32_t wanted, bool may_wait)
-{
-    if (s->words)
-        wanted = suspect_few(s, scan, wanted);
-    if (wanted)
-        scan_tiles(s, scan, wanted, may_wait);
-}
-
 void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
 {
     const struct nbx_packed *pack = s->index->parts[part].pack;
@@ -164,7 +132,7 @@ void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
     if (!tile_bits(s, part, tile))
         return;
     struct scan scan = begin_scan(s, part, node, addend);
-    visit_tiles(s, &scan, UINT32_C(1) << (tile - scan.first_tile), false);
+    scan_tiles(s, &scan, UINT32_C(1) << (tile - scan.first_tile), false);
 }
 
 /* Which of four tiles in a row, each 16 bits of `word`, have any bit. */
@@ -181,12 +149,11 @@ static uint32_t open_tiles(const struct nbx_seeker *s, size_t part, const struct
 {
     const uint64_t *live = s->index->parts[part].live;
     uint32_t all = (UINT32_C(1) << node->n_tiles) - 1, open = 0;
-    if (!s->words && !s->seen)
+    if (!s->seen)
         return all;
     for (uint32_t t = 0; t < node->n_tiles;) {
         size_t tile = node->first_tile + t, at = tile % 4;
-        uint64_t word = live[tile / 4] & (s->words ? s->words[part][tile / 4] : ~UINT64_C(0));
-        open |= any_of_four(word >> at * NBX_TILE_ITEMS) << t;
+        open |= any_of_four(live[tile / 4] >> at * NBX_TILE_ITEMS) << t;
         t += 4 - (uint32_t)at;
     }
     for (uint32_t t = 0; s->seen && t < node->n_tiles; t++) {
@@ -196,8 +163,7 @@ static uint32_t open_tiles(const struct nbx_seeker *s, size_t part, const struct
     return open & all;
 }
 
-/* Whether a node's norm is large enough. */
-static bool may_hold(struct nbx_seeker *s, size_t part, size_t at)
+bool nbx_seeker_may_hold(struct nbx_seeker *s, size_t part, size_t at)
 {
     const struct nbx_node *node = &s->index->parts[part].pack->nodes[at];
     return nbx_sketch_bound_by_norm(&s->codes, node->items.norm) >=
@@ -206,13 +172,14 @@ static bool may_hold(struct nbx_seeker *s, size_t part, size_t at)
 
 void nbx_seeker_visit_node(struct nbx_seeker *s, size_t part, size_t node)
 {
-    if (s->own.k == 0 || !may_hold(s, part, node)) /* no bound keeps infinite scores out */
+    if (s->own.k == 0 ||
+        !nbx_seeker_may_hold(s, part, node)) /* no bound keeps infinite scores out */
         return;
     uint32_t open = open_tiles(s, part, &s->index->parts[part].pack->nodes[node]);
     if (!open)
         return;
     struct scan scan = begin_scan(s, part, node, 0);
-    visit_tiles(s, &scan, open, true);
+    scan_tiles(s, &scan, open, true);
 }
 
 void nbx_seeker_visit_postponed(struct nbx_seeker *s)
@@ -220,7 +187,7 @@ void nbx_seeker_visit_postponed(struct nbx_seeker *s)
     nbx_seeker_settle(s);
     for (size_t i = 0; i < s->n_postponed; i++) {
         const struct nbx_postponed *p = &s->postponed[i];
-        if (!may_hold(s, p->part, p->node))
+        if (!nbx_seeker_may_hold(s, p->part, p->node))
             continue;
         struct scan scan = begin_scan(s, p->part, p->node, 0);
         scan.taken_from = p->taken_from;
@@ -235,7 +202,7 @@ static uint32_t open_items(const struct nbx_seeker *s, size_t part, size_t tile)
 {
     const uint32_t *labels = s->index->parts[part].pack->labels;
     uint32_t bits = tile_bits(s, part, tile), open = bits;
-    if (!s->own.eligible || s->words)
+    if (!s->own.eligible)
         return bits;
     for (; bits; bits &= bits - 1) {
         uint32_t lane = (uint32_t)__builtin_ctz(bits);
@@ -259,8 +226,8 @@ static void find_tops(float *tops, const float *scores)
     memcpy(tops, best, sizeof best);
 }
 
-/* The scores of a node's items (256) by their sketches, no number where one cannot be an answer; and
- * the best of each lane (16): bounds for counting that are a sixteenth as many. */
+/* The scores of a node's items (256) by their sketches, no number where one cannot be an answer;
+ * and the best of each lane (16): bounds for counting that are a sixteenth as many. */
 static void guess_node(struct nbx_seeker *s, size_t part, size_t at, float *scores, float *tops)
 {
     const struct nbx_packed *pack = s->index->parts[part].pack;
@@ -295,8 +262,7 @@ static void suspect_guessed(struct nbx_seeker *s, size_t part, size_t at, const 
     uint16_t passed[NBX_NODE_TILES];
     struct nbx_sketches tiles = nbx_sketches_at(&pack->sketches, node->first_tile);
     uint32_t open = open_tiles(s, part, node);
-    unsigned n =
-        s->own.kernel->pass(passed, scores, &tiles, open, scan.slack, scan.threshold);
+    unsigned n = s->own.kernel->pass(passed, scores, &tiles, open, scan.slack, scan.threshold);
     if (n > MANY_IN_DOUBT && cut < INFINITY) {
         postpone(s, &scan, open, cut);
         return;

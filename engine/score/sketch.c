@@ -10,8 +10,8 @@
 
 #define CODE_MAX    127
 #define LEAST_SCALE 0x1p-100
-#define ROUNDS   5 /* of Lloyd's iteration: the step hardly moves after */
-#define UP     (1 + 1e-12)
+#define ROUNDS      5 /* of Lloyd's iteration: the step hardly moves after */
+#define UP          (1 + 1e-12)
 /* Of a scan's own arithmetic: some ten roundings of quantities below 4 |q| |x|. */
 #define SCAN_ROUNDING (64 * (double)FLT_EPSILON / 2)
 /* The best step for normally distributed entries, in standard deviations (Max, 1960). */
@@ -230,9 +230,7 @@ struct nbx_sketch_bound nbx_sketch_bound(const struct nbx_sketch_query *query,
     /* ... and where a scan's scores would lose their digits, it says nothing. */
     if (!(reach < FLT_MAX / 4) || (scale > 0 && scale < LEAST_SCALE))
         return (struct nbx_sketch_bound){0, 0, INFINITY};
-    return (struct nbx_sketch_bound){scale,
-                                     (query->norm + query->error) * info->error,
-                                     query->error * info->norm +
-                                         reach * (query->rounding + SCAN_ROUNDING) +
-                                         query->smallest};
+    return (struct nbx_sketch_bound){
+        scale, (query->norm + query->error) * info->error,
+        query->error * info->norm + reach * (query->rounding + SCAN_ROUNDING) + query->smallest};
 }

@@ -10,6 +10,9 @@
 #define LARGE_ITEMS   30000
 #define LARGE_DIM     32
 #define LARGE_QUERIES 40
+#define FAR_WORLDS    40
+#define FAR_ITEMS     7000
+#define FAR_QUERIES   40
 #define TIGHT_WORLDS  60
 
 static struct nbx_random rng;
@@ -67,17 +70,28 @@ Test(search, equals_brute_force_in_more_worlds)
     check_worlds(SEED + WORLDS / 2, SEED + WORLDS);
 }
 
+static void check_large(enum world_kind kind, size_t n, int queries)
+{
+    world_make(&world, &rng, kind, n, LARGE_DIM);
+    for (int i = 0; i < queries; i++) {
+        world_ask(&query, &world, &rng);
+        check(&world, &query.q, SEED);
+    }
+    world_free(&world);
+}
+
 Test(search, equals_brute_force_among_many_items)
 {
     static const enum world_kind kinds[] = {WORLD_NORMAL, WORLD_LONG_TAIL, WORLD_COPIES};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        world_make(&world, &rng, kinds[i], LARGE_ITEMS, LARGE_DIM);
-        for (int j = 0; j < LARGE_QUERIES; j++) {
-            world_ask(&query, &world, &rng);
-            check(&world, &query.q, SEED);
-        }
-        world_free(&world);
-    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        check_large(kinds[i], LARGE_ITEMS, LARGE_QUERIES);
+}
+
+/* Beyond the nodes that set the threshold: those that follow are scanned, left out, postponed. */
+Test(search, equals_brute_force_beyond_the_first_nodes)
+{
+    for (int i = 0; i < FAR_WORLDS; i++)
+        check_large((enum world_kind)(i % WORLD_KINDS), FAR_ITEMS, FAR_QUERIES);
 }
 
 /* One search in each arena from none at all to just enough. */
