@@ -95,7 +95,7 @@ void nbx_seeker_shape(const struct nbx_seeker *s, const struct nbx_suspect *susp
 /* There is room: nbx_seeker_relieve. */
 void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
                         const struct nbx_suspicion *about);
-/* Scores those of which most is expected. */
+/* Scores those of which most is expected, as far as they would raise the threshold. */
 void nbx_seeker_score_best(struct nbx_seeker *s);
 /* Scores the best of the guessed scores of n nodes from `first` on, and takes these out: no number
  * remains in their place. Returns a value from which up all are scored, infinity where there is

@@ -70,7 +70,7 @@ static enum nbx_err visit_part(struct nbx_seeker *s, size_t part, struct nbx_are
         if (heap[0].expected < nbx_seeker_least(s, cap))
             break;
         visit_cell(s, part, heap[0].no);
-        nbx_seeker_settle(s);
+        nbx_seeker_score_best(s);
         heap[0] = heap[--n];
         sift_down(heap, n, 0);
     }

@@ -158,10 +158,10 @@ static void drop_beaten(struct nbx_seeker *s)
     list->n = n;
 }
 
-void nbx_seeker_score_best(struct nbx_seeker *s)
+/* Scores the suspects expected to reach `cut`, then drops whom the threshold leaves out. */
+static void score_from(struct nbx_seeker *s, float cut)
 {
     struct nbx_suspects *list = &s->suspects;
-    float cut = cut_for(s, list->expected, list->n, enough(s));
     size_t n = s->own.kernel->reaching(list->places, list->expected, list->n, cut);
     for (size_t i = 0; i < n; i++) {
         list->chosen[i] = list->list[list->places[i]];
@@ -172,10 +172,18 @@ void nbx_seeker_score_best(struct nbx_seeker *s)
     drop_beaten(s);
 }
 
+void nbx_seeker_score_best(struct nbx_seeker *s)
+{
+    struct nbx_suspects *list = &s->suspects;
+    float cut = cut_for(s, list->expected, list->n, enough(s));
+    score_from(s, cut > s->candidates.threshold ? cut : s->candidates.threshold);
+}
+
 void nbx_seeker_settle(struct nbx_seeker *s)
 {
+    nbx_seeker_score_best(s);
     while (s->suspects.n > 0)
-        nbx_seeker_score_best(s);
+        score_from(s, cut_for(s, s->suspects.expected, s->suspects.n, enough(s)));
 }
 
 void nbx_seeker_relieve(struct nbx_seeker *s)

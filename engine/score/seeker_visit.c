@@ -7,6 +7,9 @@
 #include <math.h>
 #include <string.h>
 
+/* An approximation need not allow for the worst: what a sketch leaves out lies across the query as
+ * often as not, and in 64 dimensions is below this share of its bound but once in a thousand. */
+#define USUAL_ERROR 0.4
 /* A node of whose items more pass is left to the end: its turn came too early. */
 #define MANY_IN_DOUBT 48
 
@@ -50,9 +53,19 @@ struct scan {
     size_t first_tile;
     struct nbx_sketch_bound bound;
     float threshold, slack;
+    float norm;       /* the largest of the node's */
     float from;       /* only items expected from here up become suspects */
     float taken_from; /* from here up they did already; no number: none did */
 };
+
+/* What an approximation allows beyond the expected score: errors lie across the sketch, so only the
+ * part of the query that does too can meet them. error: the usual one. */
+static double usual_error(const struct nbx_seeker *s, const struct scan *scan, double expected,
+                          double error)
+{
+    double along = expected / (s->codes.norm * scan->norm);
+    return along > 0 ? error * sqrt(fmax(1 - along * along, 0)) : error;
+}
 
 /* The items of a tile that passed the scan, a bit each. */
 static void suspect_items(struct nbx_seeker *s, const struct scan *scan, size_t tile, uint32_t bits,
@@ -66,8 +79,10 @@ static void suspect_items(struct nbx_seeker *s, const struct scan *scan, size_t 
         if (!is_eligible(s, pack->labels, x.position))
             continue;
         float expected = scores[lane] * (float)scan->bound.scale;
-        double most = expected + scan->bound.slack * (errors[lane] + 1) + scan->bound.error;
-        struct nbx_suspicion about = {expected, (float)most};
+        double error = scan->bound.slack * (errors[lane] + 1);
+        if (s->own.reach > 0)
+            error = usual_error(s, scan, expected, error);
+        struct nbx_suspicion about = {expected, (float)(expected + error + scan->bound.error)};
         nbx_seeker_shape(s, &x, &about);
         if (about.expected < scan->from || about.expected >= scan->taken_from)
             continue;
@@ -110,9 +125,12 @@ static struct scan begin_scan(struct nbx_seeker *s, size_t part, size_t at, doub
     struct scan scan = {.part = (uint32_t)part,
                         .node = (uint32_t)at,
                         .first_tile = node->first_tile,
+                        .norm = node->items.norm,
                         .bound = nbx_sketch_bound(&s->codes, &node->items),
                         .from = -INFINITY,
                         .taken_from = NAN};
+    if (s->own.reach > 0)
+        scan.bound.slack *= USUAL_ERROR;
     nbx_seeker_relieve(s);
     scan_limits(&scan.bound, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), addend,
                 &scan.threshold, &scan.slack);

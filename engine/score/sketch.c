@@ -231,6 +231,6 @@ struct nbx_sketch_bound nbx_sketch_bound(const struct nbx_sketch_query *query,
     if (!(reach < FLT_MAX / 4) || (scale > 0 && scale < LEAST_SCALE))
         return (struct nbx_sketch_bound){0, 0, INFINITY};
     return (struct nbx_sketch_bound){
-        scale, (query->norm + query->error) * info->error,
+        scale, round_up((query->norm + query->error) * info->error),
         query->error * info->norm + reach * (query->rounding + SCAN_ROUNDING) + query->smallest};
 }

@@ -94,6 +94,21 @@ Test(search, equals_brute_force_beyond_the_first_nodes)
         check_large((enum world_kind)(i % WORLD_KINDS), FAR_ITEMS, FAR_QUERIES);
 }
 
+/* Errors of sketches are subnormal numbers here, of which a rounded one may lose all. */
+Test(search, equals_brute_force_among_subnormal_items)
+{
+    for (size_t dim = 1; dim <= 8; dim++) {
+        world_make(&world, &rng, WORLD_TINY, LARGE_ITEMS, dim);
+        for (int i = 0; i < FAR_QUERIES; i++) {
+            world_ask(&query, &world, &rng);
+            for (size_t d = 0; d < dim; d++)
+                query.vector[d] = 0.45F * (float)(2 * nbx_random_unit(&rng) - 1);
+            check(&world, &query.q, SEED);
+        }
+        world_free(&world);
+    }
+}
+
 /* One search in each arena from none at all to just enough. */
 static void check_tight(const struct world *w, const struct nbx_query *q, uint64_t seed)
 {
