@@ -134,11 +134,15 @@ static inline float nbx_seeker_run_cap(const struct nbx_seeker *s, size_t part, 
 {
     return s->own.weights ? s->own.weights->run_caps[part][run] : 1;
 }
-/* Few are looked up before; what an approximation has seen of a partitioned part is all that it
- * wants to see. */
+/* Whether an approximation will do: only a partitioned part knows what that misses. */
+static inline bool nbx_seeker_approximates(const struct nbx_seeker *s, size_t part)
+{
+    return s->own.reach > 0 && s->index->parts[part].pack->cells.n > 0;
+}
+/* Few are looked up before; what an approximation has seen is all that it wants to see. */
 static inline bool nbx_seeker_has_enough(const struct nbx_seeker *s, size_t part)
 {
-    return s->few || (s->own.reach > 0 && s->index->parts[part].pack->cells.n > 0);
+    return s->few || nbx_seeker_approximates(s, part);
 }
 
 #endif

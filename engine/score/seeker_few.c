@@ -75,7 +75,7 @@ enum nbx_err nbx_seeker_find_few(struct nbx_seeker *s, const struct nbx_seeker *
 /* How far a walk through one part has come. */
 struct walk {
     uint32_t part, node;
-    bool open; /* the node's norm is large enough */
+    bool open; /* the node's norm is large enough, or does not say, where there are addends */
     size_t n;  /* chosen, not yet scored */
 };
 
@@ -96,7 +96,7 @@ static void walk_word(struct nbx_seeker *s, struct walk *walk, size_t word)
         uint32_t node = part->pack->node_of_tile[position / NBX_TILE_ITEMS];
         if (node != walk->node) {
             walk->node = node;
-            walk->open = nbx_seeker_may_hold(s, walk->part, node);
+            walk->open = s->addends || nbx_seeker_may_hold(s, walk->part, node);
         }
         if (!walk->open)
             continue;

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-/* An approximation need not allow for the worst: what a sketch leaves out lies across the query as
- * often as not, and in 64 dimensions is below this share of its bound but once in a thousand. */
-#define USUAL_ERROR 0.4
+/* An approximation need not allow for the worst: what a sketch leaves out points anywhere, so that
+ * its share along the query is about normal with deviation |e| / sqrt(dim). So many are allowed. */
+#define USUAL_DEVIATIONS 3.2
 /* A node of whose items more pass is left to the end: its turn came too early. */
 #define MANY_IN_DOUBT 48
 
@@ -54,12 +54,13 @@ struct scan {
     struct nbx_sketch_bound bound;
     float threshold, slack;
     float norm;       /* the largest of the node's */
+    bool near;        /* an approximation will do */
     float from;       /* only items expected from here up become suspects */
     float taken_from; /* from here up they did already; no number: none did */
 };
 
-/* What an approximation allows beyond the expected score: errors lie across the sketch, so only the
- * part of the query that does too can meet them. error: the usual one. */
+/* What an approximation allows beyond the expected score: the error is across the sketch, so only
+ * the part of the query that is too can meet it. error: what is usual for the whole query. */
 static double usual_error(const struct nbx_seeker *s, const struct scan *scan, double expected,
                           double error)
 {
@@ -80,7 +81,7 @@ static void suspect_items(struct nbx_seeker *s, const struct scan *scan, size_t 
             continue;
         float expected = scores[lane] * (float)scan->bound.scale;
         double error = scan->bound.slack * (errors[lane] + 1);
-        if (s->own.reach > 0)
+        if (scan->near)
             error = usual_error(s, scan, expected, error);
         struct nbx_suspicion about = {expected, (float)(expected + error + scan->bound.error)};
         nbx_seeker_shape(s, &x, &about);
@@ -129,8 +130,9 @@ static struct scan begin_scan(struct nbx_seeker *s, size_t part, size_t at, doub
                         .bound = nbx_sketch_bound(&s->codes, &node->items),
                         .from = -INFINITY,
                         .taken_from = NAN};
-    if (s->own.reach > 0)
-        scan.bound.slack *= USUAL_ERROR;
+    scan.near = nbx_seeker_approximates(s, part);
+    if (scan.near)
+        scan.bound.slack *= fmin(USUAL_DEVIATIONS / sqrt((double)s->index->dim), 1);
     nbx_seeker_relieve(s);
     scan_limits(&scan.bound, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), addend,
                 &scan.threshold, &scan.slack);
