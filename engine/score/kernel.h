@@ -30,6 +30,8 @@ struct nbx_kernel {
      * threshold, a bit each. Returns how many they are. */
     unsigned (*pass)(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
                      uint32_t wanted, float slack, float threshold);
+    /* tops (16): the largest of each lane of scores (16, 16), -Inf where none is a number. */
+    void (*tops)(float *tops, const float *scores);
     /* How many of x (n) are >= least. */
     size_t (*at_least)(const float *x, size_t n, float least);
     /* The places i, rising, where x[i] >= least; places has room for n + 16. Returns how many. */

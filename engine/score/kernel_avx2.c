@@ -113,6 +113,17 @@ AVX2 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketc
     return n;
 }
 
+/* Where one is not a number the maximum is its second operand. */
+AVX2 static void tops(float *tops, const float *scores)
+{
+    for (size_t i = 0; i < NBX_TILE_ITEMS; i += 8) {
+        __m256 top = _mm256_set1_ps(-INFINITY);
+        for (size_t t = 0; t < NBX_TILE_ITEMS; t++)
+            top = _mm256_max_ps(_mm256_loadu_ps(scores + t * NBX_TILE_ITEMS + i), top);
+        _mm256_storeu_ps(tops + i, top);
+    }
+}
+
 AVX2 static size_t at_least(const float *x, size_t n, float least)
 {
     size_t sum = 0, i = 0;
@@ -149,6 +160,7 @@ const struct nbx_kernel nbx_kernel_avx2 = {
     .rows = rows,
     .sketch = sketch,
     .pass = pass,
+    .tops = tops,
     .at_least = at_least,
     .reaching = reaching,
     .count = count,

@@ -115,6 +115,15 @@ AVX512 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_ske
     return n;
 }
 
+/* Where one is not a number the maximum is its second operand. */
+AVX512 static void tops(float *tops, const float *scores)
+{
+    __m512 top = _mm512_set1_ps(-INFINITY);
+    for (size_t t = 0; t < NBX_TILE_ITEMS; t++)
+        top = _mm512_max_ps(_mm512_loadu_ps(scores + t * NBX_TILE_ITEMS), top);
+    _mm512_storeu_ps(tops, top);
+}
+
 AVX512 static size_t at_least(const float *x, size_t n, float least)
 {
     size_t sum = 0;
@@ -157,6 +166,7 @@ const struct nbx_kernel nbx_kernel_avx512 = {
     .rows = rows,
     .sketch = sketch,
     .pass = pass,
+    .tops = tops,
     .at_least = at_least,
     .reaching = reaching,
     .count = count,

@@ -62,6 +62,16 @@ static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *
     return n;
 }
 
+static void tops(float *tops, const float *scores)
+{
+    for (size_t i = 0; i < NBX_TILE_ITEMS; i++) {
+        tops[i] = -INFINITY;
+        for (size_t t = 0; t < NBX_TILE_ITEMS; t++)
+            tops[i] =
+                scores[t * NBX_TILE_ITEMS + i] > tops[i] ? scores[t * NBX_TILE_ITEMS + i] : tops[i];
+    }
+}
+
 static size_t at_least(const float *x, size_t n, float least)
 {
     size_t sum = 0;
@@ -94,6 +104,7 @@ const struct nbx_kernel nbx_kernel_portable = {
     .rows = rows,
     .sketch = sketch,
     .pass = pass,
+    .tops = tops,
     .at_least = at_least,
     .reaching = reaching,
     .count = count,

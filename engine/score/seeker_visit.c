@@ -5,7 +5,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 /* An approximation need not allow for the worst: what a sketch leaves out points anywhere, so that
  * its share along the query is about normal with deviation |e| / sqrt(dim). So many are allowed. */
@@ -25,22 +24,6 @@ static bool is_eligible(const struct nbx_seeker *s, const uint32_t *labels, size
     return label < q->n_eligible && (q->eligible[label / 64] >> (label % 64) & 1);
 }
 
-/* The scan's threshold and slack, in its own units: scores that with it stay below cannot
- * reach `least`. */
-static void scan_limits(const struct nbx_sketch_bound *bound, double least, double addend,
-                        float *threshold, float *slack)
-{
-    double from = least - bound->error - addend - (fabs(least) + addend) * NBX_VALUE_SLACK;
-    *slack = 0;
-    if (!(bound->scale > 0)) {
-        *threshold = from > bound->slack * NBX_SKETCH_STEPS ? INFINITY : -INFINITY;
-        return;
-    }
-    double per = 1 / bound->scale, t = from * per;
-    *threshold = (float)(t - fabs(t) * NBX_VALUE_SLACK);
-    *slack = (float)(bound->slack * per * (1 + NBX_VALUE_SLACK));
-}
-
 /* The positions of a tile that may be answers, a bit each. */
 static uint32_t tile_bits(const struct nbx_seeker *s, size_t part, size_t tile)
 {
@@ -58,6 +41,22 @@ struct scan {
     float from;       /* only items expected from here up become suspects */
     float taken_from; /* from here up they did already; no number: none did */
 };
+
+/* The scan's threshold and slack, in its own units: scores that with it stay below cannot
+ * reach `least`. */
+static void scan_limits(struct scan *scan, double least, double addend)
+{
+    const struct nbx_sketch_bound *bound = &scan->bound;
+    double from = least - bound->error - addend - (fabs(least) + addend) * NBX_VALUE_SLACK;
+    scan->slack = 0;
+    if (!(bound->scale > 0)) {
+        scan->threshold = from > bound->slack * NBX_SKETCH_STEPS ? INFINITY : -INFINITY;
+        return;
+    }
+    double per = 1 / bound->scale, t = from * per;
+    scan->threshold = (float)(t - fabs(t) * NBX_VALUE_SLACK);
+    scan->slack = (float)(bound->slack * per * (1 + NBX_VALUE_SLACK));
+}
 
 /* What an approximation allows beyond the expected score: the error is across the sketch, so only
  * the part of the query that is too can meet it. error: what is usual for the whole query. */
@@ -119,24 +118,24 @@ static void scan_tiles(struct nbx_seeker *s, struct scan *scan, uint32_t wanted,
     }
 }
 
-/* A scan of a node's tiles, whose best possible addend is `addend`. */
-static struct scan begin_scan(struct nbx_seeker *s, size_t part, size_t at, double addend)
+/* A scan of a node's tiles, whose best possible addend is `addend`. Filled in place: passed by
+ * value it is written in parts and read as a whole, which the processor must wait for. */
+static void begin_scan(struct nbx_seeker *s, struct scan *scan, size_t part, size_t at,
+                       double addend)
 {
     const struct nbx_node *node = &s->index->parts[part].pack->nodes[at];
-    struct scan scan = {.part = (uint32_t)part,
-                        .node = (uint32_t)at,
-                        .first_tile = node->first_tile,
-                        .norm = node->items.norm,
-                        .bound = nbx_sketch_bound(&s->codes, &node->items),
-                        .from = -INFINITY,
-                        .taken_from = NAN};
-    scan.near = nbx_seeker_approximates(s, part);
-    if (scan.near)
-        scan.bound.slack *= fmin(USUAL_DEVIATIONS / sqrt((double)s->index->dim), 1);
+    scan->part = (uint32_t)part;
+    scan->node = (uint32_t)at;
+    scan->first_tile = node->first_tile;
+    scan->norm = node->items.norm;
+    scan->from = -INFINITY;
+    scan->taken_from = NAN;
+    nbx_sketch_bound(&scan->bound, &s->codes, &node->items);
+    scan->near = nbx_seeker_approximates(s, part);
+    if (scan->near)
+        scan->bound.slack *= fmin(USUAL_DEVIATIONS / sqrt((double)s->index->dim), 1);
     nbx_seeker_relieve(s);
-    scan_limits(&scan.bound, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), addend,
-                &scan.threshold, &scan.slack);
-    return scan;
+    scan_limits(scan, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), addend);
 }
 
 void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
@@ -151,7 +150,8 @@ void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
         addend = s->addends[part].most[s->addends[part].slots[tile] - 1];
     if (!tile_bits(s, part, tile))
         return;
-    struct scan scan = begin_scan(s, part, node, addend);
+    struct scan scan;
+    begin_scan(s, &scan, part, node, addend);
     scan_tiles(s, &scan, UINT32_C(1) << (tile - scan.first_tile), false);
 }
 
@@ -198,7 +198,8 @@ void nbx_seeker_visit_node(struct nbx_seeker *s, size_t part, size_t node)
     uint32_t open = open_tiles(s, part, &s->index->parts[part].pack->nodes[node]);
     if (!open)
         return;
-    struct scan scan = begin_scan(s, part, node, 0);
+    struct scan scan;
+    begin_scan(s, &scan, part, node, 0);
     scan_tiles(s, &scan, open, true);
 }
 
@@ -209,7 +210,8 @@ void nbx_seeker_visit_postponed(struct nbx_seeker *s)
         const struct nbx_postponed *p = &s->postponed[i];
         if (!nbx_seeker_may_hold(s, p->part, p->node))
             continue;
-        struct scan scan = begin_scan(s, p->part, p->node, 0);
+        struct scan scan;
+        begin_scan(s, &scan, p->part, p->node, 0);
         scan.taken_from = p->taken_from;
         scan_tiles(s, &scan, p->tiles, false);
     }
@@ -232,20 +234,6 @@ static uint32_t open_items(const struct nbx_seeker *s, size_t part, size_t tile)
     return open;
 }
 
-/* The best of each lane (16) of a node's scores (256). */
-static void find_tops(float *tops, const float *scores)
-{
-    float best[NBX_TILE_ITEMS];
-    for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
-        best[i] = -INFINITY;
-    for (size_t t = 0; t < NBX_NODE_TILES; t++)
-        for (size_t i = 0; i < NBX_TILE_ITEMS; i++) {
-            float x = scores[t * NBX_TILE_ITEMS + i];
-            best[i] = x > best[i] ? x : best[i];
-        }
-    memcpy(tops, best, sizeof best);
-}
-
 /* The scores of a node's items (256) by their sketches, no number where one cannot be an answer;
  * and the best of each lane (16): bounds for counting that are a sixteenth as many. */
 static void guess_node(struct nbx_seeker *s, size_t part, size_t at, float *scores, float *tops)
@@ -253,7 +241,9 @@ static void guess_node(struct nbx_seeker *s, size_t part, size_t at, float *scor
     const struct nbx_packed *pack = s->index->parts[part].pack;
     const struct nbx_node *node = &pack->nodes[at];
     struct nbx_sketches tiles = nbx_sketches_at(&pack->sketches, node->first_tile);
-    float scale = (float)nbx_sketch_bound(&s->codes, &node->items).scale;
+    struct nbx_sketch_bound bound;
+    nbx_sketch_bound(&bound, &s->codes, &node->items);
+    float scale = (float)bound.scale;
     uint32_t open = open_tiles(s, part, node);
     uint16_t passed[NBX_NODE_TILES];
     s->scanned += node->n_tiles;
@@ -265,7 +255,7 @@ static void guess_node(struct nbx_seeker *s, size_t part, size_t at, float *scor
         for (uint32_t closed = ~items & 0xFFFF; closed; closed &= closed - 1)
             scores[t * NBX_TILE_ITEMS + (size_t)__builtin_ctz(closed)] = NAN;
     }
-    find_tops(tops, scores);
+    s->own.kernel->tops(tops, scores);
 }
 
 /* Those of a node's guessed items that may still reach the threshold become suspects. From `cut` up
@@ -275,10 +265,10 @@ static void suspect_guessed(struct nbx_seeker *s, size_t part, size_t at, const 
 {
     const struct nbx_packed *pack = s->index->parts[part].pack;
     const struct nbx_node *node = &pack->nodes[at];
-    struct scan scan = begin_scan(s, part, at, 0);
+    struct scan scan;
+    begin_scan(s, &scan, part, at, 0);
     scan.bound.scale = 1; /* it is in the scores already */
-    scan_limits(&scan.bound, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), 0,
-                &scan.threshold, &scan.slack);
+    scan_limits(&scan, nbx_seeker_least(s, nbx_seeker_node_cap(s, part, at)), 0);
     uint16_t passed[NBX_NODE_TILES];
     struct nbx_sketches tiles = nbx_sketches_at(&pack->sketches, node->first_tile);
     uint32_t open = open_tiles(s, part, node);

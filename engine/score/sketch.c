@@ -18,10 +18,15 @@
 #define NORMAL_STEP 0.168
 #define LEVELS      16
 
-static float round_up(double x)
+/* x >= 0. The next float by its bits: a node's bounds are computed too often for nextafterf. */
+static inline float round_up(double x)
 {
     float f = (float)x;
-    return f < x ? nextafterf(f, INFINITY) : f;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    bits += f < x;
+    memcpy(&f, &bits, sizeof f);
+    return f;
 }
 
 /* In eight sums, which the processor adds to side by side. */
@@ -221,16 +226,18 @@ void nbx_sketch_quantise(struct nbx_sketch_query *out, int8_t *codes, const floa
         .smallest = 2.0 * (double)nbx_padded(dim) * 0x1p-149};
 }
 
-struct nbx_sketch_bound nbx_sketch_bound(const struct nbx_sketch_query *query,
-                                         const struct nbx_sketch_info *info)
+void nbx_sketch_bound(struct nbx_sketch_bound *out, const struct nbx_sketch_query *query,
+                      const struct nbx_sketch_info *info)
 {
-    double reach = query->norm * info->norm;
-    /* Where products or sums may pass the largest float the canonical score may be anything. */
-    double scale = query->unit * info->unit;
-    /* ... and where a scan's scores would lose their digits, it says nothing. */
-    if (!(reach < FLT_MAX / 4) || (scale > 0 && scale < LEAST_SCALE))
-        return (struct nbx_sketch_bound){0, 0, INFINITY};
-    return (struct nbx_sketch_bound){
-        scale, round_up((query->norm + query->error) * info->error),
-        query->error * info->norm + reach * (query->rounding + SCAN_ROUNDING) + query->smallest};
+    double reach = query->norm * info->norm, scale = query->unit * info->unit;
+    out->scale = scale;
+    out->slack = round_up((query->norm + query->error) * info->error);
+    out->error =
+        query->error * info->norm + reach * (query->rounding + SCAN_ROUNDING) + query->smallest;
+    /* Where products or sums may pass the largest float the canonical score may be anything, and
+     * where a scan's scores lose their digits it says nothing. */
+    if (!(reach < FLT_MAX / 4) || (scale > 0 && scale < LEAST_SCALE)) {
+        out->scale = out->slack = 0;
+        out->error = INFINITY;
+    }
 }

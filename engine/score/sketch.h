@@ -103,8 +103,8 @@ void nbx_sketch_quantise(struct nbx_sketch_query *out, int8_t *codes, const floa
 struct nbx_sketch_bound {
     double scale, slack, error;
 };
-struct nbx_sketch_bound nbx_sketch_bound(const struct nbx_sketch_query *query,
-                                         const struct nbx_sketch_info *info);
+void nbx_sketch_bound(struct nbx_sketch_bound *out, const struct nbx_sketch_query *query,
+                      const struct nbx_sketch_info *info);
 /* The largest canonical score that an item of norm `norm` can have; where that passes FLT_MAX it
  * may be infinite. */
 static inline double nbx_sketch_bound_by_norm(const struct nbx_sketch_query *query, float norm)

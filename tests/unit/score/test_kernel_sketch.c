@@ -398,6 +398,27 @@ Test(kernel_sketch, at_least_counts_on_every_length)
     }
 }
 
+Test(kernel_sketch, tops_are_the_largest_numbers_of_lanes)
+{
+    float scores[NBX_TILE_ITEMS * NBX_TILE_ITEMS], tops[NBX_TILE_ITEMS];
+    for (int list = 0; list < LISTS; list++) {
+        for (size_t i = 0; i < sizeof scores / sizeof *scores; i++)
+            scores[i] = nbx_random_below(&rng, 3) ? random_value() : NAN;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            const struct nbx_kernel *k = nbx_kernel_find(names[i]);
+            if (!k)
+                continue;
+            k->tops(tops, scores);
+            for (size_t lane = 0; lane < NBX_TILE_ITEMS; lane++) {
+                float want = -INFINITY;
+                for (size_t t = 0; t < NBX_TILE_ITEMS; t++)
+                    want = fmaxf(want, scores[t * NBX_TILE_ITEMS + lane]);
+                cr_assert_eq(tops[lane], want, "%s lane %zu seed %d", k->name, lane, SEED);
+            }
+        }
+    }
+}
+
 Test(kernel_sketch, count_counts_bits)
 {
     uint64_t words[MAX_N];

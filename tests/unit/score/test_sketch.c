@@ -27,6 +27,14 @@ static void setup(void)
 }
 TestSuite(sketch, .init = setup, .timeout = 300);
 
+static struct nbx_sketch_bound bound_of(const struct nbx_sketch_query *query,
+                                        const struct nbx_sketch_info *info)
+{
+    struct nbx_sketch_bound bound;
+    nbx_sketch_bound(&bound, query, info);
+    return bound;
+}
+
 static enum world_kind any_kind(void)
 {
     return (enum world_kind)world_below(&rng, WORLD_KINDS);
@@ -207,7 +215,7 @@ static bool check_case(size_t n, size_t dim, int number)
     nbx_sketch_quantise(&q, codes, vector, dim);
     check_drawn(&x, what);
     check_query(&q, dim, what);
-    struct nbx_sketch_bound bound = nbx_sketch_bound(&q, &x.info);
+    struct nbx_sketch_bound bound = bound_of(&q, &x.info);
     bool says = check_bound(&bound, &q, &x.info, what);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const struct nbx_kernel *kernel = nbx_kernel_find(names[k]);
@@ -294,16 +302,16 @@ Test(sketch, bounds_end_where_floats_do)
     struct nbx_sketch_query q = {.norm = 1, .unit = 1};
     struct nbx_sketch_info longest = {.norm = FLT_MAX / 4, .unit = 1};
     struct nbx_sketch_info least = {.norm = 1, .unit = 0x1p-100F};
-    struct nbx_sketch_bound bound = nbx_sketch_bound(&q, &longest);
+    struct nbx_sketch_bound bound = bound_of(&q, &longest);
     cr_expect(bound.scale == 0 && bound.slack == 0 && bound.error == INFINITY);
     longest.norm = nextafterf(longest.norm, 0);
-    cr_expect(isfinite(nbx_sketch_bound(&q, &longest).error));
-    cr_expect(isfinite(nbx_sketch_bound(&q, &least).error));
+    cr_expect(isfinite(bound_of(&q, &longest).error));
+    cr_expect(isfinite(bound_of(&q, &least).error));
     least.unit = nextafterf(least.unit, 0);
-    bound = nbx_sketch_bound(&q, &least);
+    bound = bound_of(&q, &least);
     cr_expect(bound.scale == 0 && bound.slack == 0 && bound.error == INFINITY);
     least.norm = INFINITY; /* even beside a query of zeros */
-    cr_expect_eq(nbx_sketch_bound(&(struct nbx_sketch_query){0}, &least).error, INFINITY);
+    cr_expect_eq(bound_of(&(struct nbx_sketch_query){0}, &least).error, INFINITY);
     cr_expect_eq(nbx_sketch_bound_by_norm(&(struct nbx_sketch_query){0}, INFINITY), INFINITY);
 }
 
@@ -320,7 +328,7 @@ Test(sketch, bounds_are_narrow)
         world_vector(&rng, WORLD_NORMAL, rows + i * dim, dim);
     struct drawn x = draw(n, dim);
     nbx_sketch_quantise(&q, codes, vector, dim);
-    struct nbx_sketch_bound b = nbx_sketch_bound(&q, &x.info);
+    struct nbx_sketch_bound b = bound_of(&q, &x.info);
     for (size_t i = 0; i < n; i++) {
         double norm = length(rows + i * dim, dim), e = error_at(&x.tiles, i);
         double error = x.info.error * e / norm, bound = (b.error + b.slack * e) / (q.norm * norm);
