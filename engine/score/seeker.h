@@ -97,10 +97,9 @@ void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
                         const struct nbx_suspicion *about);
 /* Scores those of which most is expected, as far as they would raise the threshold. */
 void nbx_seeker_score_best(struct nbx_seeker *s);
-/* Scores the best of the guessed scores of n nodes from `first` on, and takes these out: no number
- * remains in their place. Returns a value from which up all are scored, infinity where there is
- * none: not all are scored of some that seem alike, or values are not scores. */
-float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t first, size_t n);
+/* A value that enough of x (n) reach to be worth scoring: as many as are wanted and some where
+ * there is no threshold yet, else enough to raise it; -Inf where that is all of them. */
+float nbx_seeker_cut(const struct nbx_seeker *s, const float *x, size_t n);
 /* Makes room for the suspects of NBX_NODE_ITEMS more where there is none: scores the best. */
 void nbx_seeker_relieve(struct nbx_seeker *s);
 /* Decides on every suspect. */

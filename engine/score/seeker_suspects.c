@@ -105,18 +105,6 @@ void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n)
     }
 }
 
-/* A value that `wanted` of x (n) reach, and few more. */
-static float cut_for(const struct nbx_seeker *s, const float *x, size_t n, size_t wanted)
-{
-    float high = -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        high = x[i] > high ? x[i] : high;
-    float low = high - 2 * fabsf(high);
-    if (wanted >= n || !(low < high) || s->own.kernel->at_least(x, n, low) < wanted)
-        return -INFINITY;
-    return nbx_reached_by(s->own.kernel, x, n, wanted, (const float[]){low, high});
-}
-
 /* How many to score of those that seem best: as many as are wanted and some where there is no
  * threshold yet, else enough to raise it. */
 static size_t enough(const struct nbx_seeker *s)
@@ -125,23 +113,16 @@ static size_t enough(const struct nbx_seeker *s)
     return s->candidates.threshold > -INFINITY ? k / 3 + 8 : k + k / 2 + 8;
 }
 
-float nbx_seeker_score_guessed(struct nbx_seeker *s, size_t part, size_t first, size_t n)
+float nbx_seeker_cut(const struct nbx_seeker *s, const float *x, size_t n)
 {
-    struct nbx_suspects *list = &s->suspects;
-    const struct nbx_node *nodes = s->index->parts[part].pack->nodes + first;
-    float cut = cut_for(s, s->tops, n * NBX_TILE_ITEMS, enough(s));
-    size_t found = s->own.kernel->reaching(list->places, s->guessed, n * NBX_NODE_ITEMS, cut);
-    bool all = found <= list->room;
-    found = all ? found : list->room;
-    for (size_t i = 0; i < found; i++) {
-        uint32_t at = list->places[i], tile = nodes[at / NBX_NODE_ITEMS].first_tile;
-        list->chosen[i] = (struct nbx_suspect){(uint32_t)part, tile * NBX_TILE_ITEMS +
-                                                                   at % (uint32_t)NBX_NODE_ITEMS};
-        s->guessed[at] = NAN;
-    }
-    nbx_seeker_score_chosen(s, found);
-    nbx_candidates_tighten(&s->candidates);
-    return all && !s->shaped ? cut : INFINITY; /* what is postponed is told by its value */
+    size_t wanted = enough(s);
+    float high = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        high = x[i] > high ? x[i] : high;
+    float low = high - 2 * fabsf(high);
+    if (wanted >= n || !(low < high) || s->own.kernel->at_least(x, n, low) < wanted)
+        return -INFINITY;
+    return nbx_reached_by(s->own.kernel, x, n, wanted, (const float[]){low, high});
 }
 
 /* Keeps the suspects that may still reach the threshold. */
@@ -175,7 +156,7 @@ static void score_from(struct nbx_seeker *s, float cut)
 void nbx_seeker_score_best(struct nbx_seeker *s)
 {
     struct nbx_suspects *list = &s->suspects;
-    float cut = cut_for(s, list->expected, list->n, enough(s));
+    float cut = nbx_seeker_cut(s, list->expected, list->n);
     score_from(s, cut > s->candidates.threshold ? cut : s->candidates.threshold);
 }
 
@@ -183,7 +164,7 @@ void nbx_seeker_settle(struct nbx_seeker *s)
 {
     nbx_seeker_score_best(s);
     while (s->suspects.n > 0)
-        score_from(s, cut_for(s, s->suspects.expected, s->suspects.n, enough(s)));
+        score_from(s, nbx_seeker_cut(s, s->suspects.expected, s->suspects.n));
 }
 
 void nbx_seeker_relieve(struct nbx_seeker *s)
