@@ -15,6 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a sketch's score must reach, with so much more for each step of its error. */
+struct nbx_limits {
+    float threshold, slack;
+};
+
 struct nbx_kernel {
     const char *name;
     /* Contracts as in dot.h. */
@@ -24,12 +29,12 @@ struct nbx_kernel {
      * dimensions of the query's code times (2 c - 15), times the vector's step, as floats; exact up
      * to two roundings. Then as `pass`. */
     unsigned (*sketch)(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
-                       uint32_t wanted, const struct nbx_codes *query, float slack,
-                       float threshold);
+                       uint32_t wanted, const struct nbx_codes *query,
+                       const struct nbx_limits *limits);
     /* passed (16): for which of a wanted tile's scores (16, 16) score + slack * error factor >=
      * threshold, a bit each. Returns how many they are. */
     unsigned (*pass)(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
-                     uint32_t wanted, float slack, float threshold);
+                     uint32_t wanted, const struct nbx_limits *limits);
     /* tops (16): the largest of each lane of scores (16, 16), -Inf where none is a number. */
     void (*tops)(float *tops, const float *scores);
     /* How many of x (n) are >= least. */

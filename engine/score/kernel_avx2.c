@@ -57,14 +57,15 @@ AVX2 static inline void finish8(float *out, __m256i sums, const uint8_t *steps,
     _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_cvtepi32_ps(sums), factors(steps)));
 }
 
-AVX2 static uint32_t pass_tile(const float *scores, const uint8_t *scales, float slack,
-                               float threshold)
+AVX2 static uint32_t pass_tile(const float *scores, const uint8_t *scales,
+                               const struct nbx_limits *limits)
 {
     uint32_t passed = 0;
     for (int i = 0; i < NBX_TILE_ITEMS; i += 8) {
-        __m256 error = _mm256_mul_ps(_mm256_set1_ps(slack), factors(scales + NBX_TILE_ITEMS + i));
+        __m256 error =
+            _mm256_mul_ps(_mm256_set1_ps(limits->slack), factors(scales + NBX_TILE_ITEMS + i));
         __m256 most = _mm256_add_ps(_mm256_loadu_ps(scores + i), error);
-        __m256 enough = _mm256_cmp_ps(most, _mm256_set1_ps(threshold), _CMP_GE_OQ);
+        __m256 enough = _mm256_cmp_ps(most, _mm256_set1_ps(limits->threshold), _CMP_GE_OQ);
         passed |= (uint32_t)_mm256_movemask_ps(enough) << i;
     }
     return passed;
@@ -85,21 +86,21 @@ AVX2 static void sketch_one(float *out, const uint8_t *tile, const uint8_t *scal
 }
 
 AVX2 static unsigned pass(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
-                          uint32_t wanted, float slack, float threshold)
+                          uint32_t wanted, const struct nbx_limits *limits)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted);
         passed[t] = (uint16_t)pass_tile(scores + t * NBX_TILE_ITEMS,
-                                        tiles->scales + t * NBX_TILE_SCALES, slack, threshold);
+                                        tiles->scales + t * NBX_TILE_SCALES, limits);
         n += (unsigned)__builtin_popcount(passed[t]);
     }
     return n;
 }
 
 AVX2 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
-                            uint32_t wanted, const struct nbx_codes *query, float slack,
-                            float threshold)
+                            uint32_t wanted, const struct nbx_codes *query,
+                            const struct nbx_limits *limits)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
@@ -107,7 +108,7 @@ AVX2 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketc
         const uint8_t *scales = tiles->scales + t * NBX_TILE_SCALES;
         float *scores = out + t * NBX_TILE_ITEMS;
         sketch_one(scores, tiles->codes + t * tiles->bytes, scales, query);
-        passed[t] = (uint16_t)pass_tile(scores, scales, slack, threshold);
+        passed[t] = (uint16_t)pass_tile(scores, scales, limits);
         n += (unsigned)__builtin_popcount(passed[t]);
     }
     return n;

@@ -76,21 +76,23 @@ AVX512 static inline __m512 factors(const uint8_t *p)
     return _mm512_cvtepi32_ps(_mm512_add_epi32(x, _mm512_set1_epi32(1)));
 }
 
-AVX512 static inline uint32_t pass_tile(__m512 score, const uint8_t *scales, float slack,
-                                        float threshold)
+AVX512 static inline uint32_t pass_tile(__m512 score, const uint8_t *scales,
+                                        const struct nbx_limits *limits)
 {
-    __m512 error = _mm512_mul_ps(_mm512_set1_ps(slack), factors(scales + NBX_TILE_ITEMS));
-    return _mm512_cmp_ps_mask(_mm512_add_ps(score, error), _mm512_set1_ps(threshold), _CMP_GE_OQ);
+    __m512 slack = _mm512_set1_ps(limits->slack);
+    __m512 error = _mm512_mul_ps(slack, factors(scales + NBX_TILE_ITEMS));
+    return _mm512_cmp_ps_mask(_mm512_add_ps(score, error), _mm512_set1_ps(limits->threshold),
+                              _CMP_GE_OQ);
 }
 
 AVX512 static unsigned pass(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
-                            uint32_t wanted, float slack, float threshold)
+                            uint32_t wanted, const struct nbx_limits *limits)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted);
         __m512 score = _mm512_loadu_ps(scores + t * NBX_TILE_ITEMS);
-        uint32_t bits = pass_tile(score, tiles->scales + t * NBX_TILE_SCALES, slack, threshold);
+        uint32_t bits = pass_tile(score, tiles->scales + t * NBX_TILE_SCALES, limits);
         passed[t] = (uint16_t)bits;
         n += (unsigned)__builtin_popcount(bits);
     }
@@ -98,8 +100,8 @@ AVX512 static unsigned pass(uint16_t *passed, const float *scores, const struct 
 }
 
 AVX512 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
-                              uint32_t wanted, const struct nbx_codes *query, float slack,
-                              float threshold)
+                              uint32_t wanted, const struct nbx_codes *query,
+                              const struct nbx_limits *limits)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
@@ -108,7 +110,7 @@ AVX512 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_ske
         __m512i sums = sum_tile(tiles->codes + t * tiles->bytes, query);
         __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), factors(scales));
         _mm512_storeu_ps(out + t * NBX_TILE_ITEMS, score);
-        uint32_t bits = pass_tile(score, scales, slack, threshold);
+        uint32_t bits = pass_tile(score, scales, limits);
         passed[t] = (uint16_t)bits;
         n += (unsigned)__builtin_popcount(bits);
     }

@@ -23,31 +23,33 @@ static float sketch_score(const uint8_t *tile, size_t lane, uint8_t step,
     return (float)sum * (float)(step + 1);
 }
 
-static uint32_t pass_tile(const float *scores, const uint8_t *scales, float slack, float threshold)
+static uint32_t pass_tile(const float *scores, const uint8_t *scales,
+                          const struct nbx_limits *limits)
 {
     uint32_t passed = 0;
     for (uint32_t i = 0; i < NBX_TILE_ITEMS; i++) {
-        float most = scores[i] + slack * (float)(scales[NBX_TILE_ITEMS + i] + 1);
-        passed |= (uint32_t)(most >= threshold) << i;
+        float most = scores[i] + limits->slack * (float)(scales[NBX_TILE_ITEMS + i] + 1);
+        passed |= (uint32_t)(most >= limits->threshold) << i;
     }
     return passed;
 }
 
 static unsigned pass(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
-                     uint32_t wanted, float slack, float threshold)
+                     uint32_t wanted, const struct nbx_limits *limits)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
         size_t t = (size_t)__builtin_ctz(wanted);
         passed[t] = (uint16_t)pass_tile(scores + t * NBX_TILE_ITEMS,
-                                        tiles->scales + t * NBX_TILE_SCALES, slack, threshold);
+                                        tiles->scales + t * NBX_TILE_SCALES, limits);
         n += (unsigned)__builtin_popcount(passed[t]);
     }
     return n;
 }
 
 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
-                       uint32_t wanted, const struct nbx_codes *query, float slack, float threshold)
+                       uint32_t wanted, const struct nbx_codes *query,
+                       const struct nbx_limits *limits)
 {
     unsigned n = 0;
     for (; wanted; wanted &= wanted - 1) {
@@ -56,7 +58,7 @@ static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *
         float *scores = out + t * NBX_TILE_ITEMS;
         for (uint32_t i = 0; i < NBX_TILE_ITEMS; i++)
             scores[i] = sketch_score(tiles->codes + t * tiles->bytes, i, scales[i], query);
-        passed[t] = (uint16_t)pass_tile(scores, scales, slack, threshold);
+        passed[t] = (uint16_t)pass_tile(scores, scales, limits);
         n += (unsigned)__builtin_popcount(passed[t]);
     }
     return n;

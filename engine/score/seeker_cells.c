@@ -40,7 +40,8 @@ static struct cell *gather(const struct nbx_seeker *s, const struct nbx_packed *
         size_t tile = i / NBX_TILE_ITEMS, lane = i % NBX_TILE_ITEMS;
         if (lane == 0) {
             struct nbx_sketches centres = nbx_sketches_at(&cells->centres, tile);
-            s->own.kernel->sketch(scores, passed, &centres, 1, &s->codes.codes, 0, 0);
+            s->own.kernel->sketch(scores, passed, &centres, 1, &s->codes.codes,
+                                  &(struct nbx_limits){0});
         }
         double scale = s->codes.unit * cells->infos[tile].unit;
         double around = reach * s->codes.norm * cells->spreads[i];

@@ -34,7 +34,7 @@ static void guess_node(struct nbx_seeker *s, size_t part, size_t at, float *scor
     uint32_t open = nbx_seeker_open_tiles(s, part, node);
     uint16_t passed[NBX_NODE_TILES];
     s->scanned += node->n_tiles;
-    s->own.kernel->sketch(scores, passed, &tiles, open, &s->codes.codes, 0, 0);
+    s->own.kernel->sketch(scores, passed, &tiles, open, &s->codes.codes, &(struct nbx_limits){0});
     for (size_t i = 0; i < NBX_NODE_ITEMS; i++)
         scores[i] *= scale;
     for (size_t t = 0; t < NBX_NODE_TILES; t++) {
@@ -81,7 +81,7 @@ static void suspect_guessed(struct nbx_seeker *s, size_t part, size_t at, const 
     uint16_t passed[NBX_NODE_TILES];
     struct nbx_sketches tiles = nbx_sketches_at(&pack->sketches, node->first_tile);
     uint32_t open = nbx_seeker_open_tiles(s, part, node);
-    unsigned n = s->own.kernel->pass(passed, scores, &tiles, open, scan.slack, scan.threshold);
+    unsigned n = s->own.kernel->pass(passed, scores, &tiles, open, &scan.limits);
     if (n > NBX_MANY_IN_DOUBT && cut < INFINITY) {
         nbx_scan_postpone(s, &scan, open, cut);
         return;

@@ -18,7 +18,7 @@ struct nbx_scan {
     uint32_t part, node;
     size_t first_tile;
     struct nbx_sketch_bound bound;
-    float threshold, slack;
+    struct nbx_limits limits;
     float norm;       /* the largest of the node's */
     bool near;        /* an approximation will do */
     float from;       /* only items expected from here up become suspects */

@@ -14,14 +14,14 @@ void nbx_scan_limits(struct nbx_scan *scan, double least, double addend)
 {
     const struct nbx_sketch_bound *bound = &scan->bound;
     double from = least - bound->error - addend - (fabs(least) + addend) * NBX_VALUE_SLACK;
-    scan->slack = 0;
+    scan->limits.slack = 0;
     if (!(bound->scale > 0)) {
-        scan->threshold = from > bound->slack * NBX_SKETCH_STEPS ? INFINITY : -INFINITY;
+        scan->limits.threshold = from > bound->slack * NBX_SKETCH_STEPS ? INFINITY : -INFINITY;
         return;
     }
     double per = 1 / bound->scale, t = from * per;
-    scan->threshold = (float)(t - fabs(t) * NBX_VALUE_SLACK);
-    scan->slack = (float)(bound->slack * per * (1 + NBX_VALUE_SLACK));
+    scan->limits.threshold = (float)(t - fabs(t) * NBX_VALUE_SLACK);
+    scan->limits.slack = (float)(bound->slack * per * (1 + NBX_VALUE_SLACK));
 }
 
 /* What an approximation allows beyond the expected score: the error is across the sketch, so only
@@ -70,8 +70,8 @@ static void scan_tiles(struct nbx_seeker *s, struct nbx_scan *scan, uint32_t wan
     struct nbx_sketches tiles = nbx_sketches_at(&pack->sketches, scan->first_tile);
     float scores[NBX_NODE_ITEMS];
     uint16_t passed[NBX_NODE_TILES];
-    unsigned n = s->own.kernel->sketch(scores, passed, &tiles, wanted, &s->codes.codes, scan->slack,
-                                       scan->threshold);
+    unsigned n =
+        s->own.kernel->sketch(scores, passed, &tiles, wanted, &s->codes.codes, &scan->limits);
     if (may_wait && n > NBX_MANY_IN_DOUBT && s->candidates.threshold > -INFINITY)
         nbx_scan_postpone(s, scan, wanted, s->candidates.threshold);
     for (; wanted; wanted &= wanted - 1, s->scanned++) {

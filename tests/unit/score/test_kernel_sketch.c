@@ -139,7 +139,8 @@ static void define(struct answer *a, const struct question *q)
 static void ask_sketch(struct answer *a, const struct nbx_kernel *k, const struct question *q)
 {
     clear(a);
-    a->n = k->sketch(a->scores, a->passed, &q->tiles, q->wanted, &q->query, q->slack, q->threshold);
+    a->n = k->sketch(a->scores, a->passed, &q->tiles, q->wanted, &q->query,
+                     &(struct nbx_limits){q->threshold, q->slack});
 }
 
 static void ask_pass(struct answer *a, const struct nbx_kernel *k, const struct question *q,
@@ -147,7 +148,8 @@ static void ask_pass(struct answer *a, const struct nbx_kernel *k, const struct 
 {
     clear(a);
     memcpy(a->scores, scores, sizeof a->scores);
-    a->n = k->pass(a->passed, scores, &q->tiles, q->wanted, q->slack, q->threshold);
+    a->n = k->pass(a->passed, scores, &q->tiles, q->wanted,
+                   &(struct nbx_limits){q->threshold, q->slack});
 }
 
 /* Bits and all; what names the operation and the kernel. */

@@ -221,7 +221,7 @@ static bool check_case(size_t n, size_t dim, int number)
         const struct nbx_kernel *kernel = nbx_kernel_find(names[k]);
         uint32_t wanted = (UINT32_C(1) << (n + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS) - 1;
         if (kernel)
-            kernel->sketch(scores, passed, &x.tiles, wanted, &q.codes, 0, 0);
+            kernel->sketch(scores, passed, &x.tiles, wanted, &q.codes, &(struct nbx_limits){0});
         for (size_t i = 0; kernel && i < n; i++)
             check_score(&bound, &q, &x, i, scores[i], what);
     }
