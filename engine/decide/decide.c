@@ -81,7 +81,8 @@ static enum nbx_err no_memory(struct nbx_fault *fault, enum nbx_err err)
     return nbx_fault_set(fault, err, NULL, "no memory for this request");
 }
 
-/* How much of the exact answer will do: as the request says, else as its placement does. */
+/* How much of the exact answer will do: as the request says, else as its placement does. Items that
+ * the caller brings are scored one by one, which is exact. */
 static void set_reach(struct way *w, const struct nbx_decide *d,
                       const struct nbx_recommend_req *req)
 {
@@ -89,7 +90,7 @@ static void set_reach(struct way *w, const struct nbx_decide *d,
     float recall =
         req->recall > 0 ? req->recall : nbx_vocabulary_recall(d->world->vocabulary, req->placement);
     decision->approximate = recall < 1;
-    if (w->taste.space)
+    if (w->taste.space && !req->items.n)
         w->list.reach = nbx_approximation_reach(w->taste.space->index, recall, &decision->recall);
 }
 

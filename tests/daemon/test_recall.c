@@ -205,6 +205,10 @@ Test(recall, of_a_placement)
     serve_model();
     wait_for_partition();
     cr_assert(number_at(recommend(0, ", 'placement': 'home'"), "recall") < 1);
+    struct nbx_value *rank =
+        get(p, "rank", "", "{'items': ['i1', 'i2'], 'vector': [%s], 'placement': 'home'}",
+            vector_of(0));
+    cr_assert_eq(number_at(rank, "recall"), 1, "each of the items is scored");
     check_placements();
     check_list();
     server_configure(&s, "placements: [{name: cart, recall: 0.9}]\n");
