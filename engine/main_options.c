@@ -49,6 +49,15 @@ static struct nbx_value *attribute_types(struct nbx_arena *arena, const struct n
     return map;
 }
 
+static struct nbx_placement *placements(struct nbx_arena *arena, const struct nbx_conf *conf)
+{
+    struct nbx_placement *out = nbx_arena_calloc(arena, conf->n_placements, sizeof *out);
+    for (size_t i = 0; out && i < conf->n_placements; i++)
+        out[i] = (struct nbx_placement){.name = nbx_str_c(conf->placements[i].name),
+                                        .recall = (float)conf->placements[i].recall};
+    return out;
+}
+
 static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
 {
     o->data_dir = conf->data_dir;
@@ -82,8 +91,10 @@ struct nbx_main_options *nbx_main_options_new(const struct nbx_conf *conf, const
                                                     .n_types = conf->n_events,
                                                     .channels = channels,
                                                     .n_channels = conf->n_channels,
+                                                    .placements = placements(out->arena, conf),
+                                                    .n_placements = conf->n_placements,
                                                     .currency = nbx_str_c(conf->currency)};
-    if (!o->listen || !o->attribute_types || !channels || !types)
+    if (!o->listen || !o->attribute_types || !channels || !types || !o->vocabulary.placements)
         nbx_main_options_destroy(&out);
     return out;
 }

@@ -129,7 +129,7 @@ struct nbx_recommend_req {
     bool explain;
     enum nbx_record record;
     bool personal;
-    float recall;                      /* above 0; 1: exact */
+    float recall;                      /* 1: exact; 0: the placement's, or exact */
     uint32_t timeout_ms;               /* 0: no limit of the client's own */
     int64_t now_ms;                    /* NBX_TIME_UNSET: the server's clock */
     struct nbx_strs items;             /* rank only */

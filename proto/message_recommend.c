@@ -106,10 +106,11 @@ static const struct nbx_field_table recommend_table = {recommend_fields,
 static enum nbx_err check_customers(const struct nbx_recommend_req *r, struct nbx_decoding *d)
 {
     uint32_t n = r->customers.n + r->customers.n_errors;
+    bool approximate = r->recall > 0 && r->recall < 1;
     const char *refused = r->observe.name.len ? "observe"
                           : r->vector.p       ? "vector"
                           : r->explain        ? "explain"
-                          : r->recall < 1     ? "recall"
+                          : approximate       ? "recall"
                                               : NULL;
     if (refused)
         return nbx_fault_set(d->fault, NBX_EBAD, refused, "cannot stand beside `customers`");
@@ -123,11 +124,8 @@ static enum nbx_err check_customers(const struct nbx_recommend_req *r, struct nb
 enum nbx_err nbx_message_recommend(struct nbx_recommend_req *out, struct nbx_body body, bool rank,
                                    struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    *out = (struct nbx_recommend_req){.n = NBX_DEFAULT_N,
-                                      .record = NBX_RECORD_UNSET,
-                                      .personal = true,
-                                      .recall = 1,
-                                      .now_ms = NBX_TIME_UNSET};
+    *out = (struct nbx_recommend_req){
+        .n = NBX_DEFAULT_N, .record = NBX_RECORD_UNSET, .personal = true, .now_ms = NBX_TIME_UNSET};
     struct nbx_decoding d = {.arena = arena, .fault = fault};
     enum nbx_err err =
         nbx_field_body(out, &out->id, body, rank ? &rank_table : &recommend_table, &d);

@@ -19,6 +19,12 @@ const char *nbx_conf__check_name(const char *text)
     return NULL;
 }
 
+const char *nbx_conf__check_label(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= MAX_NAME_BYTES ? NULL : "must be 1 to 64 bytes long";
+}
+
 const char *nbx_conf__check_currency(const char *text)
 {
     if (strlen(text) != 3 || strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3)

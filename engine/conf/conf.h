@@ -47,6 +47,11 @@ struct nbx_conf_attribute {
     enum nbx_conf_attribute_type type;
 };
 
+struct nbx_conf_placement {
+    const char *name; /* unique */
+    double recall;    /* 0.5 to 1: exact; of requests that say none of their own */
+};
+
 struct nbx_conf {
     const char **listen; /* (n_listen) ZeroMQ endpoints, at least one */
     size_t n_listen;
@@ -61,6 +66,8 @@ struct nbx_conf {
     size_t n_events;
     struct nbx_conf_attribute *attributes; /* (n_attributes) */
     size_t n_attributes;
+    struct nbx_conf_placement *placements; /* (n_placements) */
+    size_t n_placements;
     int64_t trend_half_life_ms;
     int64_t event_retention_ms;
     int64_t decision_retention_ms;

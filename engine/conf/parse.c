@@ -133,8 +133,8 @@ static bool set_number(double *member, const struct conf_row *row, const char *t
         nbx_buf_printf(why, "must be a number, got \"%s\"", text);
         return false;
     }
-    if (!(value >= (double)row->min && value <= (double)row->max)) {
-        nbx_buf_printf(why, "must be %" PRId64 " to %" PRId64 ", got %s", row->min, row->max, text);
+    if (!(value >= row->least && value <= row->most)) {
+        nbx_buf_printf(why, "must be %.15g to %.15g, got %s", row->least, row->most, text);
         return false;
     }
     *member = value;

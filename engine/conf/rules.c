@@ -78,7 +78,8 @@ static size_t check_events(const struct nbx_conf *conf, const struct conf_doc *d
 size_t nbx_conf__rules(const struct nbx_conf *conf, const struct conf_doc *doc, bool events_whole)
 {
     struct conf_place listen = {"listen", -1, NULL}, channels = {"channels", -1, NULL},
-                      events = {"events", -1, "type"}, attributes = {"attributes", -1, "name"};
+                      events = {"events", -1, "type"}, attributes = {"attributes", -1, "name"},
+                      placements = {"placements", -1, "name"};
     size_t errors = check_local(conf, doc) + (events_whole ? check_events(conf, doc) : 0);
     errors += check_unique(doc, listen, conf->listen, conf->n_listen, sizeof conf->listen[0]);
     errors +=
@@ -89,5 +90,8 @@ size_t nbx_conf__rules(const struct nbx_conf *conf, const struct conf_doc *doc, 
     if (conf->n_attributes)
         errors += check_unique(doc, attributes, &conf->attributes[0].name, conf->n_attributes,
                                sizeof conf->attributes[0]);
+    if (conf->n_placements)
+        errors += check_unique(doc, placements, &conf->placements[0].name, conf->n_placements,
+                               sizeof conf->placements[0]);
     return errors;
 }

@@ -23,11 +23,11 @@ static const struct conf_row event_rows[] = {
      .check = nbx_conf__check_name},
     {"class", CONF_WORD, .offset = offsetof(struct nbx_conf_event, class), .words = classes},
     {"weight", CONF_NUMBER, .offset = offsetof(struct nbx_conf_event, weight), .preset = "0",
-     .max = 1000000},
+     .most = 1000000},
     {"half_life", CONF_DURATION, .offset = offsetof(struct nbx_conf_event, half_life_ms),
      .preset = "0", .max = 100 * YEAR},
     {"negative_below", CONF_NUMBER, .offset = offsetof(struct nbx_conf_event, negative_below),
-     .preset = ".nan", .min = -1000000, .max = 1000000},
+     .preset = ".nan", .least = -1000000, .most = 1000000},
 };
 static const struct conf_record event_record = {ROWS(event_rows), sizeof(struct nbx_conf_event)};
 
@@ -39,6 +39,15 @@ static const struct conf_row attribute_rows[] = {
 };
 static const struct conf_record attribute_record = {ROWS(attribute_rows),
                                                     sizeof(struct nbx_conf_attribute)};
+
+static const struct conf_row placement_rows[] = {
+    {"name", CONF_TEXT, .offset = offsetof(struct nbx_conf_placement, name),
+     .check = nbx_conf__check_label},
+    {"recall", CONF_NUMBER, .offset = offsetof(struct nbx_conf_placement, recall), .preset = "1",
+     .least = 0.5, .most = 1},
+};
+static const struct conf_record placement_record = {ROWS(placement_rows),
+                                                    sizeof(struct nbx_conf_placement)};
 
 static const struct conf_row top_rows[] = {
     {"listen", CONF_TEXTS, COUNTED(listen), .min = 1, .max = 16, .preset = "[tcp://127.0.0.1:7741]",
@@ -81,6 +90,11 @@ static const struct conf_row top_rows[] = {
      .record = &attribute_record,
      .sentence = "Item attributes with a fixed type (string, strings, int, float, bool); any other "
                  "takes the type of its first value."},
+    {"placements", CONF_RECORDS, COUNTED(placements), .max = 256, .preset = "[]",
+     .record = &placement_record, .reloadable = true,
+     .sentence = "Placements, as {name: home, recall: 0.9}: the `recall` (0.5 to 1; 1 is exact) of "
+                 "requests that name one and say none of their own. A placement that is not listed "
+                 "may be named too and is exact."},
     {"trend_half_life", CONF_DURATION, AT(trend_half_life_ms), .min = 60 * SEC, .max = YEAR,
      .preset = "1d", .sentence = "Time in which an event's share in the trends halves."},
     {"event_retention", CONF_DURATION, AT(event_retention_ms), .min = DAY, .max = 100 * YEAR,

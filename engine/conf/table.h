@@ -32,6 +32,7 @@ struct conf_row {
     size_t offset;       /* of the member in its struct */
     size_t count_offset; /* lists: of the member that counts */
     int64_t min, max;    /* value; lists: entries */
+    double least, most;  /* the value of a CONF_NUMBER */
     const char *preset;  /* the default as YAML; NULL: the key must be there */
     const char *sentence;
     const char *const *words;               /* CONF_WORD: ends with NULL; the index is the value */
@@ -60,6 +61,7 @@ void nbx_conf__format_duration(struct nbx_buf *out, int64_t ms);
 
 /* NULL where good, else the reason. */
 const char *nbx_conf__check_name(const char *text);
+const char *nbx_conf__check_label(const char *text);
 const char *nbx_conf__check_endpoint(const char *text);
 const char *nbx_conf__check_http(const char *text);
 const char *nbx_conf__check_currency(const char *text);

@@ -22,6 +22,8 @@ struct nbx_vocabulary {
     struct channel *channels; /* (n_channels) */
     size_t n_channels;
     uint16_t max_channel;
+    struct nbx_placement *placements; /* (n_placements) */
+    size_t n_placements;
     struct nbx_str currency;
     const char *type_list, *channel_list;
 };
@@ -61,6 +63,23 @@ static enum nbx_err take_channels(struct nbx_vocabulary *v, struct nbx_store *st
     return NBX_OK;
 }
 
+/* Records carry a placement's name, so that it needs no number. */
+static enum nbx_err take_placements(struct nbx_vocabulary *v,
+                                    const struct nbx_vocabulary_options *o)
+{
+    v->placements = nbx_arena_calloc(v->arena, o->n_placements, sizeof *v->placements);
+    if (!v->placements)
+        return NBX_ELIMIT;
+    for (; v->n_placements < o->n_placements; v->n_placements++) {
+        struct nbx_placement *placement = &v->placements[v->n_placements];
+        *placement = o->placements[v->n_placements];
+        placement->name = nbx_arena_str(v->arena, placement->name);
+        if (!placement->name.p)
+            return NBX_ELIMIT;
+    }
+    return NBX_OK;
+}
+
 /* "a, b, c" in the arena. */
 static const char *keep_list(struct nbx_arena *arena, const struct nbx_buf *list)
 {
@@ -94,7 +113,7 @@ enum nbx_err nbx_vocabulary_new(struct nbx_vocabulary **out, struct nbx_store *s
         goto out;
     v->currency = nbx_arena_str(v->arena, options->currency);
     if ((err = take_types(v, store, options)) || (err = take_channels(v, store, options)) ||
-        (err = make_lists(v)))
+        (err = take_placements(v, options)) || (err = make_lists(v)))
         goto out;
     *out = v;
     v = NULL;
@@ -153,6 +172,14 @@ uint16_t nbx_vocabulary_max_channel(const struct nbx_vocabulary *v)
 struct nbx_str nbx_vocabulary_currency(const struct nbx_vocabulary *v)
 {
     return v->currency;
+}
+
+float nbx_vocabulary_recall(const struct nbx_vocabulary *v, struct nbx_str placement)
+{
+    for (size_t i = 0; i < v->n_placements; i++)
+        if (nbx_str_eq(v->placements[i].name, placement))
+            return v->placements[i].recall;
+    return 1;
 }
 
 const char *nbx_vocabulary_list_types(const struct nbx_vocabulary *v)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The names a request may use: event types with their meaning, channels, the currency.
+ * The names a request may use: event types with their meaning, channels, the currency; and what
+ * placements ask for.
  *
  * Why:     records carry numbers for names; the numbers are given once and kept in the store.
  * Owns:    copies of all names.
@@ -28,11 +29,18 @@ struct nbx_event_type {
     double negative_below; /* a `rating` under this makes the event negative; NaN: never */
 };
 
+struct nbx_placement {
+    struct nbx_str name;
+    float recall; /* 0.5 to 1: exact */
+};
+
 struct nbx_vocabulary_options {
     const struct nbx_event_type *types; /* (n_types); `no` is ignored */
     size_t n_types;
     const struct nbx_str *channels; /* (n_channels) */
     size_t n_channels;
+    const struct nbx_placement *placements; /* (n_placements) */
+    size_t n_placements;
     struct nbx_str currency;
 };
 
@@ -53,6 +61,8 @@ struct nbx_str nbx_vocabulary_channel_name(const struct nbx_vocabulary *v, uint1
 /* The greatest channel number. */
 uint16_t nbx_vocabulary_max_channel(const struct nbx_vocabulary *v);
 struct nbx_str nbx_vocabulary_currency(const struct nbx_vocabulary *v);
+/* Of a placement's requests that say none of their own; 1, exact, of any that is not configured. */
+float nbx_vocabulary_recall(const struct nbx_vocabulary *v, struct nbx_str placement);
 /* "view, click, ...", for messages; NUL-terminated, owned by the vocabulary. */
 const char *nbx_vocabulary_list_types(const struct nbx_vocabulary *v);
 const char *nbx_vocabulary_list_channels(const struct nbx_vocabulary *v);

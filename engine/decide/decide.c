@@ -81,6 +81,19 @@ static enum nbx_err no_memory(struct nbx_fault *fault, enum nbx_err err)
     return nbx_fault_set(fault, err, NULL, "no memory for this request");
 }
 
+/* How much of the exact answer will do: as the request says, else as its placement does. Items that
+ * the caller brings are scored one by one, which is exact. */
+static void set_reach(struct way *w, const struct nbx_decide *d,
+                      const struct nbx_recommend_req *req)
+{
+    struct nbx_decision *decision = &w->entry->decision;
+    float recall =
+        req->recall > 0 ? req->recall : nbx_vocabulary_recall(d->world->vocabulary, req->placement);
+    decision->approximate = recall < 1;
+    if (w->taste.space && !req->items.n)
+        w->list.reach = nbx_approximation_reach(w->taste.space->index, recall, &decision->recall);
+}
+
 static enum nbx_err begin_way(struct way *w, const struct nbx_decide *d,
                               const struct nbx_recommend_req *req)
 {
@@ -103,9 +116,7 @@ static enum nbx_err begin_way(struct way *w, const struct nbx_decide *d,
         (err = nbx_gate_open(&w->gate, d, &asked, fault)) ||
         (err = taste_for(&w->taste, d, req, profile, fault)))
         return err;
-    if (w->taste.space)
-        w->list.reach =
-            nbx_approximation_reach(w->taste.space->index, req->recall, &w->entry->decision.recall);
+    set_reach(w, d, req);
     if ((req->items.n && (err = keep_only(&w->entry->decision, d, &req->items, &w->gate))) ||
         (err = nbx_list_init(&w->list)))
         return no_memory(fault, err);

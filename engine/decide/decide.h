@@ -71,6 +71,7 @@ struct nbx_choice {
 struct nbx_decision {
     struct nbx_choice *choices; /* (n), best first */
     uint32_t n;
+    bool approximate; /* less than the exact answer was asked for */
     float recall; /* 1: exact; else what a search as approximate as this one was measured to find */
     struct nbx_str *unknown; /* (n_unknown) rank: ids nobody knows */
     uint32_t n_unknown;

@@ -115,7 +115,7 @@ static void put_answer(struct slice *s, struct nbx_seat *seat, const struct nbx_
         .req = s->req, .profile = entry->profile, .time_ms = s->request.job->arrived_ms};
     bool recorded = nbx_request_record(s->request.worker, &s->d, &entry->decision, &context);
     seat->at = b->len;
-    seat->n_members = 3 + recorded;
+    seat->n_members = 3 + recorded + entry->decision.approximate;
     nbx_wire_kv_str(b, "customer", seat->customer);
     nbx_wire_kv_bool(b, "known", entry->profile->known);
     if (recorded) {
@@ -128,6 +128,8 @@ static void put_answer(struct slice *s, struct nbx_seat *seat, const struct nbx_
                                   .fields = s->req->fields,
                                   .channel = s->req->channel};
     nbx_reply_items(b, &list);
+    if (entry->decision.approximate)
+        nbx_wire_kv_float(b, "recall", (double)entry->decision.recall);
     seat->len = b->len - seat->at;
     seat->model[0] = s->model[0];
     seat->model[1] = s->model[1];

@@ -95,7 +95,7 @@ static void reply(struct answer *a, const struct nbx_decide *d)
 {
     struct nbx_job *job = a->r->job;
     struct nbx_buf *b = &job->reply;
-    bool rank = job->op->op == NBX_OP_RANK, approximate = a->req.recall < 1;
+    bool rank = job->op->op == NBX_OP_RANK, approximate = a->decision.approximate;
     nbx_reply_begin(job, 3 + a->recorded + rank + approximate + a->observes, &a->req.id);
     if (a->recorded) {
         char hex[33];

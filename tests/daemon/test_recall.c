@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * recall: an approximation asked for, measured and declared, where vectors are all equally long.
+ * recall: an approximation asked for, by a request or for its placement, measured and declared,
+ * where vectors are all equally long.
  */
 #include "engine/base/random.h"
 #include "tests/daemon/harness.h"
@@ -57,7 +58,8 @@ static void put_items(void)
 
 static void begin(void)
 {
-    server_start(&s, NULL);
+    server_start(&s, &(struct server_options){
+                         .settings = "placements: [{name: home, recall: 0.9}, {name: cart}]\n"});
     p = &s.peer;
     vectors = malloc((size_t)ITEMS * DIMS * sizeof *vectors);
     texts = malloc(ITEMS * sizeof *texts);
@@ -93,17 +95,29 @@ static void serve_model(void)
     server_reload(&s);
 }
 
+/* The partition is made aside: until it stands all is exact. */
+static void wait_for_partition(void)
+{
+    while (nbx_value_get(get(p, "stats", "", "{}"), "repacks.ended")->i == 0)
+        continue;
+}
+
+/* An item's vector as numbers, until the next call. */
+static const char *vector_of(size_t item)
+{
+    static char text[DIMS * 16];
+    size_t used = 0;
+    for (size_t d = 0; d < DIMS; d++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.6f", d ? ", " : "",
+                                 (double)vectors[item * DIMS + d]);
+    return text;
+}
+
 /* Near some item; rest: more fields. */
 static struct nbx_value *recommend(size_t item, const char *rest)
 {
-    struct nbx_buf b = {0};
-    for (size_t d = 0; d < DIMS; d++)
-        nbx_buf_printf(&b, "%s%.6f", d ? ", " : "", (double)vectors[item * DIMS + d]);
-    nbx_buf_put_u8(&b, '\0');
-    struct nbx_value *r = get(p, "recommend", "", "{'n': %d, 'record': 'none', 'vector': [%s]%s}",
-                              TOP, (char *)b.p, rest);
-    nbx_buf_fini(&b);
-    return r;
+    return get(p, "recommend", "", "{'n': %d, 'record': 'none', 'vector': [%s]%s}", TOP,
+               vector_of(item), rest);
 }
 
 static size_t in_both(const struct nbx_value *a, const struct nbx_value *b)
@@ -117,12 +131,11 @@ static size_t in_both(const struct nbx_value *a, const struct nbx_value *b)
     return n;
 }
 
-/* Exact until the partition stands, which is made aside; then what was measured, and about that. */
+/* Once the partition stands, what was measured, and about that. */
 Test(recall, is_declared_and_about_kept)
 {
     serve_model();
-    while (nbx_value_get(get(p, "stats", "", "{}"), "repacks.ended")->i == 0)
-        continue;
+    wait_for_partition();
     double declared = number_at(recommend(0, ", 'recall': 0.9"), "recall");
     cr_assert(declared >= 0.9 && declared < 1, "declared %g, seed %d", declared, SEED);
     size_t found = 0, wanted = 0;
@@ -143,4 +156,63 @@ Test(recall, one_where_the_answer_is_exact)
     cr_assert_eq(number_at(get(p, "recommend", "", "{'recall': 0.5}"), "recall"), 1);
     cr_assert_eq(number_at(get(p, "rank", "", "{'items': ['i1', 'i2'], 'recall': 0.5}"), "recall"),
                  1);
+}
+
+/* The same items, and the same said of their recall. */
+static void must_be_alike(const struct nbx_value *a, const struct nbx_value *b)
+{
+    cr_assert_str_eq(joined(a, "items", "id"), joined(b, "items", "id"));
+    cr_assert_eq(at(a, "recall") != NULL, at(b, "recall") != NULL);
+    if (at(a, "recall"))
+        cr_assert_eq(number_at(a, "recall"), number_at(b, "recall"));
+}
+
+/* One that says none gets its placement's, one that says its own gets that. */
+static void check_placements(void)
+{
+    static const char *const pairs[][2] = {
+        {", 'placement': 'home'", ", 'recall': 0.9"},
+        {", 'placement': 'home', 'recall': 1", ""},
+        {", 'placement': 'home', 'recall': 0.5", ", 'recall': 0.5"},
+        {", 'placement': 'cart', 'recall': 0.9", ", 'recall': 0.9"},
+        {", 'placement': 'cart'", ""},
+        {", 'placement': 'not configured'", ""}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        for (size_t q = 0; q < 10; q++)
+            must_be_alike(recommend(q * 1009, pairs[i][0]), recommend(q * 1009, pairs[i][1]));
+}
+
+/* Customers of a list get what each gets alone. */
+static void check_list(void)
+{
+    get(p, "customer.put", "anna", "{'vector': [%s]}", vector_of(17));
+    get(p, "customer.put", "bert", "{'vector': [%s]}", vector_of(4711));
+    struct nbx_value *many =
+        get(p, "recommend", "", "{'customers': ['anna', 'bert', 'nobody'], 'placement': 'home'}");
+    static const char *const keys[] = {"anna", "bert", "nobody"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        must_be_alike(&at(many, "results")->list[i],
+                      get(p, "recommend", keys[i], "{'placement': 'home'}"));
+    cr_assert(number_at(many, "results[0].recall") < 1);
+    cr_assert_eq(number_at(many, "results[2].recall"), 1, "a stranger's fallbacks are exact");
+    many = get(p, "recommend", "", "{'customers': ['anna'], 'placement': 'home', 'recall': 1}");
+    must_be_alike(&at(many, "results")->list[0], get(p, "recommend", "anna", "{}"));
+}
+
+Test(recall, of_a_placement)
+{
+    cr_assert_eq(number_at(get(p, "recommend", "", "{'placement': 'home'}"), "recall"), 1);
+    serve_model();
+    wait_for_partition();
+    cr_assert(number_at(recommend(0, ", 'placement': 'home'"), "recall") < 1);
+    struct nbx_value *rank =
+        get(p, "rank", "", "{'items': ['i1', 'i2'], 'vector': [%s], 'placement': 'home'}",
+            vector_of(0));
+    cr_assert_eq(number_at(rank, "recall"), 1, "each of the items is scored");
+    check_placements();
+    check_list();
+    server_configure(&s, "placements: [{name: cart, recall: 0.9}]\n");
+    server_reload(&s);
+    must_be_alike(recommend(0, ", 'placement': 'home'"), recommend(0, ""));
+    must_be_alike(recommend(0, ", 'placement': 'cart'"), recommend(0, ", 'recall': 0.9"));
 }

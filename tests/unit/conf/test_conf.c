@@ -94,6 +94,7 @@ Test(conf, defaults_need_no_file)
     cr_expect_str_eq(conf->channels[2], "email");
     cr_expect_str_eq(conf->currency, "EUR");
     cr_expect_eq(conf->n_attributes, 0);
+    cr_expect_eq(conf->n_placements, 0);
     cr_expect_eq(conf->trend_half_life_ms, 86400000);
     cr_expect_eq(conf->event_retention_ms, INT64_C(400) * 86400000);
     cr_expect_eq(conf->decision_retention_ms, INT64_C(30) * 86400000);
@@ -142,6 +143,7 @@ Test(conf, every_kind_of_value)
             "trend_half_life: 12h\nqueue_time: 250ms\nmax_message: 65536\nrequest_queue: 1000\n"
             "channels:\n  - web\n  - \"till\"\n"
             "attributes: [{name: material, type: string}, {name: sizes, type: strings}]\n"
+            "placements: [{name: home, recall: 0.95}, {name: 'Till 3, Zürich'}]\n"
             "events:\n  - type: buy\n    class: positive\n    weight: 2.5e-1\n    half_life: 30d\n"
             "    negative_below: -1\n");
     cr_expect_eq(conf->n_listen, 2);
@@ -157,6 +159,11 @@ Test(conf, every_kind_of_value)
     cr_expect_eq(conf->request_queue, 1024);
     cr_expect_str_eq(conf->channels[1], "till");
     cr_expect_eq(conf->attributes[1].type, NBX_CONF_STRINGS);
+    cr_expect_eq(conf->n_placements, 2);
+    cr_expect_str_eq(conf->placements[0].name, "home");
+    cr_expect_float_eq(conf->placements[0].recall, 0.95, 1e-12);
+    cr_expect_str_eq(conf->placements[1].name, "Till 3, Zürich");
+    cr_expect_float_eq(conf->placements[1].recall, 1, 1e-12);
     cr_expect_eq(conf->n_events, 1);
     cr_expect_float_eq(conf->events[0].weight, 0.25, 1e-12);
     cr_expect_eq(conf->events[0].half_life_ms, INT64_C(30) * 86400000);
@@ -257,6 +264,39 @@ Test(conf, wrong_numbers)
         cr_expect_eq(strncmp(o.said, "1:45: events[0].weight: must be ", 32), 0, "%s", o.said);
         done(&o);
     }
+}
+
+Test(conf, wrong_placements)
+{
+    expect_refused("placements: home\n", "1:13: placements: must be a list\n");
+    expect_refused("placements: [home]\n",
+                   "1:14: placements[0]: must be a mapping of keys to values\n");
+    expect_refused("placements: [{recall: 0.9}]\n", "1:14: placements[0].name: is missing\n");
+    expect_refused("placements: [{name: ''}]\n",
+                   "1:21: placements[0].name: must be 1 to 64 bytes long, got \"\"\n");
+    expect_refused("placements: [{name: a, recal: 1}]\n",
+                   "1:24: placements[0]: unknown key \"recal\"; known: name, recall\n");
+    expect_refused("placements: [{name: a, recall: [1]}]\n",
+                   "1:32: placements[0].recall: must be a single value\n");
+    expect_refused("placements: [{name: a, recall: most}]\n",
+                   "1:32: placements[0].recall: must be a number, got \"most\"\n");
+    expect_refused("placements: [{name: a}, {name: b, recall: 0.49}, {name: c, recall: 1.01}]\n",
+                   "1:43: placements[1].recall: must be 0.5 to 1, got 0.49\n"
+                   "1:68: placements[2].recall: must be 0.5 to 1, got 1.01\n");
+    expect_refused("placements: [{name: a, recall: .nan}]\n",
+                   "1:32: placements[0].recall: must be a number, got \".nan\"\n");
+    expect_refused("placements: [{name: a}, {name: b}, {name: a, recall: 0.9}]\n",
+                   "1:43: placements[2].name: \"a\" is there already, as number 0\n");
+    char text[128];
+    struct outcome o;
+    snprintf(text, sizeof text, "placements: [{name: %064d}]\n", 0);
+    cr_expect_eq(strlen(expect_taken(&o, text)->placements[0].name), 64);
+    done(&o);
+    snprintf(text, sizeof text, "placements: [{name: %065d}]\n", 0);
+    load(&o, text, strlen(text));
+    cr_expect_eq(strncmp(o.said, "1:21: placements[0].name: must be 1 to 64 bytes long", 51), 0,
+                 "%s", o.said);
+    done(&o);
 }
 
 Test(conf, wrong_endpoints)
@@ -392,6 +432,7 @@ Test(conf, print_and_load_is_the_same)
                       "data_dir: 'true: - é'\nworkers: 3\nmemory_limit: 1073741825\n"
                       "trend_half_life: 90061001ms\nlog_level: error\nrequest_queue: 100\n"
                       "attributes: [{name: 'größe, {x}', type: float}]\n"
+                      "placements: [{name: 'page 1: \"top\"', recall: 0.912345678901}, {name: b}]\n"
                       "events: [{type: buy, class: positive, weight: 0.1000000000000000055, "
                       "half_life: 36h, negative_below: 0}]\n");
 }
@@ -437,15 +478,16 @@ Test(conf, diff_tells_what_needs_a_restart)
     struct nbx_conf *running = expect_taken(&a, "log_level: info\nworkers: 2\n");
     const struct nbx_conf *fresh =
         expect_taken(&b, "log_level: warn\nworkers: 3\nqueue_time: 5ms\nchannels: [web, till]\n"
-                         "currency: CHF\n"
+                         "currency: CHF\nplacements: [{name: home, recall: 0.9}]\n"
                          "events: [{type: buy, class: positive, weight: 2}]\n");
     nbx_conf_reloadable_diff(&diff, running, running);
     cr_expect_eq(diff.n_reloadable + diff.n_kept, 0);
     nbx_conf_reloadable_diff(&diff, running, fresh);
-    cr_assert_eq(diff.n_reloadable, 3);
+    cr_assert_eq(diff.n_reloadable, 4);
     cr_expect_str_eq(diff.reloadable[0], "events");
-    cr_expect_str_eq(diff.reloadable[1], "queue_time");
-    cr_expect_str_eq(diff.reloadable[2], "log_level");
+    cr_expect_str_eq(diff.reloadable[1], "placements");
+    cr_expect_str_eq(diff.reloadable[2], "queue_time");
+    cr_expect_str_eq(diff.reloadable[3], "log_level");
     cr_assert_eq(diff.n_kept, 3);
     cr_expect_str_eq(diff.kept[0], "workers");
     cr_expect_str_eq(diff.kept[1], "channels");
@@ -463,5 +505,8 @@ Test(conf, diff_tells_what_needs_a_restart)
     cr_assert_eq(running->n_events, 1);
     cr_expect_str_eq(running->events[0].type, "buy");
     cr_expect_float_eq(running->events[0].weight, 2, 1e-12);
+    cr_assert_eq(running->n_placements, 1);
+    cr_expect_str_eq(running->placements[0].name, "home");
+    cr_expect_float_eq(running->placements[0].recall, 0.9, 1e-12);
     done(&a);
 }

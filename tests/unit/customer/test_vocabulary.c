@@ -21,12 +21,16 @@ static const struct nbx_event_type types[] = {
 };
 static const struct nbx_str channels[] = {{"web", 3}, {"app", 3}};
 
+static const struct nbx_placement placements[] = {{{"home", 4}, 0.9F}, {{"cart", 4}, 1}};
+
 static void make(size_t n_types, size_t n_channels)
 {
     struct nbx_vocabulary_options options = {.types = types,
                                              .n_types = n_types,
                                              .channels = channels,
                                              .n_channels = n_channels,
+                                             .placements = placements,
+                                             .n_placements = 2,
                                              .currency = NBX_STR("EUR")};
     cr_assert_eq(nbx_vocabulary_new(&v, f.store, &options), NBX_OK);
 }
@@ -65,6 +69,15 @@ Test(vocabulary, knows_what_it_was_given)
         nbx_str_is(nbx_vocabulary_channel_name(v, nbx_vocabulary_channel(v, channels[1])), "app"));
     cr_assert_eq(nbx_vocabulary_channel_name(v, 0).len, 0);
     cr_assert_eq(nbx_vocabulary_max_channel(v), 2);
+}
+
+Test(vocabulary, knows_what_placements_ask_for)
+{
+    make(1, 1);
+    cr_assert_eq(nbx_vocabulary_recall(v, NBX_STR("home")), 0.9F);
+    cr_assert_eq(nbx_vocabulary_recall(v, NBX_STR("cart")), 1);
+    cr_assert_eq(nbx_vocabulary_recall(v, NBX_STR("hom")), 1, "exact where nobody says otherwise");
+    cr_assert_eq(nbx_vocabulary_recall(v, NBX_STR("")), 1);
 }
 
 Test(vocabulary, numbers_last)

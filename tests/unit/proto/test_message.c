@@ -42,7 +42,7 @@ Test(message, recommend_defaults)
     cr_assert_not(r.exclude_seen || r.explain || r.distinct_group);
     cr_assert_eq(r.now_ms, NBX_TIME_UNSET);
     cr_assert_eq(r.timeout_ms, 0);
-    cr_assert_eq(r.recall, 1, "exact");
+    cr_assert_eq(r.recall, 0, "the placement's, or exact");
     cr_assert_eq(r.id.type, NBX_NIL);
     cr_assert_null(r.filter);
     cr_assert_null(r.context);
