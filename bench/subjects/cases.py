@@ -150,6 +150,11 @@ class Comparison:
         truth = self.truth(case, k)
         rows[mine].update(recall=recall(ids, truth), usual_us=float(np.median(us)),
                           equal=bool(np.array_equal(ids, truth)))
+        if case.reads:
+            near = add("nbx, recall: 0.99", self._own(case, "--serve"), 0.0, "recall 0.99")
+            near.set({"recall": 0.99})
+            us, ids = near.ask(0, N_TRUTH)
+            rows[near].update(recall=recall(ids, truth), usual_us=float(np.median(us)))
         if case.priced:
             plain = add("nbx exact, unweighted", self._own(case, "--serve", weighted=False), None)
             rows[plain]["usual_us"] = float(np.median(plain.ask(0, N_TRUTH)[0]))

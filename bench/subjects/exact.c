@@ -3,6 +3,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/base/parallel.h"
+#include "engine/score/approximate.h"
 #include "engine/score/dot.h"
 #include "engine/score/search.h"
 
@@ -60,8 +61,9 @@ static void search(void *self, const float *vector, size_t k, uint32_t *ids)
 static void set(void *self, const char *name, double value)
 {
     struct exact *e = self;
-    if (strcmp(name, "reach") == 0)
-        e->reach = (float)value;
+    float measured;
+    if (strcmp(name, "recall") == 0) /* as a request asks for it */
+        e->reach = nbx_approximation_reach(e->index, (float)value, &measured);
     else
         nbx_subject_fail("set", name);
 }
@@ -108,14 +110,16 @@ static void search_many(void *self, const float *queries, size_t n, size_t k, un
     must(!nbx_parallel(threads, (n + CHUNK - 1) / CHUNK, search_chunk, &batch), "search");
 }
 
-/* As nbxd does in the background: packed anew where that helps. */
+/* As nbxd does in the background: packed anew where that helps, and what approximations find
+ * measured. */
 static void repack(struct nbx_index **index)
 {
     struct nbx_packed *fresh;
     struct nbx_index *old = *index;
     if (!nbx_index_wants_repacking(old))
         return;
-    must(!nbx_index_repack(&fresh, old, NULL) && !nbx_index_adopt(index, old, old, &fresh),
+    must(!nbx_index_repack(&fresh, old, NULL) && !nbx_approximation_measure(fresh) &&
+             !nbx_index_adopt(index, old, old, &fresh),
          "pack the index");
     nbx_index_destroy(&old);
 }

@@ -8,7 +8,7 @@
 
 /* An approximation need not allow for the worst: what a sketch leaves out points anywhere, so that
  * its share along the query is about normal with deviation |e| / sqrt(dim). So many are allowed. */
-#define USUAL_DEVIATIONS 3.2
+#define USUAL_DEVIATIONS 4.0
 
 void nbx_scan_limits(struct nbx_scan *scan, double least, double addend)
 {
