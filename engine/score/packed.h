@@ -110,11 +110,10 @@ static inline uint32_t nbx_packed_find(const struct nbx_packed *s, uint32_t labe
         label / NBX_LABEL_PAGE < s->n_pages ? s->pages[label / NBX_LABEL_PAGE] : NULL;
     return page ? page[label % NBX_LABEL_PAGE] : NBX_NO_POSITION;
 }
-/* Asks memory for an item that is about to be scored. */
+/* Asks memory for the vector of an item that is about to be scored. */
 static inline void nbx_packed_fetch(const struct nbx_packed *s, uint32_t position)
 {
     const float *row = s->rows + position * s->padded;
-    __builtin_prefetch(&s->labels[position]);
     for (size_t d = 0; d < s->padded; d += 16)
         __builtin_prefetch(row + d);
 }

@@ -78,14 +78,17 @@ void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
     list->most[list->n++] = about->most;
 }
 
+/* The label lies elsewhere in memory, so it is read only where it matters. */
 static void score_one(struct nbx_seeker *s, const struct nbx_suspect *x)
 {
     const struct nbx_packed *pack = pack_of(s, x);
     const struct nbx_query *q = &s->own;
-    struct nbx_candidate c = {.label = pack->labels[x->position]};
     float score = q->kernel->dot(q->vector, nbx_packed_row(pack, x->position), pack->padded);
-    c.value = nbx_query_value(q, c.label, score, addend_of(s, x));
     s->scored++;
+    if (!s->shaped && score < s->candidates.threshold)
+        return;
+    struct nbx_candidate c = {.label = pack->labels[x->position]};
+    c.value = nbx_query_value(q, c.label, score, addend_of(s, x));
     if (c.value < s->candidates.threshold || (q->admits && !q->admits(q->admits_ctx, c.label)))
         return;
     c.group = q->group ? q->group(q->tie_ctx, c.label) : 0;
