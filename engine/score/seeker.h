@@ -3,8 +3,8 @@
  *
  * Why:     of the items that a sketch leaves in doubt the threshold of a moment later leaves many
  *          out. So they wait as suspects; now and then those that are expected to be best are
- *          scored, which raises the threshold for all, and in the end what is still in doubt.
- *
+ *          scored, which raises the threshold for all; what is still in doubt in the end is scored
+ *          too.
  * Owns:    nothing: memory is the arena's.
  * Threads: one at a time.
  * Errors:  NBX_ELIMIT where the arena is out.
@@ -79,13 +79,23 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
                               const struct nbx_seeker *beside, struct nbx_arena *arena);
 /* The least score, addend included, with which an item of weight up to cap may still enter. */
 double nbx_seeker_least(struct nbx_seeker *s, float cap);
+
+/* ---- visits in turn: seeker_visit.c, seeker_guess.c ---- */
+
 /* Looks at the items of a node that its norm does not leave out. */
 void nbx_seeker_visit_node(struct nbx_seeker *s, size_t part, size_t node);
 /* The same of up to NBX_GUESS_NODES nodes where there is no threshold yet: those items are scored
  * first of which most is expected, so that the threshold is soon near what it will be. */
 #define NBX_GUESS_NODES 64
 void nbx_seeker_visit_first(struct nbx_seeker *s, size_t part, size_t first, size_t n);
-/* What is known of an item: -FLT_MAX and infinity where nothing is. */
+/* After all others: what was left to the end, and then nobody is a suspect any more. */
+void nbx_seeker_visit_postponed(struct nbx_seeker *s);
+/* Whether a node's norm is large enough for its items to be answers. */
+bool nbx_seeker_may_hold(struct nbx_seeker *s, size_t part, size_t node);
+
+/* ---- suspects: seeker_suspects.c ---- */
+
+/* What its sketch says of an item: what to expect, and what it cannot exceed. */
 struct nbx_suspicion {
     float expected, most;
 };
@@ -102,19 +112,18 @@ void nbx_seeker_score_best(struct nbx_seeker *s);
 float nbx_seeker_cut(const struct nbx_seeker *s, const float *x, size_t n);
 /* Makes room for the suspects of NBX_NODE_ITEMS more where there is none: scores the best. */
 void nbx_seeker_relieve(struct nbx_seeker *s);
+/* Scores the chosen suspects (n) and offers them. */
+void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n);
 /* Decides on every suspect. */
 void nbx_seeker_settle(struct nbx_seeker *s);
-/* After all others: what was left to the end, and then nobody is a suspect any more. */
-void nbx_seeker_visit_postponed(struct nbx_seeker *s);
+
+/* ---- visits out of turn: seeker_few.c, seeker_addends.c, seeker_cells.c ---- */
+
 /* Where the eligible items are, if they are few; s->few is NULL otherwise. */
 enum nbx_err nbx_seeker_find_few(struct nbx_seeker *s, const struct nbx_seeker *beside,
                                  struct nbx_arena *arena);
 /* Instead of all other visits: the eligible items, where they are few. */
 void nbx_seeker_visit_few(struct nbx_seeker *s);
-/* Whether a node's norm is large enough for its items to be answers. */
-bool nbx_seeker_may_hold(struct nbx_seeker *s, size_t part, size_t node);
-/* Scores the chosen suspects (n) and offers them. */
-void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n);
 /* Visits a tile out of turn; a node leaves it out later. */
 void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile);
 /* Notes where a query's addends fall. Before any visit. */
