@@ -14,7 +14,7 @@
 #define CACHE_SHARE   16
 #define CACHE_MAX     ((size_t)96 << 20)
 #define BUFFER_SHARE  16
-#define BUFFER_MAX    ((size_t)64 << 20)
+#define BUFFER_MAX    ((size_t)48 << 20)
 #define RECENT_SHARE  64
 #define RECENT_MAX    ((size_t)48 << 20)
 #define BUDGET_SHARES 10 /* of 16: catalogue, ids, trends, index */
