@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Suspects that wait, beside some for each item wanted: the more, the better is known which of them
- * are worth scoring; the fewer, the sooner is the threshold raised. */
+/* Room for suspects whose scores would not raise the threshold and who wait for the end, beside
+ * some for each item wanted. */
 #define MORE_SUSPECTS 1024
 
 static bool alloc_suspects(struct nbx_suspects *s, size_t k, struct nbx_arena *arena)

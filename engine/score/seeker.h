@@ -25,7 +25,8 @@ struct nbx_addend_tiles {
     size_t n;
 };
 
-/* With so many more suspects the best of them are scored. */
+/* With so many more suspects those that may raise the threshold are scored: the more, the better is
+ * known which these are; the fewer, the sooner is it raised. */
 #define NBX_SUSPECTS_WAIT 48
 
 /* Where an item stands. */
@@ -110,7 +111,7 @@ void nbx_seeker_score_best(struct nbx_seeker *s);
 /* A value that enough of x (n) reach to be worth scoring: as many as are wanted and some where
  * there is no threshold yet, else enough to raise it; -Inf where that is all of them. */
 float nbx_seeker_cut(const struct nbx_seeker *s, const float *x, size_t n);
-/* Makes room for the suspects of NBX_NODE_ITEMS more where there is none: scores the best. */
+/* Scores the best where many wait, and all where there would be no room for NBX_NODE_ITEMS more. */
 void nbx_seeker_relieve(struct nbx_seeker *s);
 /* Scores the chosen suspects (n) and offers them. */
 void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n);

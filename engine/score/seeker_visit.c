@@ -117,32 +117,14 @@ void nbx_seeker_visit_early(struct nbx_seeker *s, size_t part, size_t tile)
     scan_tiles(s, &scan, UINT32_C(1) << (tile - scan.first_tile), false);
 }
 
-/* Which of four tiles in a row, each 16 bits of `word`, have any bit. */
-static uint32_t any_of_four(uint64_t word)
-{
-    uint32_t any = 0;
-    for (uint32_t t = 0; word && t < 4; t++, word >>= NBX_TILE_ITEMS)
-        any |= (uint32_t)((word & 0xFFFF) != 0) << t;
-    return any;
-}
-
-/* Which of a node's tiles have positions that may be answers and were not visited early. */
 uint32_t nbx_seeker_open_tiles(const struct nbx_seeker *s, size_t part, const struct nbx_node *node)
 {
-    const uint64_t *live = s->index->parts[part].live;
-    uint32_t all = (UINT32_C(1) << node->n_tiles) - 1, open = 0;
-    if (!s->seen)
-        return all;
-    for (uint32_t t = 0; t < node->n_tiles;) {
-        size_t tile = node->first_tile + t, at = tile % 4;
-        open |= any_of_four(live[tile / 4] >> at * NBX_TILE_ITEMS) << t;
-        t += 4 - (uint32_t)at;
-    }
+    uint32_t open = (UINT32_C(1) << node->n_tiles) - 1;
     for (uint32_t t = 0; s->seen && t < node->n_tiles; t++) {
         size_t tile = node->first_tile + t;
         open &= ~((uint32_t)(s->seen[part][tile / 64] >> tile % 64 & 1) << t);
     }
-    return open & all;
+    return open;
 }
 
 bool nbx_seeker_may_hold(struct nbx_seeker *s, size_t part, size_t at)
