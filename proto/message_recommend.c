@@ -106,11 +106,9 @@ static const struct nbx_field_table recommend_table = {recommend_fields,
 static enum nbx_err check_customers(const struct nbx_recommend_req *r, struct nbx_decoding *d)
 {
     uint32_t n = r->customers.n + r->customers.n_errors;
-    bool approximate = r->recall > 0 && r->recall < 1;
     const char *refused = r->observe.name.len ? "observe"
                           : r->vector.p       ? "vector"
                           : r->explain        ? "explain"
-                          : approximate       ? "recall"
                                               : NULL;
     if (refused)
         return nbx_fault_set(d->fault, NBX_EBAD, refused, "cannot stand beside `customers`");

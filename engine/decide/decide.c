@@ -131,6 +131,7 @@ static enum nbx_err end_way(struct way *w, const struct nbx_decide *d,
     enum nbx_err err = nbx_list_fill_fallbacks(&w->list, channel_no);
     out->choices = w->list.choices;
     out->n = w->list.n;
+    out->recall = w->list.partial ? out->recall : 1;
     if (!err && req->explain)
         err = nbx_explain(out, d, &w->taste, w->entry->profile);
     if (err)

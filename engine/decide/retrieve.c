@@ -79,8 +79,9 @@ static enum nbx_err search_once(struct nbx_list **lists, size_t n, enum nbx_sour
 {
     struct nbx_arena *arena = lists[0]->d->scope->arena;
     struct nbx_query *queries = nbx_arena_calloc(arena, n, sizeof *queries);
-    struct nbx_search_results found = {.n_hits = nbx_arena_calloc(arena, n, sizeof *found.n_hits)};
-    if (!queries || !found.n_hits)
+    struct nbx_search_results found = {.n_hits = nbx_arena_calloc(arena, n, sizeof *found.n_hits),
+                                       .partial = nbx_arena_calloc(arena, n, sizeof(bool))};
+    if (!queries || !found.n_hits || !found.partial)
         return NBX_ELIMIT;
     for (size_t i = 0; i < n; i++) {
         queries[i] = query_of(lists[i], by_angle);
@@ -93,6 +94,7 @@ static enum nbx_err search_once(struct nbx_list **lists, size_t n, enum nbx_sour
     enum nbx_err err = nbx_search_many(index, queries, n, arena, &found, NULL);
     for (size_t i = 0; !err && i < n; i++) {
         lists[i]->drained = found.n_hits[i] < queries[i].k;
+        lists[i]->partial = lists[i]->partial || found.partial[i];
         for (size_t h = 0; h < found.n_hits[i]; h++)
             take(lists[i], found.hits[i * found.stride + h], source, lists[i]->taste->reason);
     }

@@ -22,6 +22,7 @@ struct nbx_list {
     uint32_t *groups; /* (n_groups) open addressing over group numbers, 0 free */
     uint32_t n_groups;
     bool drained; /* the search has nothing left for it */
+    bool partial; /* a search was content with less than all: reach */
     float reach;  /* of the search, see engine/score/search.h; 0: exact */
 };
 

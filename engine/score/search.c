@@ -188,13 +188,26 @@ static enum nbx_err make_pass(struct pass *pass, const struct nbx_index *index,
     return NBX_OK;
 }
 
-static void take_results(struct pass *pass, struct nbx_hit *hits, size_t stride, size_t *n_hits,
+/* Whether an approximation was made. */
+static bool is_partial(const struct nbx_seeker *s)
+{
+    bool partial = false;
+    for (size_t p = 0; !s->few && p < s->index->n_parts; p++)
+        partial = partial || nbx_seeker_approximates(s, p);
+    return partial;
+}
+
+/* The results of the pass, whose first query is number `first`. */
+static void take_results(struct pass *pass, const struct nbx_search_results *results, size_t first,
                          struct nbx_search_stats *stats)
 {
     for (size_t i = 0; i < pass->n; i++) {
         struct nbx_seeker *s = &pass->seekers[i];
+        struct nbx_hit *hits = results->hits + (first + i) * results->stride;
         nbx_seeker_visit_postponed(s);
-        n_hits[i] = nbx_candidates_finish(&s->candidates, hits + i * stride);
+        results->n_hits[first + i] = nbx_candidates_finish(&s->candidates, hits);
+        if (results->partial)
+            results->partial[first + i] = is_partial(s);
         if (stats) {
             stats->tiles += s->scanned;
             stats->scored += s->scored;
@@ -212,8 +225,7 @@ enum nbx_err nbx_search_many(const struct nbx_index *index, const struct nbx_que
         size_t n = n_queries - i < TOGETHER ? n_queries - i : TOGETHER;
         err = search_together(&pass, queries + i, n, arena);
         if (!err)
-            take_results(&pass, results->hits + i * results->stride, results->stride,
-                         results->n_hits + i, stats);
+            take_results(&pass, results, i, stats);
     }
     return err;
 }
@@ -222,7 +234,7 @@ enum nbx_err nbx_search(const struct nbx_index *index, const struct nbx_query *q
                         struct nbx_arena *arena, struct nbx_hit *hits, size_t *n,
                         struct nbx_search_stats *stats)
 {
-    struct nbx_search_results results = {hits, query->k, n};
+    struct nbx_search_results results = {.hits = hits, .stride = query->k, .n_hits = n};
     *n = 0;
     return nbx_search_many(index, query, 1, arena, &results, stats);
 }

@@ -67,6 +67,7 @@ struct nbx_search_results {
     struct nbx_hit *hits; /* (n_queries, stride) */
     size_t stride;        /* at least the largest k */
     size_t *n_hits;       /* (n_queries) */
+    bool *partial;        /* (n_queries) not all was looked at: reach; NULL: nobody asks */
 };
 enum nbx_err nbx_search_many(const struct nbx_index *index, const struct nbx_query *queries,
                              size_t n_queries, struct nbx_arena *arena,

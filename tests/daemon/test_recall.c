@@ -150,6 +150,22 @@ Test(recall, is_declared_and_about_kept)
               "%zu of %zu, declared %g, seed %d", found, wanted, declared, SEED);
 }
 
+/* Few eligible items are looked up one by one, which finds all of them. */
+Test(recall, one_where_a_filter_leaves_few)
+{
+    serve_model();
+    wait_for_partition();
+    for (size_t i = 0; i < 8; i++)
+        get(p, "item.patch", "", "{'items': [{'id': 'i%zu', 'brand': 'rare'}]}", i * 101);
+    static const char rare[] = ", 'filter': {'field': 'brand', 'eq': 'rare'}";
+    char near[128];
+    snprintf(near, sizeof near, "%s, 'recall': 0.5", rare);
+    struct nbx_value *exact = recommend(0, rare), *declared = recommend(0, near);
+    cr_assert_eq(number_at(declared, "recall"), 1);
+    cr_assert_str_eq(joined(exact, "items", "id"), joined(declared, "items", "id"));
+    cr_assert_eq(count_at(exact, "items"), 8);
+}
+
 /* A list that is ranked, or no vector to search with: exact, and it says so. */
 Test(recall, one_where_the_answer_is_exact)
 {
@@ -197,6 +213,8 @@ static void check_list(void)
     cr_assert_eq(number_at(many, "results[2].recall"), 1, "a stranger's fallbacks are exact");
     many = get(p, "recommend", "", "{'customers': ['anna'], 'placement': 'home', 'recall': 1}");
     must_be_alike(&at(many, "results")->list[0], get(p, "recommend", "anna", "{}"));
+    many = get(p, "recommend", "", "{'customers': ['anna'], 'recall': 0.5}");
+    must_be_alike(&at(many, "results")->list[0], get(p, "recommend", "anna", "{'recall': 0.5}"));
 }
 
 Test(recall, of_a_placement)

@@ -243,11 +243,10 @@ Test(message_errors, many_customers)
                                             {"vector:[1],", "vector"},
                                             {"vector:[1],space:'a',", "vector"},
                                             {"space:'a',", "space"},
-                                            {"recall:0.9,", "recall"},
                                             {"observe:[],", "observe"},
                                             {"observe:[{type:'view'}],", "observe"},
                                             {"items:['a'],", "items"}};
-    cr_assert_eq(refusal_of_many(2, "recall:1,placement:'home',"), NBX_OK);
+    cr_assert_eq(refusal_of_many(2, "recall:0.9,placement:'home',"), NBX_OK);
     for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
         cr_assert_eq(refusal_of_many(2, beside[i][0]), NBX_EBAD, "%s", beside[i][0]);
         cr_assert_str_eq(fault.field, beside[i][1]);
