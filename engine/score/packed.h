@@ -7,8 +7,8 @@
  *
  *          A node is 16 tiles, whose items share the units of their sketches. A run is nodes of one
  *          class of weight, so that where answers are weighted (by value, say) norm x largest
- * weight falls in each. An item is known by its label (its catalogue number); its place here is a
- *          position, tile * 16 + lane.
+ *          weight falls in each. An item is known by its label (its catalogue number); its place
+ *          here is a position, tile * 16 + lane.
  * Owns:    all below, the vectors copied. Indexes share it, counted by the writer alone.
  * Threads: making, taking and releasing: the writer. Reading: any number.
  * Errors:  NBX_ELIMIT where memory is out.

@@ -12,9 +12,9 @@
  *          query has codes in -127..127, q^ = unit * code. By Cauchy-Schwarz
  *              q.x <= q^.x^ + |q - q^| |x| + |q^| |x - x^|,
  *          and the canonical score differs from q.x by at most its own rounding, n 2^-24 |q| |x|
- * for n roundings in a row, and d 2^-149 where products are subnormal. (The step is Lloyd's, "Least
- * squares quantization in PCM", 1982; bounds on what a code leaves out stand in VA-files, Weber et
- * al. 1998, and in RaBitQ, Gao and Long 2024.)
+ *          for n roundings in a row, and d 2^-149 where products are subnormal. (The step is
+ *          Lloyd's, "Least squares quantization in PCM", 1982; bounds on what a code leaves out
+ *          stand in VA-files, Weber et al. 1998, and in RaBitQ, Gao and Long 2024.)
  *
  *          Layout of a tile: for each 8 dimensions the 16 vectors' 4 bytes, one register of 64;
  *          byte j has dimension j in its low half and 4 + j in its high one.
