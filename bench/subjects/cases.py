@@ -150,6 +150,12 @@ class Comparison:
         truth = self.truth(case, k)
         rows[mine].update(recall=recall(ids, truth), usual_us=float(np.median(us)),
                           equal=bool(np.array_equal(ids, truth)))
+        if case.kept:
+            excerpt = add("nbx exact, by an excerpt", self._own(case, "--serve"), 0.0)
+            excerpt.set({"excerpt": 1})
+            us, ids = excerpt.ask(0, N_TRUTH)
+            rows[excerpt].update(recall=recall(ids, truth), usual_us=float(np.median(us)),
+                                 equal=bool(np.array_equal(ids, truth)))
         if case.reads:
             near = add("nbx, recall: 0.99", self._own(case, "--serve"), 0.0, "recall 0.99")
             near.set({"recall": 0.99})

@@ -5,6 +5,7 @@
 #include "engine/base/parallel.h"
 #include "engine/score/approximate.h"
 #include "engine/score/dot.h"
+#include "engine/score/excerpt.h"
 #include "engine/score/search.h"
 
 #include <math.h>
@@ -18,7 +19,8 @@
 struct exact {
     struct nbx_index *index;
     size_t n;
-    const uint64_t *bits; /* ((n + 63) / 64), or NULL */
+    const uint64_t *bits;        /* ((n + 63) / 64), or NULL */
+    struct nbx_excerpt *excerpt; /* of the largest pack, for these bits, or NULL */
     struct nbx_weights *weights;
     struct nbx_transform transform;
     float reach;
@@ -51,11 +53,25 @@ static void search(void *self, const float *vector, size_t k, uint32_t *ids)
     struct nbx_query query = query_of(e, vector, k);
     struct nbx_hit *hits = nbx_arena_alloc(arena, k * sizeof *hits);
     size_t found;
-    must(hits && !nbx_search(e->index, &query, arena, hits, &found, &stats), "search");
+    const struct nbx_index *index = e->index;
+    if (e->excerpt) /* once for each request, as nbxd does */
+        must(!nbx_excerpt_view(&index, e->index, e->excerpt, arena), "search");
+    must(hits && !nbx_search(index, &query, arena, hits, &found, &stats), "search");
     for (size_t i = 0; i < found; i++)
         ids[i] = hits[i].row;
     e->tiles = stats.tiles;
     nbx_arena_reset(arena);
+}
+
+/* What nbxd makes of a filter that comes often. */
+static void make_excerpt(struct exact *e)
+{
+    if (!e->bits)
+        nbx_subject_fail("set excerpt", "no filter");
+    must(!nbx_excerpt_begin(&e->excerpt, e->index->parts[0].pack, e->bits, (e->n + 63) / 64 * 64,
+                            NULL) &&
+             !nbx_excerpt_fill(e->excerpt),
+         "make an excerpt");
 }
 
 static void set(void *self, const char *name, double value)
@@ -64,6 +80,8 @@ static void set(void *self, const char *name, double value)
     float measured;
     if (strcmp(name, "recall") == 0) /* as a request asks for it */
         e->reach = nbx_approximation_reach(e->index, (float)value, &measured);
+    else if (strcmp(name, "excerpt") == 0)
+        make_excerpt(e);
     else
         nbx_subject_fail("set", name);
 }
@@ -72,6 +90,7 @@ static void filter(void *self, const uint64_t *bits)
 {
     struct exact *e = self;
     e->bits = bits;
+    nbx_excerpt_destroy(&e->excerpt);
 }
 
 struct batch {

@@ -153,7 +153,7 @@ static void copy_rows(const struct build *b)
     }
 }
 
-static void look_ahead(struct nbx_packed *s)
+void nbx_packed_look_ahead(struct nbx_packed *s)
 {
     for (size_t r = 0; r < s->n_runs; r++) {
         float norm = 0;
@@ -268,7 +268,7 @@ static enum nbx_err fill(struct build *b)
     unsigned threads = s->n_nodes > 16 && b->items->threads ? b->items->threads : 1;
     if ((err = nbx_parallel(threads, s->n_nodes, pack_node, b)))
         return err;
-    look_ahead(s);
+    nbx_packed_look_ahead(s);
     return b->items->cells ? make_cells(b) : NBX_OK;
 }
 

@@ -9,6 +9,7 @@
  *          class of weight, so that where answers are weighted (by value, say) norm x largest
  *          weight falls in each. An item is known by its label (its catalogue number); its place
  *          here is a position, tile * 16 + lane.
+ *          An excerpt (excerpt.h) is a pack of some of another's items, whose vectors it borrows.
  * Owns:    all below, the vectors copied. Indexes share it, counted by the writer alone.
  * Threads: making, taking and releasing: the writer. Reading: any number.
  * Errors:  NBX_ELIMIT where memory is out.
@@ -64,9 +65,10 @@ struct nbx_packed {
     struct nbx_sketches sketches; /* (n_tiles) */
     float *rows;                  /* (n_tiles * 16, padded) the vectors by position */
     uint32_t *labels;             /* (n_tiles * 16), NBX_NO_LABEL where empty */
-    struct nbx_node *nodes;       /* (n_nodes) */
-    uint32_t *node_of_tile;       /* (n_tiles) */
-    struct nbx_node_run *runs;    /* (n_runs) */
+    uint32_t *origins; /* (n_tiles * 16) an excerpt's: where its items' vectors lie; else NULL */
+    struct nbx_node *nodes;    /* (n_nodes) */
+    uint32_t *node_of_tile;    /* (n_tiles) */
+    struct nbx_node_run *runs; /* (n_runs) */
     struct nbx_cells cells;
     uint32_t **pages; /* (n_pages) position by label; NULL: no label of that page */
     size_t n_pages;
@@ -89,6 +91,8 @@ struct nbx_packed_items {
 enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_items *items);
 /* One user less; the last one frees it. */
 void nbx_packed_release(struct nbx_packed **pack);
+/* Fills the nodes' norm_ahead from their norms. */
+void nbx_packed_look_ahead(struct nbx_packed *s);
 /* All it holds, and of that what is not the vectors themselves. */
 size_t nbx_packed_bytes(const struct nbx_packed *s);
 size_t nbx_packed_bytes_beside(const struct nbx_packed *s);
@@ -110,10 +114,14 @@ static inline uint32_t nbx_packed_find(const struct nbx_packed *s, uint32_t labe
         label / NBX_LABEL_PAGE < s->n_pages ? s->pages[label / NBX_LABEL_PAGE] : NULL;
     return page ? page[label % NBX_LABEL_PAGE] : NBX_NO_POSITION;
 }
+static inline const float *nbx_packed_row(const struct nbx_packed *s, uint32_t position)
+{
+    return s->rows + (s->origins ? s->origins[position] : position) * s->padded;
+}
 /* Asks memory for the vector of an item that is about to be scored. */
 static inline void nbx_packed_fetch(const struct nbx_packed *s, uint32_t position)
 {
-    const float *row = s->rows + position * s->padded;
+    const float *row = nbx_packed_row(s, position);
     for (size_t d = 0; d < s->padded; d += 16)
         __builtin_prefetch(row + d);
 }
@@ -122,10 +130,6 @@ static inline void nbx_packed_fetch_place(const struct nbx_packed *s, uint32_t l
 {
     if (label / NBX_LABEL_PAGE < s->n_pages && s->pages[label / NBX_LABEL_PAGE])
         __builtin_prefetch(&s->pages[label / NBX_LABEL_PAGE][label % NBX_LABEL_PAGE]);
-}
-static inline const float *nbx_packed_row(const struct nbx_packed *s, uint32_t position)
-{
-    return s->rows + position * s->padded;
 }
 
 #endif

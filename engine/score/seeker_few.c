@@ -55,12 +55,21 @@ static enum nbx_err find_places(struct nbx_seeker *s, struct nbx_arena *arena)
     return NBX_OK;
 }
 
+/* An excerpt does not know where its labels lie: it is looked through. */
+static bool may_look_up(const struct nbx_seeker *s)
+{
+    for (size_t p = 0; p < s->index->n_parts; p++)
+        if (s->index->parts[p].pack->origins)
+            return false;
+    return s->own.eligible;
+}
+
 enum nbx_err nbx_seeker_find_few(struct nbx_seeker *s, const struct nbx_seeker *beside,
                                  struct nbx_arena *arena)
 {
     const struct nbx_query *q = &s->own;
     s->few = NULL;
-    if (!q->eligible)
+    if (!may_look_up(s))
         return NBX_OK;
     if (beside && beside->query->eligible == q->eligible &&
         beside->query->n_eligible == q->n_eligible) {

@@ -8,6 +8,7 @@
 #ifndef NBX_SCORE_SEEKER_SCAN_H
 #define NBX_SCORE_SEEKER_SCAN_H
 
+#include "engine/score/excerpt.h"
 #include "engine/score/seeker.h"
 
 /* A node of whose items more pass is left to the end: its turn came too early. */
@@ -47,7 +48,8 @@ uint32_t nbx_seeker_open_tiles(const struct nbx_seeker *s, size_t part,
 /* The positions of a tile that may be answers, a bit each. */
 static inline uint32_t nbx_seeker_live_items(const struct nbx_seeker *s, size_t part, size_t tile)
 {
-    return nbx_tile_bits(s->index->parts[part].live, tile);
+    const struct nbx_index_part *p = &s->index->parts[part];
+    return p->pack->origins ? nbx_excerpt_live_items(p, tile) : nbx_tile_bits(p->live, tile);
 }
 
 /* By the filter's bits. Asked before anything is made of a scan's score: where a filter leaves out

@@ -125,7 +125,7 @@ static uint8_t scale_of(double x, double unit)
 /* The least error factor, less 1, that holds x. */
 static uint8_t error_of(double x, double unit)
 {
-    double n = unit > 0 ? ceil(x / unit) : 1;
+    double n = unit > 0 && unit < INFINITY ? ceil(x / unit) : 1;
     return (uint8_t)((n < 1 ? 1 : n > NBX_SKETCH_STEPS ? NBX_SKETCH_STEPS : n) - 1);
 }
 
@@ -143,11 +143,26 @@ static void choose_steps(uint8_t *steps, struct nbx_sketch_info *info,
         steps[i] = scale_of(fitted[i], info->unit);
 }
 
+/* Steps (n) less 1, and errors (n) with their unit, the finest that holds them all. */
+static void put_scales(const struct nbx_sketches *to, struct nbx_sketch_info *info,
+                       const uint8_t *steps, const double *errors, size_t n)
+{
+    double worst = 0;
+    for (size_t i = 0; i < n; i++)
+        worst = fmax(worst, errors[i]);
+    info->error = round_up(worst / NBX_SKETCH_STEPS * UP);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *scales = to->scales + i / NBX_TILE_ITEMS * NBX_TILE_SCALES;
+        scales[i % NBX_TILE_ITEMS] = steps[i];
+        scales[NBX_TILE_ITEMS + i % NBX_TILE_ITEMS] = error_of(errors[i], info->error);
+    }
+}
+
 void nbx_sketch_draw(const struct nbx_sketches *to, struct nbx_sketch_info *info,
                      const struct nbx_sketch_rows *rows, uint8_t *scratch)
 {
     uint8_t steps[NBX_SKETCH_MOST];
-    double errors[NBX_SKETCH_MOST], worst = 0;
+    double errors[NBX_SKETCH_MOST];
     NBX_ASSERT(rows->n <= NBX_SKETCH_MOST);
     *info = (struct nbx_sketch_info){0};
     choose_steps(steps, info, rows);
@@ -155,15 +170,60 @@ void nbx_sketch_draw(const struct nbx_sketches *to, struct nbx_sketch_info *info
         const float *x = rows->p + i * rows->stride;
         errors[i] = draw(scratch, x, rows->dim, (double)info->unit * (steps[i] + 1));
         put(to->codes + i / NBX_TILE_ITEMS * to->bytes, i % NBX_TILE_ITEMS, scratch, rows->dim);
-        worst = fmax(worst, errors[i]);
         info->norm = fmaxf(info->norm, nbx_sketch_norm(x, rows->dim));
     }
-    info->error = round_up(worst / NBX_SKETCH_STEPS * UP);
-    for (size_t i = 0; i < rows->n; i++) {
-        uint8_t *scales = to->scales + i / NBX_TILE_ITEMS * NBX_TILE_SCALES;
-        scales[i % NBX_TILE_ITEMS] = steps[i];
-        scales[NBX_TILE_ITEMS + i % NBX_TILE_ITEMS] = error_of(errors[i], info->error);
+    put_scales(to, info, steps, errors, rows->n);
+}
+
+/* A place's step and the bound on what its sketch leaves out. */
+static double step_at(const struct nbx_sketch_place *p)
+{
+    const uint8_t *scales = p->tiles->scales + p->at / NBX_TILE_ITEMS * NBX_TILE_SCALES;
+    return (double)p->info->unit * (scales[p->at % NBX_TILE_ITEMS] + 1);
+}
+static double error_at(const struct nbx_sketch_place *p)
+{
+    const uint8_t *scales = p->tiles->scales + p->at / NBX_TILE_ITEMS * NBX_TILE_SCALES;
+    return (double)p->info->error * (scales[NBX_TILE_ITEMS + p->at % NBX_TILE_ITEMS] + 1);
+}
+
+/* The bound where the step becomes another: x^ = step * v moves by |v| times the difference, and
+ * |v| is at most 15 sqrt(dim), and |x| + |x - x^| over the step. */
+static double error_moved(const struct nbx_sketch_place *p, double step, size_t dim)
+{
+    double old = step_at(p), error = error_at(p), levels = (LEVELS - 1) * sqrt((double)dim);
+    if (old > 0)
+        levels = fmin(levels, (p->info->norm + error) / old);
+    return (error + fabs(step - old) * levels) * UP;
+}
+
+/* The codes of one vector, 4 bytes of each group. */
+static void copy_codes(uint8_t *tile, size_t lane, const struct nbx_sketch_place *p)
+{
+    const uint8_t *from = p->tiles->codes + p->at / NBX_TILE_ITEMS * p->tiles->bytes +
+                          p->at % NBX_TILE_ITEMS * NBX_GROUP_LANE;
+    uint8_t *to = tile + lane * NBX_GROUP_LANE;
+    for (size_t at = 0; at < p->tiles->bytes; at += NBX_GROUP_BYTES)
+        memcpy(to + at, from + at, NBX_GROUP_LANE);
+}
+
+void nbx_sketch_copy(const struct nbx_sketches *to, struct nbx_sketch_info *info, size_t dim,
+                     const struct nbx_sketch_place *from, size_t n)
+{
+    uint8_t steps[NBX_SKETCH_MOST];
+    double errors[NBX_SKETCH_MOST], most = 0;
+    NBX_ASSERT(n <= NBX_SKETCH_MOST);
+    *info = (struct nbx_sketch_info){0};
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, step_at(&from[i]));
+    info->unit = round_up(most / NBX_SKETCH_STEPS);
+    for (size_t i = 0; i < n; i++) {
+        steps[i] = scale_of(step_at(&from[i]), info->unit);
+        errors[i] = error_moved(&from[i], (double)info->unit * (steps[i] + 1), dim);
+        copy_codes(to->codes + i / NBX_TILE_ITEMS * to->bytes, i % NBX_TILE_ITEMS, &from[i]);
+        info->norm = fmaxf(info->norm, from[i].info->norm);
     }
+    put_scales(to, info, steps, errors, n);
 }
 
 static float largest(const float *x, size_t dim)

@@ -76,6 +76,18 @@ float nbx_sketch_norm(const float *x, size_t dim);
 void nbx_sketch_draw(const struct nbx_sketches *to, struct nbx_sketch_info *info,
                      const struct nbx_sketch_rows *rows, uint8_t *scratch);
 
+/* A vector among sketches, and what bounds it there. */
+struct nbx_sketch_place {
+    const struct nbx_sketches *tiles;
+    const struct nbx_sketch_info *info;
+    size_t at;
+};
+
+/* Draws into zeroed tiles what lies elsewhere (n at most NBX_SKETCH_MOST), without the vectors:
+ * codes stay, steps are rounded to new units, and what that moves is added to the errors. */
+void nbx_sketch_copy(const struct nbx_sketches *to, struct nbx_sketch_info *info, size_t dim,
+                     const struct nbx_sketch_place *from, size_t n);
+
 /* What a kernel needs of a query. */
 struct nbx_codes {
     const int8_t *codes; /* (nbx_padded) zeros behind the last dimension */

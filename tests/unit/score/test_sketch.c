@@ -9,6 +9,7 @@
 #define SEED   90210
 #define CASES  10000
 #define PAIRS  200000
+#define PIECES 3 /* that copies come from */
 #define TILES  (NBX_SKETCH_MOST / NBX_TILE_ITEMS)
 #define GROUPS (WORLD_DIM / NBX_SKETCH_GROUP)
 
@@ -18,6 +19,8 @@ static _Alignas(64) float rows[NBX_SKETCH_MOST * (WORLD_DIM + NBX_LANES)];
 static _Alignas(64) float vector[WORLD_DIM + NBX_LANES];
 static uint8_t tile_codes[TILES * GROUPS * NBX_GROUP_BYTES];
 static uint8_t tile_scales[TILES * NBX_TILE_SCALES];
+static uint8_t piece_codes[PIECES * TILES * GROUPS * NBX_GROUP_BYTES];
+static uint8_t piece_scales[PIECES * TILES * NBX_TILE_SCALES];
 static uint8_t scratch[WORLD_DIM];
 static int8_t codes[WORLD_DIM + NBX_LANES];
 
@@ -94,6 +97,38 @@ static struct drawn draw(size_t n, size_t dim)
     memset(tile_codes, 0, TILES * x.tiles.bytes);
     memset(tile_scales, 0, sizeof tile_scales);
     nbx_sketch_draw(&x.tiles, &x.info, &r, scratch);
+    return x;
+}
+
+/* The rows [first, first + n) as a piece of its own. */
+static struct drawn draw_piece(size_t piece, size_t first, size_t n, size_t dim)
+{
+    struct drawn x = {
+        .tiles = {piece_codes, piece_scales, nbx_sketch_groups(dim) * NBX_GROUP_BYTES},
+        .n = n,
+        .dim = dim};
+    struct nbx_sketch_rows r = {rows + first * nbx_padded(dim), n, nbx_padded(dim), dim};
+    x.tiles = nbx_sketches_at(&x.tiles, piece * TILES);
+    nbx_sketch_draw(&x.tiles, &x.info, &r, scratch);
+    return x;
+}
+
+/* The first n rows drawn in pieces, whose units differ, then copied together. */
+static struct drawn copy(size_t n, size_t dim)
+{
+    struct drawn pieces[PIECES], x = draw(0, dim);
+    struct nbx_sketch_place places[NBX_SKETCH_MOST];
+    size_t at = 0;
+    memset(piece_codes, 0, sizeof piece_codes);
+    for (size_t p = 0; p < PIECES; p++) {
+        size_t here = p + 1 < PIECES ? world_below(&rng, n - at + 1) : n - at;
+        pieces[p] = draw_piece(p, at, here, dim);
+        for (size_t i = 0; i < here; i++)
+            places[at + i] = (struct nbx_sketch_place){&pieces[p].tiles, &pieces[p].info, i};
+        at += here;
+    }
+    nbx_sketch_copy(&x.tiles, &x.info, dim, places, n);
+    x.n = n;
     return x;
 }
 
@@ -201,30 +236,42 @@ static void check_score(const struct nbx_sketch_bound *b, const struct nbx_sketc
               what, item, score, exact);
 }
 
-/* All that is promised of the rows and the vector, with every kernel. Returns whether there is a
+/* All that is promised of sketches and the vector, with every kernel. Returns whether there is a
  * bound at all. */
-static bool check_case(size_t n, size_t dim, int number)
+static bool check_sketches(const struct drawn *x, const struct nbx_sketch_query *q,
+                           const char *what)
 {
     static float scores[NBX_SKETCH_MOST];
     uint16_t passed[TILES];
-    char what[128];
-    struct drawn x = draw(n, dim);
-    struct nbx_sketch_query q;
-    snprintf(what, sizeof what, "seed %d case %d (%zu items, %zu dimensions)", SEED, number, n,
-             dim);
-    nbx_sketch_quantise(&q, codes, vector, dim);
-    check_drawn(&x, what);
-    check_query(&q, dim, what);
-    struct nbx_sketch_bound bound = bound_of(&q, &x.info);
-    bool says = check_bound(&bound, &q, &x.info, what);
+    check_drawn(x, what);
+    struct nbx_sketch_bound bound = bound_of(q, &x->info);
+    bool says = check_bound(&bound, q, &x->info, what);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const struct nbx_kernel *kernel = nbx_kernel_find(names[k]);
-        uint32_t wanted = (UINT32_C(1) << (n + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS) - 1;
+        uint32_t wanted = (UINT32_C(1) << (x->n + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS) - 1;
         if (kernel)
-            kernel->sketch(scores, passed, &x.tiles, wanted, &q.codes, &(struct nbx_limits){0});
-        for (size_t i = 0; kernel && i < n; i++)
-            check_score(&bound, &q, &x, i, scores[i], what);
+            kernel->sketch(scores, passed, &x->tiles, wanted, &q->codes, &(struct nbx_limits){0});
+        for (size_t i = 0; kernel && i < x->n; i++)
+            check_score(&bound, q, x, i, scores[i], what);
     }
+    return says;
+}
+
+/* The same of the first n rows, drawn and copied. */
+static bool check_case(size_t n, size_t dim, int number)
+{
+    char what[128];
+    struct nbx_sketch_query q;
+    nbx_sketch_quantise(&q, codes, vector, dim);
+    snprintf(what, sizeof what, "seed %d case %d (%zu items, %zu dimensions)", SEED, number, n,
+             dim);
+    check_query(&q, dim, what);
+    struct drawn x = draw(n, dim);
+    bool says = check_sketches(&x, &q, what);
+    snprintf(what, sizeof what, "seed %d case %d, copied (%zu items, %zu dimensions)", SEED, number,
+             n, dim);
+    x = copy(n, dim);
+    check_sketches(&x, &q, what);
     return says;
 }
 
@@ -313,6 +360,22 @@ Test(sketch, bounds_end_where_floats_do)
     least.norm = INFINITY; /* even beside a query of zeros */
     cr_expect_eq(bound_of(&(struct nbx_sketch_query){0}, &least).error, INFINITY);
     cr_expect_eq(nbx_sketch_bound_by_norm(&(struct nbx_sketch_query){0}, INFINITY), INFINITY);
+}
+
+/* A copy is hardly less near than what it is of. */
+Test(sketch, copies_are_near)
+{
+    size_t n = NBX_SKETCH_MOST, dim = 64;
+    double drawn = 0, copied = 0;
+    for (size_t i = 0; i < n; i++)
+        world_vector(&rng, WORLD_NORMAL, rows + i * dim, dim);
+    struct drawn x = draw(n, dim);
+    for (size_t i = 0; i < n; i++)
+        drawn += (double)x.info.error * error_at(&x.tiles, i);
+    x = copy(n, dim);
+    for (size_t i = 0; i < n; i++)
+        copied += (double)x.info.error * error_at(&x.tiles, i);
+    cr_expect(copied < 1.05 * drawn, "%g beside %g", copied, drawn);
 }
 
 /* The bounds are of use: normally distributed entries lose what 4 bits must lose (Max, 1960), and
