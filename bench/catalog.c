@@ -224,9 +224,9 @@ static double ask(struct nbx_filter_cache *cache, const struct nbx_value *filter
 {
     const struct nbx_offer offer = {.now_ms = NOW_MS};
     struct nbx_fault fault = {0};
-    const uint64_t *bits = NULL;
+    struct nbx_passing passing;
     int64_t start = nbx_clock_mono_ns();
-    must(!nbx_filter_bits(cache, shop.catalog, &offer, filter, &bits, &fault), fault.message);
+    must(!nbx_filter_pass(&passing, cache, shop.catalog, &offer, filter, &fault), fault.message);
     return us_since(start);
 }
 

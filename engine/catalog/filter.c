@@ -21,6 +21,9 @@ struct entry {
     struct entry *next;          /* in its bucket */
     struct entry *older, *newer; /* by last use */
     uint64_t hash;
+    uint64_t version; /* of the bits */
+    uint64_t of[2];   /* versions of the two that were joined; others have none */
+    struct nbx_filter_note note;
     size_t cap;           /* chunks */
     struct piece *pieces; /* (cap) */
     uint64_t *bits;       /* (cap, NBX_CHUNK_WORDS) */
@@ -34,12 +37,11 @@ struct nbx_filter_cache {
     struct entry *oldest, *newest;
     struct nbx_buf key;
     struct nbx_arena *arena;
-    uint64_t *joined; /* (joined_words) */
-    size_t joined_words;
+    uint64_t n_versions;
     uint64_t hits, misses;
 };
 
-enum { KIND_OFFER, KIND_FILTER };
+enum { KIND_OFFER, KIND_FILTER, KIND_JOINED };
 
 struct nbx_filter_cache *nbx_filter_cache_new(size_t max_bytes)
 {
@@ -103,16 +105,21 @@ void nbx_filter_cache_destroy(struct nbx_filter_cache **cache)
         drop(*cache, (*cache)->oldest);
     nbx_arena_destroy(&(*cache)->arena);
     nbx_buf_fini(&(*cache)->key);
-    free((*cache)->joined);
     free(*cache);
     *cache = NULL;
 }
 
+/* What a call uses. */
+struct used {
+    struct entry *offered, *passing, *joined;
+};
+
 /* What this call uses is the newest and stays. */
-static void trim(struct nbx_filter_cache *cache, const struct entry *a, const struct entry *b)
+static void trim(struct nbx_filter_cache *cache, const struct used *used)
 {
     struct entry *e = cache->oldest;
-    while (e && cache->bytes > cache->max_bytes && e != a && e != b) {
+    while (e && cache->bytes > cache->max_bytes && e != used->offered && e != used->passing &&
+           e != used->joined) {
         struct entry *newer = e->newer;
         drop(cache, e);
         e = newer;
@@ -196,9 +203,10 @@ static bool all_hold(const struct entry *e, const struct nbx_catalog *c, int64_t
 }
 
 /* The pieces of e that do not hold, made again: by the filter, or by the offer where f is NULL. */
-static void refresh(struct entry *e, const struct nbx_catalog *c, const struct nbx_filter_node *f,
-                    const struct nbx_offer_codes *offer)
+static void refresh(struct nbx_filter_cache *cache, struct entry *e, const struct nbx_catalog *c,
+                    const struct nbx_filter_node *f, const struct nbx_offer_codes *offer)
 {
+    e->version = ++cache->n_versions;
     for (size_t at = 0; at < chunks_of(c); at++) {
         const struct nbx_chunk *chunk = chunk_at(c, at);
         struct piece *piece = &e->pieces[at];
@@ -240,62 +248,77 @@ static enum nbx_err entry_for(struct entry **out, struct nbx_filter_cache *cache
     if (!e || !reach(cache, e, chunks_of(c)))
         return nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
     struct nbx_offer_codes codes = nbx_offer_codes(c, offer);
-    refresh(e, c, filter ? &node : NULL, &codes);
+    refresh(cache, e, c, filter ? &node : NULL, &codes);
     *out = e;
     return NBX_OK;
 }
 
-static void key_offer(struct nbx_buf *key, const struct nbx_offer *offer)
+static void key_begin(struct nbx_buf *key, uint8_t kind)
 {
     nbx_buf_clear(key);
-    nbx_buf_put_u8(key, KIND_OFFER);
+    nbx_buf_put_u8(key, kind);
+}
+
+static void key_offer(struct nbx_buf *key, const struct nbx_offer *offer)
+{
     nbx_buf_put_str(key, offer->channel);
     nbx_buf_put_str(key, offer->store);
 }
 
-static void key_filter(struct nbx_buf *key, const struct nbx_value *filter)
+/* The entry of what both let pass, joined again where one of them changed. */
+static enum nbx_err join(struct used *used, struct nbx_filter_cache *cache, size_t n_chunks,
+                         const struct nbx_offer *offer, const struct nbx_value *filter)
 {
-    nbx_buf_clear(key);
-    nbx_buf_put_u8(key, KIND_FILTER);
-    nbx_wire_value(key, filter);
-}
-
-static bool join(struct nbx_filter_cache *cache, const uint64_t *a, const uint64_t *b, size_t words)
-{
-    if (words > cache->joined_words) {
-        uint64_t *joined = realloc(cache->joined, words * sizeof *joined);
-        if (!joined)
-            return false;
-        cache->joined = joined;
-        cache->joined_words = words;
-    }
-    for (size_t w = 0; w < words; w++)
-        cache->joined[w] = a[w] & b[w];
-    return true;
-}
-
-enum nbx_err nbx_filter_bits(struct nbx_filter_cache *cache, const struct nbx_catalog *catalog,
-                             const struct nbx_offer *offer, const struct nbx_value *filter,
-                             const uint64_t **bits, struct nbx_fault *fault)
-{
-    struct entry *offered = NULL, *passing = NULL;
-    *bits = NULL;
+    key_begin(&cache->key, KIND_JOINED);
     key_offer(&cache->key, offer);
-    enum nbx_err err = entry_for(&offered, cache, catalog, offer, NULL, fault);
-    if (!err && filter) {
-        key_filter(&cache->key, filter);
-        err = entry_for(&passing, cache, catalog, offer, filter, fault);
-    }
-    trim(cache, offered, passing);
-    if (err)
-        return err;
-    *bits = offered->bits;
-    if (!passing)
+    nbx_wire_value(&cache->key, filter);
+    uint64_t hash = nbx_hash64(cache->key.p, cache->key.len);
+    struct entry *e = cache->key.failed ? NULL : find(cache, hash);
+    if (!e && !cache->key.failed)
+        e = insert(cache, hash);
+    if (!e || !reach(cache, e, n_chunks))
+        return NBX_ELIMIT;
+    used->joined = e;
+    if (e->of[0] == used->offered->version && e->of[1] == used->passing->version)
         return NBX_OK;
-    if (!join(cache, offered->bits, passing->bits, chunks_of(catalog) * NBX_CHUNK_WORDS))
-        return nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
-    *bits = cache->joined;
+    for (size_t w = 0; w < n_chunks * NBX_CHUNK_WORDS; w++)
+        e->bits[w] = used->offered->bits[w] & used->passing->bits[w];
+    e->of[0] = used->offered->version;
+    e->of[1] = used->passing->version;
+    e->version = ++cache->n_versions;
     return NBX_OK;
+}
+
+/* The entries of the offer and, where there is one, of the filter, and of both. */
+static enum nbx_err find_all(struct used *used, struct nbx_filter_cache *cache,
+                             const struct nbx_catalog *catalog, const struct nbx_offer *offer,
+                             const struct nbx_value *filter, struct nbx_fault *fault)
+{
+    key_begin(&cache->key, KIND_OFFER);
+    key_offer(&cache->key, offer);
+    enum nbx_err err = entry_for(&used->offered, cache, catalog, offer, NULL, fault);
+    if (err || !filter)
+        return err;
+    key_begin(&cache->key, KIND_FILTER);
+    nbx_wire_value(&cache->key, filter);
+    err = entry_for(&used->passing, cache, catalog, offer, filter, fault);
+    if (!err && join(used, cache, chunks_of(catalog), offer, filter))
+        err = nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
+    return err;
+}
+
+enum nbx_err nbx_filter_pass(struct nbx_passing *out, struct nbx_filter_cache *cache,
+                             const struct nbx_catalog *catalog, const struct nbx_offer *offer,
+                             const struct nbx_value *filter, struct nbx_fault *fault)
+{
+    struct used used = {0};
+    enum nbx_err err = find_all(&used, cache, catalog, offer, filter, fault);
+    trim(cache, &used);
+    struct entry *e = filter ? used.joined : used.offered;
+    *out = (struct nbx_passing){0};
+    if (!err)
+        *out = (struct nbx_passing){e->bits, e->hash, e->version, &e->note};
+    return err;
 }
 
 void nbx_filter_cache_stats(const struct nbx_filter_cache *cache, struct nbx_filter_stats *out)

@@ -15,8 +15,11 @@
 #include "engine/catalog/filter.h"
 #include "engine/catalog/trends.h"
 #include "engine/customer/customers.h"
+#include "engine/model/excerpt.h"
 #include "engine/model/model.h"
 #include "proto/message.h"
+
+#define NBX_EXCERPTS_MAX 64
 
 /* Everything that is the same for all requests of one moment; a request sees one world from start
  * to end. */
@@ -26,6 +29,8 @@ struct nbx_world {
     const struct nbx_model *model; /* NULL: none loaded */
     const struct nbx_rankings *rankings;
     const struct nbx_vocabulary *vocabulary;
+    struct nbx_model_excerpt *excerpts[NBX_EXCERPTS_MAX]; /* (n_excerpts) of the model */
+    size_t n_excerpts;
     uint64_t catalogue_seq;
 };
 
@@ -88,6 +93,7 @@ struct nbx_decide {
     const struct nbx_customer_scope *scope; /* arena, now_ms */
     const struct nbx_ids *ids;
     struct nbx_filter_cache *filters;
+    struct nbx_excerpt_wish **wish; /* room for one, with malloc; NULL: nobody grants any */
 };
 
 /* recommend, and rank where req->items is not empty. profile: of the request's customer, a stranger

@@ -2,21 +2,23 @@
 #include "engine/decide/gate.h"
 
 #include "engine/customer/seen.h"
+#include "engine/decide/excerpts.h"
 
 static enum nbx_err open_offered(struct nbx_gate *out, const struct nbx_decide *d,
                                  const struct nbx_gate_request *request, struct nbx_fault *fault)
 {
-    const uint64_t *bits;
+    struct nbx_passing passing;
     const struct nbx_catalog *catalog = d->world->catalog;
     enum nbx_err err =
-        nbx_filter_bits(d->filters, catalog, &request->offer, request->filter, &bits, fault);
+        nbx_filter_pass(&passing, d->filters, catalog, &request->offer, request->filter, fault);
     if (err)
         return err;
     out->n_words = (nbx_catalog_rows(catalog) + 63) / 64;
     out->bits = nbx_arena_alloc(d->scope->arena, out->n_words * sizeof *out->bits);
     if (!out->bits)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory for this request");
-    memcpy(out->bits, bits, out->n_words * sizeof *out->bits);
+    memcpy(out->bits, passing.bits, out->n_words * sizeof *out->bits);
+    out->excerpt = nbx_excerpts_find(d, &passing, out->n_words * 64);
     return NBX_OK;
 }
 
@@ -46,10 +48,11 @@ static enum nbx_err close_scope(struct nbx_gate *gate, const struct nbx_decide *
     if (item->scope == NBX_SCOPE_ITEM || !nbx_catalog_has(d->world->catalog, item->item_no) ||
         !scope_filter(&filter, members, d, item))
         return NBX_OK;
-    const uint64_t *bits;
-    enum nbx_err err = nbx_filter_bits(d->filters, d->world->catalog, offer, &filter, &bits, fault);
+    struct nbx_passing reached;
+    enum nbx_err err =
+        nbx_filter_pass(&reached, d->filters, d->world->catalog, offer, &filter, fault);
     for (size_t w = 0; !err && w < gate->n_words; w++)
-        gate->bits[w] &= ~bits[w];
+        gate->bits[w] &= ~reached.bits[w];
     return err;
 }
 

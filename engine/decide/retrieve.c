@@ -2,6 +2,7 @@
 #include "engine/decide/retrieve.h"
 
 #include "engine/score/dot.h"
+#include "engine/score/excerpt.h"
 #include "engine/score/search.h"
 #include "engine/score/topk.h"
 
@@ -73,6 +74,28 @@ static size_t gather_wanting(struct nbx_list **out, struct nbx_list *const *list
     return n_out;
 }
 
+/* The excerpt of their space that covers the gates of all lists (n), or NULL. */
+static const struct nbx_excerpt *excerpt_for(struct nbx_list *const *lists, size_t n)
+{
+    const struct nbx_model_excerpt *excerpt = lists[0]->gate->excerpt;
+    for (size_t i = 1; i < n; i++)
+        excerpt = lists[i]->gate->excerpt == excerpt ? excerpt : NULL;
+    return excerpt ? excerpt->by_space[lists[0]->taste->space_ix] : NULL;
+}
+
+/* The index that the lists (n) are searched in. An excerpt has no weights, and no cells for an
+ * approximation. */
+static enum nbx_err view_for(const struct nbx_index **out, struct nbx_list *const *lists, size_t n,
+                             bool by_angle)
+{
+    const struct nbx_excerpt *excerpt = excerpt_for(lists, n);
+    bool approximate = excerpt && excerpt->of->cells.n && lists[0]->reach > 0;
+    *out = lists[0]->taste->space->index;
+    if (!excerpt || approximate || (by_angle && lists[0]->taste->space->by_angle))
+        return NBX_OK;
+    return nbx_excerpt_view(out, *out, excerpt, lists[0]->d->scope->arena);
+}
+
 /* One search for all of the lists, which are of one space. */
 static enum nbx_err search_once(struct nbx_list **lists, size_t n, enum nbx_source source,
                                 bool by_angle)
@@ -90,8 +113,10 @@ static enum nbx_err search_once(struct nbx_list **lists, size_t n, enum nbx_sour
     found.hits = nbx_arena_calloc(arena, n * found.stride, sizeof *found.hits);
     if (!found.hits)
         return NBX_ELIMIT;
-    const struct nbx_index *index = lists[0]->taste->space->index;
-    enum nbx_err err = nbx_search_many(index, queries, n, arena, &found, NULL);
+    const struct nbx_index *index;
+    enum nbx_err err = view_for(&index, lists, n, by_angle);
+    if (!err)
+        err = nbx_search_many(index, queries, n, arena, &found, NULL);
     for (size_t i = 0; !err && i < n; i++) {
         lists[i]->drained = found.n_hits[i] < queries[i].k;
         lists[i]->partial = lists[i]->partial || found.partial[i];

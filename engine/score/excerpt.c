@@ -180,15 +180,25 @@ size_t nbx_excerpt_bytes(const struct nbx_packed *of, size_t n)
     return n * item;
 }
 
+/* Whether the pack has none of the labels of a word. */
+static bool has_none(const struct nbx_packed *pack, size_t word, uint64_t bits)
+{
+    for (; bits; bits &= bits - 1) {
+        uint32_t label = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
+        if (nbx_packed_find(pack, label) != NBX_NO_POSITION)
+            return false;
+    }
+    return true;
+}
+
 bool nbx_excerpt_covers(const struct nbx_excerpt *e, const uint64_t *labels, size_t n_labels)
 {
-    uint64_t more = 0;
-    size_t both = n_labels < e->n_covered ? n_labels : e->n_covered;
-    for (size_t w = 0; w < both / 64; w++)
-        more |= labels[w] & ~e->covered[w];
-    for (size_t w = both / 64; w < n_labels / 64; w++)
-        more |= labels[w];
-    return more == 0;
+    for (size_t w = 0; w < n_labels / 64; w++) {
+        uint64_t more = labels[w] & ~(w < e->n_covered / 64 ? e->covered[w] : 0);
+        if (more && !has_none(e->of, w, more))
+            return false;
+    }
+    return true;
 }
 
 enum nbx_err nbx_excerpt_view(const struct nbx_index **out, const struct nbx_index *index,

@@ -21,6 +21,8 @@ struct nbx_counters {
     _Atomic uint64_t worlds;            /* keeper: handed out */
     _Atomic uint64_t repacks_begun;     /* keeper: indexes packed anew */
     _Atomic uint64_t repacks_ended;     /* likewise, also those thrown away */
+    _Atomic uint64_t excerpts_made, excerpts_refused; /* keeper: refused for want of room */
+    _Atomic uint64_t excerpt_bytes;                   /* keeper: of those in service, no counter */
 };
 
 static inline void nbx_count(_Atomic uint64_t *counter, uint64_t n)

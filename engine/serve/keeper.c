@@ -24,6 +24,8 @@ static struct nbx_world *make_world(struct nbx_keeper *k)
                                     .rankings = k->rankings,
                                     .vocabulary = k->vocabulary,
                                     .catalogue_seq = k->catalogue_seq};
+    if (world)
+        nbx_keeper__put_excerpts(k, world);
     return world;
 }
 
@@ -58,6 +60,7 @@ enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
     free(mails);
     free(k->world);
     k->world = world;
+    nbx_keeper__end_excerpts(k);
     nbx_count(&k->counters.worlds, 1);
     return NBX_OK;
 }
@@ -161,13 +164,14 @@ static void *keeper_main(void *arg)
         changed |= reload(k);
         changed |= nbx_keeper__repack(k);
         changed |= nbx_keeper__rank(k);
+        changed |= nbx_keeper__excerpt(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
             return NULL;
         nbx_bell_sleep(&k->bell);
         if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
-            !nbx_keeper__ranked(k) && !atomic_load(&k->server->stop))
+            !nbx_keeper__ranked(k) && !nbx_keeper__excerpted(k) && !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -247,6 +251,7 @@ void nbx_keeper__stop(struct nbx_keeper *k)
     pthread_join(k->thread, NULL);
     nbx_keeper__repack_stop(k);
     nbx_keeper__rank_stop(k);
+    nbx_keeper__excerpt_stop(k);
     pthread_cond_destroy(&k->reloaded);
     pthread_mutex_destroy(&k->reload_lock);
 }
@@ -254,6 +259,7 @@ void nbx_keeper__stop(struct nbx_keeper *k)
 void nbx_keeper__free(struct nbx_keeper *k)
 {
     free(k->world);
+    nbx_keeper__excerpt_free(k);
     nbx_rankings_destroy(&k->rankings);
     nbx_model_release(&k->model);
     nbx_vocabulary_destroy(&k->vocabulary);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Between the keeper's files: keeper.c hands out worlds, keeper_items.c serves item.*,
- * keeper_repack.c has scattered indexes packed anew, keeper_ranking.c rankings made.
+ * keeper_repack.c has scattered indexes packed anew, keeper_ranking.c rankings made,
+ * keeper_excerpts.c excerpts for filters that come often.
  *
  * Threads: keeper.
  */
@@ -27,6 +28,15 @@ void nbx_keeper__repack_stop(struct nbx_keeper *keeper);
 bool nbx_keeper__rank(struct nbx_keeper *keeper);
 bool nbx_keeper__ranked(const struct nbx_keeper *keeper);
 void nbx_keeper__rank_stop(struct nbx_keeper *keeper);
+/* And for excerpts, which are made where workers wish it. */
+bool nbx_keeper__excerpt(struct nbx_keeper *keeper);
+bool nbx_keeper__excerpted(const struct nbx_keeper *keeper);
+void nbx_keeper__excerpt_stop(struct nbx_keeper *keeper);
+/* Once no worker runs. */
+void nbx_keeper__excerpt_free(struct nbx_keeper *keeper);
+/* Those of the model that a new world has; and once it is handed out the end of all others. */
+void nbx_keeper__put_excerpts(const struct nbx_keeper *keeper, struct nbx_world *world);
+void nbx_keeper__end_excerpts(struct nbx_keeper *keeper);
 /* The first rankings, before any thread runs. */
 enum nbx_err nbx_keeper__rank_first(struct nbx_keeper *keeper);
 

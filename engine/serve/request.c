@@ -37,7 +37,8 @@ struct nbx_decide nbx_request_decide(const struct nbx_request *r,
     return (struct nbx_decide){.world = r->worker->world,
                                .scope = scope,
                                .ids = r->worker->server->ids,
-                               .filters = r->worker->filters};
+                               .filters = r->worker->filters,
+                               .wish = &r->worker->wish};
 }
 
 void nbx_request__serve(struct nbx_worker *w, struct nbx_job *job)

@@ -34,8 +34,9 @@ static void put_requests(struct stats *s, const struct nbx_server *server)
     put(s, "replies.unsent", nbx_counted(&server->front.counters.unsent));
 }
 
-static void put_work(struct stats *s, const struct nbx_server *server)
+static void put_work(struct stats *s, const struct nbx_worker *worker)
 {
+    const struct nbx_server *server = worker->server;
     uint64_t events = 0, duplicates = 0, decisions = 0, lost = 0, impressions = 0, listed = 0;
     uint64_t depth = 0;
     for (unsigned w = 0; w < server->n_workers; w++) {
@@ -61,6 +62,10 @@ static void put_work(struct stats *s, const struct nbx_server *server)
     put(s, "worlds", nbx_counted(&server->keeper.counters.worlds));
     put(s, "repacks.begun", nbx_counted(&server->keeper.counters.repacks_begun));
     put(s, "repacks.ended", nbx_counted(&server->keeper.counters.repacks_ended));
+    put(s, "excerpts.made", nbx_counted(&server->keeper.counters.excerpts_made));
+    put(s, "excerpts.refused", nbx_counted(&server->keeper.counters.excerpts_refused));
+    put(s, "excerpts.bytes", nbx_counted(&server->keeper.counters.excerpt_bytes));
+    put(s, "excerpts", worker->world->n_excerpts);
 }
 
 static uint64_t resident_bytes(void)
@@ -105,7 +110,7 @@ void nbx_request_stats(struct nbx_request *r)
     put(&s, "uptime_ms", (uint64_t)(nbx_clock_mono_ns() - w->server->started_ns) / 1000000);
     put(&s, "items", nbx_catalog_count(w->world->catalog));
     put_requests(&s, w->server);
-    put_work(&s, w->server);
+    put_work(&s, w);
     put_memory(&s, w);
     nbx_reply_begin(r->job, s.n + 1, &req.id);
     nbx_wire_kv_text(&r->job->reply, "kernel", nbx_dot_kernel());

@@ -59,6 +59,8 @@ struct nbx_worker {
     struct nbx_batch *batch;
     struct nbx_recent *recent; /* its customers' records */
     struct nbx_filter_cache *filters;
+    struct nbx_excerpt_wish *wish;             /* of the request being served */
+    _Atomic(struct nbx_excerpt_wish *) wished; /* the keeper takes it; NULL: room for one */
     struct nbx_lane lanes[NBX_N_LANES];
     int64_t customer_ns; /* what one customer of many took lately; 0: not known yet */
     _Atomic bool quit;   /* not before the keeper ended: it waits for worlds to be adopted */
@@ -108,7 +110,20 @@ struct nbx_keeper_ranking {
     int64_t begun_ns, took_ns;          /* when the newest were begun; the cost of those made */
 };
 
-/* Owns catalogue, model, vocabulary and rankings; hands out worlds. */
+/* Excerpts of the model for filters that come often; one being made, beside the keeper. */
+struct nbx_keeper_excerpts {
+    struct nbx_aside aside;
+    struct nbx_model_excerpt *fresh; /* being made; NULL: none */
+    enum nbx_err made;
+    struct nbx_model_excerpt *list[NBX_EXCERPTS_MAX]; /* (n) */
+    size_t n;
+    struct nbx_model_excerpt
+        *dropped[NBX_EXCERPTS_MAX + 1]; /* (n_dropped) until nobody reads them */
+    size_t n_dropped;
+    uint64_t n_made;
+};
+
+/* Owns catalogue, model, vocabulary, rankings and excerpts; hands out worlds. */
 struct nbx_keeper {
     struct nbx_server *server;
     pthread_t thread;
@@ -123,6 +138,7 @@ struct nbx_keeper {
     struct nbx_world *world;
     struct nbx_keeper_repack repack;
     struct nbx_keeper_ranking ranking;
+    struct nbx_keeper_excerpts excerpts;
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;

@@ -6,6 +6,7 @@
 #include "engine/serve/reply.h"
 #include "engine/serve/server_internal.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
@@ -22,6 +23,15 @@ static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
     nbx_fault_set(&fault, NBX_EBUSY, NULL, "waited %lld ms", (long long)waited_ms);
     nbx_reply_fault(job, &fault, NULL);
     return true;
+}
+
+/* The keeper looks now and then; while it has not, others' wishes come to nothing. */
+static void hand_on_wish(struct nbx_worker *w)
+{
+    struct nbx_excerpt_wish *none = NULL;
+    if (w->wish && !atomic_compare_exchange_strong(&w->wished, &none, w->wish))
+        free(w->wish);
+    w->wish = NULL;
 }
 
 static void serve(struct nbx_worker *w, struct nbx_job *job)
@@ -93,6 +103,7 @@ static bool work(struct nbx_worker *w)
         serve(w, job);
     for (int lane = 0; lane < NBX_N_LANES; lane++)
         worked = serve_slice(w, (enum nbx_lane_kind)lane) || worked;
+    hand_on_wish(w);
     return worked || job;
 }
 
@@ -177,6 +188,7 @@ void nbx_worker__free(struct nbx_worker *w)
     nbx_ring_destroy(&w->from_keeper);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);
+    free(atomic_load(&w->wished));
     nbx_recent_destroy(&w->recent);
     nbx_batch_destroy(&w->batch);
     nbx_arena_destroy(&w->arena);

@@ -300,13 +300,13 @@ Test(catalog_filter, equals_brute_force)
     for (int k = 0; k < N_FILTERS; k++) {
         struct nbx_value f = random_filter(1);
         struct nbx_fault fault = {0};
-        const uint64_t *bits = NULL;
-        cr_assert_eq(nbx_filter_bits(cache, s.c, &offer, &f, &bits, &fault), NBX_OK, "%s: %s",
+        struct nbx_passing got;
+        cr_assert_eq(nbx_filter_pass(&got, cache, s.c, &offer, &f, &fault), NBX_OK, "%s: %s",
                      fault.field, fault.message);
         for (uint32_t no = 0; no < nbx_catalog_rows(s.c); no++) {
             nbx_arena_reset(arena);
             bool want = nbx_catalog_offered(s.c, no, &offer) && brute(&f, no, arena);
-            if (want != (bits[no / 64] >> (no % 64) & 1))
+            if (want != (got.bits[no / 64] >> (no % 64) & 1))
                 cr_assert_fail("filter %d, item %u: wanted %d", k, no, want);
             passed += want;
             asked++;
@@ -325,13 +325,13 @@ static size_t passing(const char *filter)
     struct nbx_filter_cache *cache = nbx_filter_cache_new(1 << 18);
     struct nbx_offer offer = {.now_ms = 5};
     struct nbx_fault fault = {0};
-    const uint64_t *bits = NULL;
+    struct nbx_passing got;
     const struct nbx_value *f = filter ? shop_value(&s, filter) : NULL;
-    cr_assert_eq(nbx_filter_bits(cache, s.c, &offer, f, &bits, &fault), NBX_OK, "%s: %s",
+    cr_assert_eq(nbx_filter_pass(&got, cache, s.c, &offer, f, &fault), NBX_OK, "%s: %s",
                  fault.field, fault.message);
     size_t n = 0, words = (nbx_catalog_rows(s.c) + NBX_CHUNK_ITEMS - 1) / NBX_CHUNK_ITEMS * 64;
     for (size_t w = 0; w < words; w++)
-        n += (size_t)__builtin_popcountll(bits[w]);
+        n += (size_t)__builtin_popcountll(got.bits[w]);
     nbx_filter_cache_destroy(&cache);
     return n;
 }
@@ -384,10 +384,10 @@ static void floats_pass(const char *op, int64_t literal, size_t want)
     const struct nbx_value f = {.type = NBX_MAP, .n = 2, .members = members};
     struct nbx_filter_cache *cache = nbx_filter_cache_new(0);
     struct nbx_offer offer = {.now_ms = 5};
-    const uint64_t *bits = NULL;
-    cr_assert_eq(nbx_filter_bits(cache, s.c, &offer, &f, &bits, NULL), NBX_OK);
-    size_t got = (size_t)__builtin_popcountll(bits[0]);
-    cr_assert_eq(got, want, "%s %lld passes %zu", op, (long long)literal, got);
+    struct nbx_passing got;
+    cr_assert_eq(nbx_filter_pass(&got, cache, s.c, &offer, &f, NULL), NBX_OK);
+    size_t n_got = (size_t)__builtin_popcountll(got.bits[0]);
+    cr_assert_eq(n_got, want, "%s %lld passes %zu", op, (long long)literal, n_got);
     nbx_filter_cache_destroy(&cache);
 }
 

@@ -31,14 +31,14 @@ static struct nbx_filter_stats stats(void)
     return out;
 }
 
-static const uint64_t *bits_of(const struct nbx_catalog *c, const struct nbx_offer *offer,
+static struct nbx_passing pass(const struct nbx_catalog *c, const struct nbx_offer *offer,
                                const struct nbx_value *filter)
 {
     struct nbx_fault fault = {0};
-    const uint64_t *bits = NULL;
-    cr_assert_eq(nbx_filter_bits(cache, c, offer, filter, &bits, &fault), NBX_OK, "%s: %s",
+    struct nbx_passing passing;
+    cr_assert_eq(nbx_filter_pass(&passing, cache, c, offer, filter, &fault), NBX_OK, "%s: %s",
                  fault.field, fault.message);
-    return bits;
+    return passing;
 }
 
 static size_t words_of(const struct nbx_catalog *c)
@@ -51,9 +51,9 @@ static void agrees(const struct nbx_catalog *c, const struct nbx_offer *offer,
                    const struct nbx_value *filter)
 {
     struct nbx_filter_cache *fresh = nbx_filter_cache_new(0);
-    const uint64_t *want = NULL, *got = bits_of(c, offer, filter);
-    cr_assert_eq(nbx_filter_bits(fresh, c, offer, filter, &want, NULL), NBX_OK);
-    cr_assert_eq(memcmp(want, got, words_of(c) * sizeof *want), 0);
+    struct nbx_passing want, got = pass(c, offer, filter);
+    cr_assert_eq(nbx_filter_pass(&want, fresh, c, offer, filter, NULL), NBX_OK);
+    cr_assert_eq(memcmp(want.bits, got.bits, words_of(c) * sizeof *want.bits), 0);
     nbx_filter_cache_destroy(&fresh);
 }
 
@@ -61,16 +61,16 @@ Test(catalog_filter_cache, the_same_content_is_found_again)
 {
     struct nbx_offer offer = {.now_ms = 5};
     shop_takes(shop_put(&s, "a", "{price: 5}"));
-    bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 5}"));
+    pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 5}"));
     cr_assert_eq(stats().hits, 0);
     cr_assert_eq(stats().misses, 2, "an offer and a filter");
-    bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 5}"));
+    pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 5}"));
     cr_assert_eq(stats().hits, 2);
-    bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 6}"));
+    pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 6}"));
     cr_assert_eq(stats().hits, 3);
     cr_assert_eq(stats().misses, 3);
     offer.channel = NBX_STR("web");
-    bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 6}"));
+    pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 6}"));
     cr_assert_eq(stats().hits, 4);
     cr_assert_eq(stats().misses, 4);
 }
@@ -80,8 +80,8 @@ Test(catalog_filter_cache, names_do_not_run_into_each_other)
     shop_takes(shop_put(&s, "a", "{channels: ['web'], stock: {s: 0}}"));
     struct nbx_offer one = {.channel = NBX_STR("we"), .store = NBX_STR("bs")};
     struct nbx_offer other = {.channel = NBX_STR("web"), .store = NBX_STR("s")};
-    bits_of(s.c, &one, NULL);
-    bits_of(s.c, &other, NULL);
+    pass(s.c, &one, NULL);
+    pass(s.c, &other, NULL);
     cr_assert_eq(stats().misses, 2);
 }
 
@@ -139,8 +139,8 @@ Test(catalog_filter_cache, bits_hold_until_a_border_is_crossed)
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct nbx_offer offer = {.now_ms = steps[i].now_ms};
         uint64_t hits = stats().hits;
-        const uint64_t *bits = bits_of(s.c, &offer, NULL);
-        cr_assert_eq(bits[no / 64] >> (no % 64) & 1, steps[i].offered, "step %zu", i);
+        struct nbx_passing got = pass(s.c, &offer, NULL);
+        cr_assert_eq(got.bits[no / 64] >> (no % 64) & 1, steps[i].offered, "step %zu", i);
         cr_assert_eq(stats().hits - hits, steps[i].hit, "step %zu", i);
     }
 }
@@ -150,8 +150,8 @@ Test(catalog_filter_cache, a_filter_does_not_mind_the_clock)
     const struct nbx_value *filter = shop_value(&s, "{field: 'price', eq: 5}");
     shop_takes(shop_put(&s, "a", "{price: 5, valid_from: 100}"));
     struct nbx_offer before = {.now_ms = 50}, after = {.now_ms = 150};
-    bits_of(s.c, &before, filter);
-    bits_of(s.c, &after, filter);
+    pass(s.c, &before, filter);
+    pass(s.c, &after, filter);
     cr_assert_eq(stats().hits, 1, "the filter's part");
     cr_assert_eq(stats().misses, 3);
 }
@@ -161,20 +161,21 @@ Test(catalog_filter_cache, the_least_recently_used_goes_first)
     struct nbx_offer offer = {.now_ms = 5};
     shop_takes(shop_put(&s, "a", "{price: 5}"));
     nbx_filter_cache_destroy(&cache);
-    cache = nbx_filter_cache_new(4000); /* five entries of one chunk */
+    cache = nbx_filter_cache_new(
+        6000); /* seven entries of one chunk: an offer, three filters with it joined */
     char text[64];
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof text, "{field: 'price', eq: %d}", i);
-        bits_of(s.c, &offer, shop_value(&s, text));
-        cr_assert_leq(stats().bytes, 4000);
+        pass(s.c, &offer, shop_value(&s, text));
+        cr_assert_leq(stats().bytes, 6000);
         uint64_t hits = stats().hits;
-        bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 0}"));
+        pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 0}"));
         cr_assert_eq(stats().hits, hits + 2, "what is used stays");
     }
     uint64_t misses = stats().misses;
-    bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 98}"));
+    pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 98}"));
     cr_assert_eq(stats().misses, misses);
-    bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 50}"));
+    pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 50}"));
     cr_assert_eq(stats().misses, misses + 1);
 }
 
@@ -185,7 +186,29 @@ Test(catalog_filter_cache, no_room_at_all_still_answers)
     nbx_filter_cache_destroy(&cache);
     cache = nbx_filter_cache_new(0);
     for (int i = 0; i < 3; i++) {
-        const uint64_t *bits = bits_of(s.c, &offer, shop_value(&s, "{field: 'price', eq: 5}"));
-        cr_assert_eq(bits[0], UINT64_C(1) << shop_no(&s, "a"));
+        struct nbx_passing got = pass(s.c, &offer, shop_value(&s, "{field: 'price', eq: 5}"));
+        cr_assert_eq(got.bits[0], UINT64_C(1) << shop_no(&s, "a"));
     }
+}
+
+/* By content the same filter is known again, by version its bits; a note goes with the entry. */
+Test(catalog_filter_cache, tells_content_and_version)
+{
+    const struct nbx_value *five = shop_value(&s, "{field: 'price', eq: 5}");
+    const struct nbx_value *six = shop_value(&s, "{field: 'price', eq: 6}");
+    struct nbx_offer any = {.now_ms = 5}, web = {.now_ms = 5, .channel = NBX_STR("web")};
+    shop_takes(shop_put(&s, "a", "{price: 5}"));
+    struct nbx_passing first = pass(s.c, &any, five);
+    cr_expect_eq(first.note->n_uses, 0);
+    first.note->n_uses = 7;
+    cr_expect_neq(pass(s.c, &any, six).content, first.content);
+    cr_expect_neq(pass(s.c, &any, NULL).content, first.content);
+    cr_expect_neq(pass(s.c, &web, five).content, first.content);
+    struct nbx_passing again = pass(s.c, &any, five);
+    cr_expect(again.content == first.content && again.version == first.version);
+    cr_expect_eq(again.note->n_uses, 7);
+    shop_takes(shop_put(&s, "b", "{price: 5}"));
+    struct nbx_passing changed = pass(s.c, &any, five);
+    cr_expect(changed.content == first.content && changed.version != first.version);
+    cr_expect_eq(changed.note->n_uses, 7);
 }

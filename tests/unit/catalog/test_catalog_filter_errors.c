@@ -29,10 +29,10 @@ static void refuses(const char *filter, const char *field, const char *message)
 {
     struct nbx_offer offer = {.now_ms = 0};
     struct nbx_fault fault = {0};
-    const uint64_t *bits = NULL;
-    enum nbx_err err = nbx_filter_bits(cache, s.c, &offer, shop_value(&s, filter), &bits, &fault);
+    struct nbx_passing got;
+    enum nbx_err err = nbx_filter_pass(&got, cache, s.c, &offer, shop_value(&s, filter), &fault);
     cr_assert_eq(err, NBX_EBAD, "%s answers %d", filter, err);
-    cr_assert_null(bits);
+    cr_assert(!got.bits && !got.note);
     shop_refuses(fault, NBX_EBAD, field, message);
 }
 

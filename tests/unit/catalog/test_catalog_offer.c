@@ -11,13 +11,13 @@ static struct nbx_offer offer_of(const char *channel, const char *store, int64_t
 static void offers(struct shop *s, const char *id, struct nbx_offer offer, bool want)
 {
     struct nbx_filter_cache *cache = nbx_filter_cache_new(1 << 20);
-    const uint64_t *bits = NULL;
+    struct nbx_passing got;
     struct nbx_fault fault = {0};
     uint32_t no = shop_no(s, id);
-    cr_assert_eq(nbx_filter_bits(cache, s->c, &offer, NULL, &bits, &fault), NBX_OK);
+    cr_assert_eq(nbx_filter_pass(&got, cache, s->c, &offer, NULL, &fault), NBX_OK);
     cr_assert_eq(nbx_catalog_offered(s->c, no, &offer), want, "%s at %lld", id,
                  (long long)offer.now_ms);
-    cr_assert_eq(bits[no / 64] >> (no % 64) & 1, want);
+    cr_assert_eq(got.bits[no / 64] >> (no % 64) & 1, want);
     nbx_filter_cache_destroy(&cache);
 }
 
