@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Item vectors put, changed and removed by some while others search, through repacks of the index
- * and reloads of the bundle: each change is in force in the next answer after its acknowledgement.
+ * Item vectors put, changed and removed by some while others search, with a filter that comes often
+ * or without, through repacks of the index, excerpts of it and reloads of the bundle: each change
+ * is in force in the next answer after its acknowledgement.
  *
  *     race_updates [SECONDS]
  *
- * At least that long, and until REPACKS repacks have ended.
+ * At least that long, and until REPACKS repacks have ended and EXCERPTS excerpts were made.
  */
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
@@ -25,7 +26,8 @@
 #define SECONDS    5.0
 #define PATIENCE   24 /* times SECONDS */
 #define REPACKS    3
-#define N_ITEMS    2000
+#define EXCERPTS   4
+#define N_ITEMS    20000 /* enough for excerpts */
 #define DIMS       8
 #define WRITERS    2
 #define SEARCHERS  2
@@ -104,8 +106,9 @@ static void put_item(struct peer *p, const char *prefix, unsigned number, const 
 {
     char id[16];
     snprintf(id, sizeof id, "%s%u", prefix, number);
-    nbx_wire_map(&p->body, 2);
+    nbx_wire_map(&p->body, 3);
     nbx_wire_kv_text(&p->body, "id", id);
+    nbx_wire_kv_int(&p->body, "price", p->number % WRITERS);
     put_vector(p, x);
 }
 
@@ -127,13 +130,21 @@ static bool put(struct peer *p, const float *probe)
     return ask(p, "item.put", &reply);
 }
 
+/* Among all items, or half of the time those of one writer, by a filter. */
 static bool search(struct peer *p, const float *x, struct nbx_value *out)
 {
+    bool filtered = nbx_random_below(&p->random, 2);
     nbx_buf_clear(&p->body);
-    nbx_wire_map(&p->body, 3);
+    nbx_wire_map(&p->body, filtered ? 4 : 3);
     nbx_wire_kv_int(&p->body, "n", 20);
     nbx_wire_kv_text(&p->body, "record", "none");
     put_vector(p, x);
+    if (filtered) {
+        nbx_wire_text(&p->body, "filter");
+        nbx_wire_map(&p->body, 2);
+        nbx_wire_kv_text(&p->body, "field", "price");
+        nbx_wire_kv_int(&p->body, "eq", p->number % WRITERS);
+    }
     return ask(p, "recommend", out);
 }
 
@@ -285,27 +296,42 @@ static void peer_close(struct peer *p)
     nbx_buf_fini(&p->body);
 }
 
-static int64_t repacks_ended(struct peer *p)
+/* What has happened so far, by the daemon's counters. */
+struct progress {
+    int64_t repacks, excerpts;
+};
+
+static bool get_progress(struct peer *p, struct progress *out)
 {
     struct nbx_value reply;
     nbx_buf_clear(&p->body);
     nbx_wire_map(&p->body, 0);
-    return ask(p, "stats", &reply) ? nbx_value_get(&reply, "repacks.ended")->i : -1;
+    if (!ask(p, "stats", &reply))
+        return false;
+    *out = (struct progress){nbx_value_get(&reply, "repacks.ended")->i,
+                             nbx_value_get(&reply, "excerpts.made")->i};
+    return true;
 }
 
-/* Reloads bundles until time is over and repacks enough have ended; false where they have not. */
+static bool is_enough(const struct progress *now)
+{
+    return now->repacks >= REPACKS && now->excerpts >= EXCERPTS;
+}
+
+/* Reloads bundles until time is over and enough has happened; false where it has not. */
 static bool reload_for(struct peer *p, struct nbx_server *server, const char *data_dir,
                        double seconds)
 {
     struct timespec pause = {0, RELOAD_NS};
     struct nbx_server_options fresh = {
         .vocabulary = vocabulary, .queue_time_ms = 60000, .drain_timeout_ms = 20000};
-    int64_t start_ns = nbx_clock_mono_ns(), ended;
+    int64_t start_ns = nbx_clock_mono_ns();
+    struct progress now = {0};
     for (unsigned n = 2;; n++) {
         double past = (double)(nbx_clock_mono_ns() - start_ns) / 1e9;
-        if ((ended = repacks_ended(p)) < 0 || past > PATIENCE * seconds)
+        if (!get_progress(p, &now) || past > PATIENCE * seconds)
             break;
-        if (ended >= REPACKS && past > seconds)
+        if (is_enough(&now) && past > seconds)
             break;
         if (n % 8 == 0) {
             if (!write_bundle(data_dir, n))
@@ -314,8 +340,8 @@ static bool reload_for(struct peer *p, struct nbx_server *server, const char *da
         }
         nanosleep(&pause, NULL);
     }
-    printf("%lld repacks\n", (long long)ended);
-    return ended >= REPACKS;
+    printf("%lld repacks, %lld excerpts\n", (long long)now.repacks, (long long)now.excerpts);
+    return is_enough(&now);
 }
 
 static bool race(struct nbx_server *server, const char *endpoint, const char *data_dir,
