@@ -115,6 +115,55 @@ Test(prepare, gowalla, .init = make_folder, .fini = remove_folder)
     cr_expect_not_null(strstr(get("out/dataset.json"), "\"ordered\": false"));
 }
 
+Test(prepare, beauty, .init = make_folder, .fini = remove_folder)
+{
+    put("Beauty.txt", "1 10 2 10\n2 2 3\n3 4\n");
+    cr_assert_eq(prepare("beauty", ""), 0, "%s", get("said"));
+    cr_expect_str_eq(get("out/items.csv"),
+                     "id,group,kind,title,brand,categories,price,available,url,image\n"
+                     "2,,product,Product 2,,,,true,,\n"
+                     "3,,product,Product 3,,,,true,,\n"
+                     "4,,product,Product 4,,,,true,,\n"
+                     "10,,product,Product 10,,,,true,,\n");
+    cr_expect_str_eq(get("out/events.csv"),
+                     "customer,type,item,time,channel,store,session,order,quantity,value,id\n"
+                     "1,purchase,10,,,,,,1,,1-000000\n"
+                     "1,purchase,2,,,,,,1,,1-000001\n"
+                     "2,purchase,2,,,,,,1,,2-000000\n"
+                     "3,purchase,4,,,,,,1,,3-000000\n");
+    cr_expect_str_eq(get("out/test.csv"), "customer,item\n1,10\n2,3\n", "nobody's only item");
+    cr_expect_not_null(strstr(get("out/dataset.json"), "\"ordered\": true"));
+    put("Beauty.txt", "1 10 2\n1 3\n");
+    cr_expect_eq(prepare("beauty", ""), 1);
+    cr_expect_not_null(strstr(get("said"), "Beauty.txt:2: customer 1 has a line already"));
+    cr_expect_eq(prepare("beauty", "--hold-out 0.1"), 1);
+    cr_expect_not_null(strstr(get("said"), "beauty has no times for --hold-out"));
+}
+
+/* Titles and genres are there where the publisher's files are. */
+Test(prepare, ml_1m, .init = make_folder, .fini = remove_folder)
+{
+    put("ml-1m_sas.txt", "1 1\n1 2\n2 2\n1 3\n2 1\n");
+    cr_assert_eq(prepare("ml-1m", ""), 0, "%s", get("said"));
+    cr_expect_str_eq(get("out/events.csv"),
+                     "customer,type,item,time,channel,store,session,order,quantity,value,id\n"
+                     "1,view,1,,,,,,1,,1-000000\n"
+                     "1,view,2,,,,,,1,,1-000001\n"
+                     "2,view,2,,,,,,1,,2-000000\n");
+    cr_expect_str_eq(get("out/test.csv"), "customer,item\n1,3\n2,1\n");
+    put("sas_to_original_items.txt", "1 600\n2 7\n3 8\n");
+    put("movies.dat", "7::Caf\xe9 (1995)::Comedy|Drama\n600::Two, of it (1990)::War\n");
+    cr_assert_eq(prepare("ml-1m", ""), 0, "%s", get("said"));
+    cr_expect_str_eq(get("out/items.csv"),
+                     "id,group,kind,title,brand,categories,price,available,url,image\n"
+                     "1,,content,\"Two, of it (1990)\",,War,,true,,\n"
+                     "2,,content,Caf\xc3\xa9 (1995),,Comedy|Drama,,true,,\n"
+                     "3,,content,Movie 3,,,,true,,\n");
+    put("ml-1m_sas.txt", "1 1\n1 2 3\n");
+    cr_expect_eq(prepare("ml-1m", ""), 1);
+    cr_expect_not_null(strstr(get("said"), "ml-1m_sas.txt:2: not a customer and an item"));
+}
+
 Test(prepare, what_is_wrong_is_named, .init = make_folder, .fini = remove_folder)
 {
     cr_expect_eq(prepare("gowalla", ""), 1);
