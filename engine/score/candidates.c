@@ -30,14 +30,15 @@ enum nbx_err nbx_candidates_alloc(struct nbx_candidates *c, size_t k, bool group
     *c = (struct nbx_candidates){.room = ROOM_TIMES * (k + LEAST_SLACK)};
     c->list = nbx_arena_alloc(arena, c->room * sizeof *c->list);
     c->values = nbx_arena_floats(arena, c->room);
+    c->places = nbx_arena_alloc(arena, (c->room + NBX_TILE_ITEMS) * sizeof *c->places);
     c->hits = nbx_arena_alloc(arena, 2 * c->room * sizeof *c->hits);
     if (grouped) {
         c->scratch = nbx_arena_floats(arena, c->room);
         c->n_groups = groups_for(c->room);
         c->groups = nbx_arena_calloc(arena, c->n_groups, sizeof *c->groups);
     }
-    return c->list && c->values && c->hits && (!grouped || (c->scratch && c->groups)) ? NBX_OK
-                                                                                      : NBX_ELIMIT;
+    bool all = c->list && c->values && c->places && c->hits;
+    return all && (!grouped || (c->scratch && c->groups)) ? NBX_OK : NBX_ELIMIT;
 }
 
 void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *query, size_t k)
@@ -50,24 +51,36 @@ void nbx_candidates_begin(struct nbx_candidates *c, const struct nbx_query *quer
     c->tighten_at = k + 4 * slack(k); /* of the first ones nearly all are */
 }
 
+/* Where between two values k of all are reached, as a share of the way, where so many reach the low
+ * one and the high one: from the best on, counts grow about exponentially. */
+static float share_of_way(size_t k, size_t reach_low, size_t reach_high)
+{
+    float all = log2f((float)reach_low / ((float)reach_high + 0.5F));
+    return log2f((float)reach_low / (float)k) / all;
+}
+
 /* Bisection, which unlike a selection has no branch that cannot be foreseen: it need not find the
- * k-th largest to find a true threshold. */
+ * k-th largest to find a true threshold. Every other step goes where the counts say. */
 float nbx_reached_by(const struct nbx_kernel *kernel, const float *x, size_t n, size_t k,
                      const float range[2])
 {
     float low = range[0], high = range[1];
-    for (int i = 0; i < BISECTIONS; i++) {
+    size_t reach_low = kernel->at_least(x, n, low), reach_high = 1;
+    for (int i = 0; i < BISECTIONS && reach_low > k + k / 32; i++) {
         float middle = low / 2 + high / 2;
         if (!(middle > low)) /* next to each other, or infinite */
             break;
+        float likely = low + (high - low) * share_of_way(k, reach_low, reach_high);
+        if (i % 2 == 0 && likely > low && likely < high)
+            middle = likely;
         size_t count = kernel->at_least(x, n, middle);
         if (count < k) {
             high = middle;
-            continue;
+            reach_high = count;
+        } else {
+            low = middle;
+            reach_low = count;
         }
-        low = middle;
-        if (count - k <= k / 32)
-            break;
     }
     return low;
 }
@@ -186,13 +199,15 @@ void nbx_candidates_tighten(struct nbx_candidates *c)
 size_t nbx_candidates_finish(struct nbx_candidates *c, struct nbx_hit *hits)
 {
     raise_threshold(c);
-    drop_beaten(c);
-    if (c->groups)
+    if (c->groups) {
+        drop_beaten(c);
         sort_and_cut(c);
-    for (size_t i = 0; i < c->n; i++)
-        c->hits[i] = (struct nbx_hit){c->list[i].value, c->list[i].label};
-    nbx_hits_sort(c->hits, c->hits + c->room, c->n, c->query->tie, c->query->tie_ctx);
-    size_t n = c->n < c->k ? c->n : c->k;
+    }
+    size_t n = c->query->kernel->reaching(c->places, c->values, c->n, c->threshold);
+    for (size_t i = 0; i < n; i++)
+        c->hits[i] = (struct nbx_hit){c->values[c->places[i]], c->list[c->places[i]].label};
+    nbx_hits_sort(c->hits, c->hits + c->room, n, c->query->tie, c->query->tie_ctx);
+    n = n < c->k ? n : c->k;
     memcpy(hits, c->hits, n * sizeof *hits);
     return n;
 }

@@ -34,6 +34,7 @@ struct nbx_candidates {
     float threshold;               /* k items (of different groups) reach it; -Inf: fewer so far */
     float *values;                 /* (n) of (room) those of the list, side by side */
     float highest;                 /* of all values seen */
+    uint32_t *places;              /* (room + 16) scratch */
     struct nbx_hit *hits;          /* (2, room) for sorting them in the end */
     struct nbx_group_best *groups; /* (n_groups, a power of 2); NULL: the query has none */
     size_t n_groups;

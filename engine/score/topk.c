@@ -4,7 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-#define FEW_HITS 32 /* are sorted before a radix sort has cleared its counters */
+#define FEW_HITS  32  /* are sorted before a radix sort has cleared its counters */
+#define SOME_HITS 512 /* are spread sooner than a radix sort has passed over them four times */
+#define BUCKETS   256
+#define CROWD     32 /* hits in one bucket: by insertion these would take longer than by radix */
 
 /* Whether a stands before b in the list. Rows decide last, so that the order is always total. */
 static bool before(const struct nbx_topk *t, struct nbx_hit a, struct nbx_hit b)
@@ -97,13 +100,42 @@ static void radix_pass(struct nbx_hit *to, const struct nbx_hit *from, size_t n,
         to[starts[falling_key(from[i].score) >> shift & 0xFF]++] = from[i];
 }
 
-/* By radix, because comparisons of scores are branches that cannot be foreseen; then equal scores,
- * which are few, by insertion, and short lists by that alone. */
+/* Sorts by where scores lie between the best and the worst, in as many steps as there are buckets;
+ * what shares a bucket keeps its order. False: scores are infinite, all alike or in a crowd, and
+ * hits are as they were. */
+static bool spread(struct nbx_hit *hits, struct nbx_hit *scratch, size_t n)
+{
+    uint16_t starts[BUCKETS + 1] = {0}, most = 0;
+    float high = hits[0].score, low = high;
+    for (size_t i = 1; i < n; i++) {
+        high = hits[i].score > high ? hits[i].score : high;
+        low = hits[i].score < low ? hits[i].score : low;
+    }
+    float per = (BUCKETS - 1) / (high - low);
+    if (!(high - low < INFINITY && per < INFINITY))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        starts[(size_t)((high - hits[i].score) * per) + 1]++;
+    for (size_t b = 0; b < BUCKETS; b++) {
+        most = starts[b + 1] > most ? starts[b + 1] : most;
+        starts[b + 1] = (uint16_t)(starts[b + 1] + starts[b]);
+    }
+    if (most > CROWD)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        scratch[starts[(size_t)((high - hits[i].score) * per)]++] = hits[i];
+    memcpy(hits, scratch, n * sizeof *hits);
+    return true;
+}
+
+/* In buckets, because comparisons of scores are branches that cannot be foreseen; then what is
+ * equal or shares a bucket, which are few, by insertion, and short lists by that alone. */
 void nbx_hits_sort(struct nbx_hit *hits, struct nbx_hit *scratch, size_t n, nbx_tie_fn tie,
                    const void *tie_ctx)
 {
     const struct nbx_topk order = {.tie = tie, .tie_ctx = tie_ctx};
-    for (unsigned shift = 0; n > FEW_HITS && shift < 32; shift += 16) {
+    bool few = n <= FEW_HITS || (n <= SOME_HITS && spread(hits, scratch, n));
+    for (unsigned shift = 0; !few && shift < 32; shift += 16) {
         radix_pass(scratch, hits, n, shift);
         radix_pass(hits, scratch, n, shift + 8);
     }

@@ -19,12 +19,17 @@ static int by_rank(const void *ctx, uint32_t a, uint32_t b)
     return (r[a] > r[b]) - (r[a] < r[b]);
 }
 
-static int reference_order(const void *a, const void *b)
+static int reference_order_by(const void *a, const void *b, void *ranks)
 {
     const struct nbx_hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score < y->score ? 1 : -1;
-    return by_rank(rank, x->row, y->row);
+    return by_rank(ranks, x->row, y->row);
+}
+
+static int reference_order(const void *a, const void *b)
+{
+    return reference_order_by(a, b, rank);
 }
 
 static void shuffle_ranks(struct nbx_random *r, size_t n)
@@ -66,6 +71,40 @@ Test(topk, equals_a_full_sort)
     nbx_random_init(&r, SEED);
     for (int i = 0; i < 3000; i++)
         check_case(&r, i);
+}
+
+/* All alike, few levels, spread, all but one in a crowd, infinite. */
+static float score_for_sorting(struct nbx_random *r, int kind)
+{
+    switch (kind) {
+    case 0: return 1;
+    case 1: return (float)nbx_random_below(r, 5) - 2;
+    case 2: return (float)nbx_random_unit(r) - 0.5F;
+    case 3: return nbx_random_below(r, 50) ? (float)nbx_random_unit(r) : 1e30F;
+    case 4: return nbx_random_below(r, 50) ? -0.0F : (float)nbx_random_below(r, 2) * 1e-40F;
+    case 5: return nbx_random_below(r, 50) ? (float)nbx_random_unit(r) * 3e38F : -3e38F;
+    default: return nbx_random_below(r, 9) ? (float)nbx_random_unit(r) : INFINITY;
+    }
+}
+
+Test(topk, hits_are_sorted_whatever_their_scores)
+{
+    static struct nbx_hit want[2 * MAX_N], got[2 * MAX_N], scratch[2 * MAX_N];
+    static uint32_t own_rank[2 * MAX_N];
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    for (int i = 0; i < 3000; i++) {
+        size_t n = nbx_random_below(&r, i % 3 ? MAX_N : 2 * MAX_N);
+        for (uint32_t j = 0; j < n; j++) {
+            own_rank[j] = (uint32_t)n - j;
+            want[j] = got[j] = (struct nbx_hit){score_for_sorting(&r, i % 7), j};
+        }
+        qsort_r(want, n, sizeof *want, reference_order_by, own_rank);
+        nbx_hits_sort(got, scratch, n, by_rank, own_rank);
+        for (size_t j = 0; j < n; j++)
+            cr_assert_eq(got[j].row, want[j].row, "case %d place %zu of %zu seed %d", i, j, n,
+                         SEED);
+    }
 }
 
 Test(topk, the_order_of_offers_does_not_matter)
