@@ -20,6 +20,16 @@ struct nbx_limits {
     float threshold, slack;
 };
 
+/* What one of the queries that scan tiles together asks, and where it has its answer. */
+struct nbx_sketching {
+    const struct nbx_codes *query;
+    struct nbx_limits limits;
+    float *out;       /* (16, 16) */
+    uint16_t *passed; /* (16) */
+    unsigned n;       /* how many passed */
+};
+#define NBX_SKETCH_TOGETHER 4 /* queries at most that scan together */
+
 struct nbx_kernel {
     const char *name;
     /* Contracts as in dot.h. */
@@ -31,12 +41,17 @@ struct nbx_kernel {
     unsigned (*sketch)(float *out, uint16_t *passed, const struct nbx_sketches *tiles,
                        uint32_t wanted, const struct nbx_codes *query,
                        const struct nbx_limits *limits);
+    /* The same for queries (n, 1 to NBX_SKETCH_TOGETHER) of as many groups each: tiles are read and
+     * unpacked once for all of them. The same bits as `sketch`. */
+    void (*sketch_together)(struct nbx_sketching *asked, size_t n, const struct nbx_sketches *tiles,
+                            uint32_t wanted);
     /* passed (16): for which of a wanted tile's scores (16, 16) score + slack * error factor >=
      * threshold, a bit each. Returns how many they are. */
     unsigned (*pass)(uint16_t *passed, const float *scores, const struct nbx_sketches *tiles,
                      uint32_t wanted, const struct nbx_limits *limits);
-    /* tops (16): the largest of each lane of scores (16, 16), -Inf where none is a number. */
-    void (*tops)(float *tops, const float *scores);
+    /* Multiplies scores (16, 16) by a scale; tops (16): then the largest of each lane, -Inf where
+     * none is a number. */
+    void (*tops)(float *tops, float *scores, float scale);
     /* How many of x (n) are >= least. */
     size_t (*at_least)(const float *x, size_t n, float least);
     /* The places i, rising, where x[i] >= least; places has room for n + 16. Returns how many. */

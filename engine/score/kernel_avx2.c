@@ -114,13 +114,27 @@ AVX2 static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketc
     return n;
 }
 
+/* One after the other: 16 registers do not hold what is unpacked and the sums of several. */
+AVX2 static void sketch_together(struct nbx_sketching *asked, size_t n,
+                                 const struct nbx_sketches *tiles, uint32_t wanted)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct nbx_sketching *a = &asked[i];
+        a->n = sketch(a->out, a->passed, tiles, wanted, a->query, &a->limits);
+    }
+}
+
 /* Where one is not a number the maximum is its second operand. */
-AVX2 static void tops(float *tops, const float *scores)
+AVX2 static void tops(float *tops, float *scores, float scale)
 {
     for (size_t i = 0; i < NBX_TILE_ITEMS; i += 8) {
         __m256 top = _mm256_set1_ps(-INFINITY);
-        for (size_t t = 0; t < NBX_TILE_ITEMS; t++)
-            top = _mm256_max_ps(_mm256_loadu_ps(scores + t * NBX_TILE_ITEMS + i), top);
+        for (size_t t = 0; t < NBX_TILE_ITEMS; t++) {
+            float *eight = scores + t * NBX_TILE_ITEMS + i;
+            __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(eight), _mm256_set1_ps(scale));
+            _mm256_storeu_ps(eight, scaled);
+            top = _mm256_max_ps(scaled, top);
+        }
         _mm256_storeu_ps(tops + i, top);
     }
 }
@@ -160,6 +174,7 @@ const struct nbx_kernel nbx_kernel_avx2 = {
     .dot = dot,
     .rows = rows,
     .sketch = sketch,
+    .sketch_together = sketch_together,
     .pass = pass,
     .tops = tops,
     .at_least = at_least,

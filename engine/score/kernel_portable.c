@@ -64,14 +64,24 @@ static unsigned sketch(float *out, uint16_t *passed, const struct nbx_sketches *
     return n;
 }
 
-static void tops(float *tops, const float *scores)
+static void sketch_together(struct nbx_sketching *asked, size_t n, const struct nbx_sketches *tiles,
+                            uint32_t wanted)
 {
-    for (size_t i = 0; i < NBX_TILE_ITEMS; i++) {
-        tops[i] = -INFINITY;
-        for (size_t t = 0; t < NBX_TILE_ITEMS; t++)
-            tops[i] =
-                scores[t * NBX_TILE_ITEMS + i] > tops[i] ? scores[t * NBX_TILE_ITEMS + i] : tops[i];
+    for (size_t i = 0; i < n; i++) {
+        struct nbx_sketching *a = &asked[i];
+        a->n = sketch(a->out, a->passed, tiles, wanted, a->query, &a->limits);
     }
+}
+
+static void tops(float *tops, float *scores, float scale)
+{
+    for (size_t i = 0; i < NBX_TILE_ITEMS; i++)
+        tops[i] = -INFINITY;
+    for (size_t t = 0; t < NBX_TILE_ITEMS; t++, scores += NBX_TILE_ITEMS)
+        for (size_t i = 0; i < NBX_TILE_ITEMS; i++) {
+            scores[i] *= scale;
+            tops[i] = scores[i] > tops[i] ? scores[i] : tops[i];
+        }
 }
 
 static size_t at_least(const float *x, size_t n, float least)
@@ -105,6 +115,7 @@ const struct nbx_kernel nbx_kernel_portable = {
     .dot = nbx_dot_reference,
     .rows = rows,
     .sketch = sketch,
+    .sketch_together = sketch_together,
     .pass = pass,
     .tops = tops,
     .at_least = at_least,

@@ -19,6 +19,9 @@ struct pass {
     const struct nbx_index *index;
     struct nbx_seeker *seekers; /* (n) */
     size_t n;
+    struct nbx_seeker *waiting[TOGETHER]; /* (n_waiting) not yet done with a source */
+    size_t n_waiting;
+    struct nbx_guesses guesses[NBX_SKETCH_TOGETHER]; /* (n, at most) */
     struct source *sources; /* (n_sources) not yet done, of room for every run */
     size_t n_sources;
     bool begun; /* thresholds are set */
@@ -90,34 +93,38 @@ static size_t first_nodes(const struct pass *pass)
     return n < NBX_GUESS_NODES ? n : NBX_GUESS_NODES;
 }
 
-/* The next nodes of a source for one query. */
-static void visit(struct nbx_seeker *s, const struct source *source, size_t n, bool begun)
+/* Nodes for some queries (n), while they are in the cache. */
+static void visit(const struct pass *pass, struct nbx_seeker *const *seekers, size_t n,
+                  uint32_t part, const struct nbx_node_run *nodes)
 {
-    if (nbx_seeker_has_enough(s, source->part))
-        return;
-    if (!begun)
-        nbx_seeker_visit_first(s, source->part, source->at, n);
-    for (size_t i = 0; begun && i < n; i++)
-        nbx_seeker_visit_node(s, source->part, source->at + i);
+    if (!pass->begun)
+        nbx_seekers_visit_first(seekers, n, pass->guesses, part, nodes);
+    for (size_t at = nodes->first; pass->begun && at < nodes->end; at++)
+        nbx_seekers_visit_node(seekers, n, part, at);
 }
 
-/* The same for all queries while they are in the cache. */
+/* The next nodes of a source for the queries that wait, as many at once as scan together. */
 static void visit_some(struct pass *pass, struct source *source)
 {
     size_t left = source->end - source->at, most = pass->begun ? AT_A_TIME : first_nodes(pass);
-    size_t n = left < most ? left : most;
-    for (size_t i = 0; i < pass->n; i++)
-        visit(&pass->seekers[i], source, n, pass->begun);
-    source->at += (uint32_t)n;
+    uint32_t n_nodes = (uint32_t)(left < most ? left : most);
+    struct nbx_node_run nodes = {source->at, source->at + n_nodes};
+    for (size_t i = 0; i < pass->n_waiting; i += NBX_SKETCH_TOGETHER) {
+        size_t rest = pass->n_waiting - i;
+        visit(pass, pass->waiting + i, rest < NBX_SKETCH_TOGETHER ? rest : NBX_SKETCH_TOGETHER,
+              source->part, &nodes);
+    }
+    source->at += n_nodes;
     pass->begun = true;
 }
 
-static bool all_done(struct pass *pass, const struct source *source)
+/* Lists the queries that have not done with a source. */
+static void list_waiting(struct pass *pass, const struct source *source)
 {
+    pass->n_waiting = 0;
     for (size_t i = 0; i < pass->n; i++)
         if (!is_done(&pass->seekers[i], pass, source))
-            return false;
-    return true;
+            pass->waiting[pass->n_waiting++] = &pass->seekers[i];
 }
 
 static void run(struct pass *pass)
@@ -125,7 +132,8 @@ static void run(struct pass *pass)
     while (pass->n_sources > 0) {
         size_t best = most_promising(pass);
         struct source *source = &pass->sources[best];
-        if (all_done(pass, source)) {
+        list_waiting(pass, source);
+        if (pass->n_waiting == 0) {
             *source = pass->sources[--pass->n_sources];
             continue;
         }
@@ -179,6 +187,11 @@ static enum nbx_err make_pass(struct pass *pass, const struct nbx_index *index,
     pass->sources = nbx_arena_calloc(arena, count_runs(index), sizeof *pass->sources);
     if (!pass->seekers || !pass->sources)
         return NBX_ELIMIT;
+    for (size_t i = 0; i < n && i < NBX_SKETCH_TOGETHER; i++) {
+        enum nbx_err err = nbx_guesses_alloc(&pass->guesses[i], arena);
+        if (err)
+            return err;
+    }
     for (size_t i = 0; i < n; i++) {
         enum nbx_err err =
             nbx_seeker_alloc(&pass->seekers[i], index, k < count ? k : count, grouped, arena);

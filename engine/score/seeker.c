@@ -19,9 +19,7 @@ static bool alloc_suspects(struct nbx_suspects *s, size_t k, struct nbx_arena *a
     s->most = nbx_arena_floats(arena, s->room);
     s->list = nbx_arena_alloc(arena, s->room * sizeof *s->list);
     s->chosen = nbx_arena_alloc(arena, s->room * sizeof *s->chosen);
-    size_t guesses = (size_t)NBX_GUESS_NODES * NBX_NODE_ITEMS;
-    size_t places = (s->room > guesses ? s->room : guesses) + NBX_TILE_ITEMS;
-    s->places = nbx_arena_alloc(arena, places * sizeof *s->places);
+    s->places = nbx_arena_alloc(arena, (s->room + NBX_TILE_ITEMS) * sizeof *s->places);
     return s->expected && s->most && s->list && s->chosen && s->places;
 }
 
@@ -38,11 +36,8 @@ enum nbx_err nbx_seeker_alloc(struct nbx_seeker *s, const struct nbx_index *inde
 {
     *s = (struct nbx_seeker){.index = index};
     s->room = nbx_arena_alloc(arena, index->padded);
-    s->guessed = nbx_arena_floats(arena, (size_t)NBX_GUESS_NODES * NBX_NODE_ITEMS);
-    s->tops = nbx_arena_floats(arena, (size_t)NBX_GUESS_NODES * NBX_TILE_ITEMS);
     s->postponed = nbx_arena_alloc(arena, count_nodes(index) * sizeof *s->postponed);
-    bool all =
-        s->room && s->postponed && s->guessed && s->tops && alloc_suspects(&s->suspects, k, arena);
+    bool all = s->room && s->postponed && alloc_suspects(&s->suspects, k, arena);
     return all ? nbx_candidates_alloc(&s->candidates, k, grouped, arena) : NBX_ELIMIT;
 }
 
@@ -110,12 +105,10 @@ static double solve_least(const struct nbx_seeker *s, float cap)
     return least < INFINITY ? fmin(least, FLT_MAX) : least;
 }
 
-double nbx_seeker_least(struct nbx_seeker *s, float cap)
+double nbx_seeker_find_least(struct nbx_seeker *s, float cap)
 {
-    if (cap != s->least_cap || s->candidates.threshold != s->least_threshold) {
-        s->least = solve_least(s, cap);
-        s->least_cap = cap;
-        s->least_threshold = s->candidates.threshold;
-    }
+    s->least = solve_least(s, cap);
+    s->least_cap = cap;
+    s->least_threshold = s->candidates.threshold;
     return s->least;
 }

@@ -39,7 +39,7 @@ struct nbx_suspects {
     float *expected;                   /* (n) of (room) the value as the sketch has it */
     float *most;                       /* (n) what the value cannot exceed */
     struct nbx_suspect *list, *chosen; /* (n); those being scored */
-    uint32_t *places;                  /* (NBX_GUESS_NODES * 256, at least room, + 16) scratch */
+    uint32_t *places;                  /* (room + 16) scratch */
     size_t n, room;
     size_t wait; /* with so many the best are scored */
 };
@@ -68,8 +68,6 @@ struct nbx_seeker {
     float least_cap, least_threshold;
     double least;
     uint64_t scanned, scored; /* tiles, items */
-    float *guessed;           /* (NBX_GUESS_NODES * 256) scores of the first nodes */
-    float *tops;              /* (NBX_GUESS_NODES * 16) the best of each lane of a node's tiles */
 };
 
 /* Memory for queries of up to k. */
@@ -79,16 +77,32 @@ enum nbx_err nbx_seeker_alloc(struct nbx_seeker *s, const struct nbx_index *inde
 enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *query,
                               const struct nbx_seeker *beside, struct nbx_arena *arena);
 /* The least score, addend included, with which an item of weight up to cap may still enter. */
-double nbx_seeker_least(struct nbx_seeker *s, float cap);
+double nbx_seeker_find_least(struct nbx_seeker *s, float cap);
+static inline double nbx_seeker_least(struct nbx_seeker *s, float cap)
+{
+    bool known = cap == s->least_cap && s->candidates.threshold == s->least_threshold;
+    return known ? s->least : nbx_seeker_find_least(s, cap);
+}
 
 /* ---- visits in turn: seeker_visit.c, seeker_guess.c ---- */
 
-/* Looks at the items of a node that its norm does not leave out. */
-void nbx_seeker_visit_node(struct nbx_seeker *s, size_t part, size_t node);
+/* Queries (n, at most NBX_SKETCH_TOGETHER) of one index look at the items of a node that its norm
+ * does not leave out. */
+void nbx_seekers_visit_node(struct nbx_seeker *const *seekers, size_t n, size_t part, size_t node);
 /* The same of up to NBX_GUESS_NODES nodes where there is no threshold yet: those items are scored
  * first of which most is expected, so that the threshold is soon near what it will be. */
 #define NBX_GUESS_NODES 64
-void nbx_seeker_visit_first(struct nbx_seeker *s, size_t part, size_t first, size_t n);
+/* Scratch of one query for that, to be used for one after the other. */
+struct nbx_guesses {
+    float *scores;    /* (NBX_GUESS_NODES * 256) of the items */
+    float *tops;      /* (NBX_GUESS_NODES * 16) the best of each lane of a node's tiles */
+    uint32_t *places; /* (NBX_GUESS_NODES * 256 + 16) */
+};
+enum nbx_err nbx_guesses_alloc(struct nbx_guesses *g, struct nbx_arena *arena);
+/* guesses: (n). */
+void nbx_seekers_visit_first(struct nbx_seeker *const *seekers, size_t n,
+                             const struct nbx_guesses *guesses, size_t part,
+                             const struct nbx_node_run *nodes);
 /* After all others: what was left to the end, and then nobody is a suspect any more. */
 void nbx_seeker_visit_postponed(struct nbx_seeker *s);
 /* Whether a node's norm is large enough for its items to be answers. */
@@ -100,18 +114,24 @@ bool nbx_seeker_may_hold(struct nbx_seeker *s, size_t part, size_t node);
 struct nbx_suspicion {
     float expected, most;
 };
-/* From scores to values. */
+/* From scores to values, where these are something else. */
 void nbx_seeker_shape(const struct nbx_seeker *s, const struct nbx_suspect *suspect,
                       struct nbx_suspicion *about);
 /* There is room: nbx_seeker_relieve. */
-void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
-                        const struct nbx_suspicion *about);
+static inline void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
+                                      const struct nbx_suspicion *about)
+{
+    struct nbx_suspects *list = &s->suspects;
+    list->list[list->n] = *suspect;
+    list->expected[list->n] = about->expected;
+    list->most[list->n++] = about->most;
+}
 /* Scores those of which most is expected, as far as they would raise the threshold. */
 void nbx_seeker_score_best(struct nbx_seeker *s);
 /* A value that enough of x (n) reach to be worth scoring: as many as are wanted and some where
  * there is no threshold yet, else enough to raise it; -Inf where that is all of them. */
 float nbx_seeker_cut(const struct nbx_seeker *s, const float *x, size_t n);
-/* Scores the best where many wait, and all where there would be no room for NBX_NODE_ITEMS more. */
+/* Of many who wait scores the best, and all where there is no room for NBX_NODE_ITEMS more. */
 void nbx_seeker_relieve(struct nbx_seeker *s);
 /* Scores the chosen suspects (n) and offers them. */
 void nbx_seeker_score_chosen(struct nbx_seeker *s, size_t n);

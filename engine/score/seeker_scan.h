@@ -26,14 +26,16 @@ struct nbx_scan {
     float taken_from; /* from here up they did already; no number: none did */
 };
 
-/* Begins a scan of a node's tiles, whose best possible addend is `addend`; makes room for suspects.
- * Filled in place: passed by value it is written in parts and read as a whole, which the processor
- * must wait for. */
-void nbx_scan_begin(struct nbx_seeker *s, struct nbx_scan *scan, size_t part, size_t at,
-                    double addend);
-/* Threshold and slack in the scan's own units: scores that with it stay below cannot reach `least`.
- */
-void nbx_scan_limits(struct nbx_scan *scan, double least, double addend);
+/* Begins a scan of a node's tiles; makes room for suspects. Filled in place: passed by value it is
+ * written in parts and read as a whole, which the processor must wait for. */
+void nbx_scan_begin(struct nbx_seeker *s, struct nbx_scan *scan, size_t part, size_t at);
+/* Threshold and slack in the scan's own units, for items whose best possible addend is `addend`:
+ * scores that with the slack stay below the threshold cannot be answers. */
+void nbx_scan_limits(struct nbx_seeker *s, struct nbx_scan *scan, double addend);
+/* Scans tiles of one node for queries (n, at most NBX_SKETCH_TOGETHER), each the ones it wants, a
+ * bit each: together where they want the same. */
+void nbx_scan_sketches(struct nbx_seeker *const *seekers, struct nbx_sketching *asked, size_t n,
+                       const uint32_t *wanted, const struct nbx_sketches *tiles);
 /* The items of a tile that passed the scan, a bit each, become suspects; scores (16). */
 void nbx_scan_suspect(struct nbx_seeker *s, const struct nbx_scan *scan, size_t tile, uint32_t bits,
                       const float *scores);

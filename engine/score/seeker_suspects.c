@@ -61,21 +61,10 @@ static void shape_most(const struct nbx_seeker *s, uint32_t label, float addend,
 void nbx_seeker_shape(const struct nbx_seeker *s, const struct nbx_suspect *suspect,
                       struct nbx_suspicion *about)
 {
-    if (!s->shaped)
-        return;
     uint32_t label = pack_of(s, suspect)->labels[suspect->position];
     float addend = addend_of(s, suspect);
     about->expected = nbx_query_value(&s->own, label, about->expected, addend);
     shape_most(s, label, addend, &about->most);
-}
-
-void nbx_seeker_suspect(struct nbx_seeker *s, const struct nbx_suspect *suspect,
-                        const struct nbx_suspicion *about)
-{
-    struct nbx_suspects *list = &s->suspects;
-    list->list[list->n] = *suspect;
-    list->expected[list->n] = about->expected;
-    list->most[list->n++] = about->most;
 }
 
 /* The label lies elsewhere in memory, so it is read only where it matters. */
@@ -159,8 +148,10 @@ static void score_from(struct nbx_seeker *s, float cut)
 void nbx_seeker_score_best(struct nbx_seeker *s)
 {
     struct nbx_suspects *list = &s->suspects;
-    float cut = nbx_seeker_cut(s, list->expected, list->n);
-    score_from(s, cut > s->candidates.threshold ? cut : s->candidates.threshold);
+    float cut = s->candidates.threshold;
+    if (s->own.kernel->at_least(list->expected, list->n, cut) > enough(s))
+        cut = fmaxf(cut, nbx_seeker_cut(s, list->expected, list->n));
+    score_from(s, cut);
 }
 
 void nbx_seeker_settle(struct nbx_seeker *s)
@@ -173,8 +164,6 @@ void nbx_seeker_settle(struct nbx_seeker *s)
 void nbx_seeker_relieve(struct nbx_seeker *s)
 {
     struct nbx_suspects *list = &s->suspects;
-    if (list->n < list->wait)
-        return;
     nbx_seeker_score_best(s);
     if (list->n + NBX_NODE_ITEMS > list->room)
         nbx_seeker_settle(s);

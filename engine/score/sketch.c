@@ -254,9 +254,15 @@ static inline int code_of(float x, float per_unit)
 static double error_of_codes(const float *x, const int8_t *codes, size_t dim, double unit)
 {
     double sums[8] = {0}, sum = 0;
-    for (size_t d = 0; d < dim; d++) {
+    size_t d = 0;
+    for (; d + 8 <= dim; d += 8)
+        for (size_t i = 0; i < 8; i++) {
+            double e = x[d + i] - unit * codes[d + i];
+            sums[i] += e * e;
+        }
+    for (; d < dim; d++) {
         double e = x[d] - unit * codes[d];
-        sums[d % 8] += e * e;
+        sums[0] += e * e;
     }
     for (size_t i = 0; i < 8; i++)
         sum += sums[i];

@@ -239,6 +239,52 @@ Test(kernel_sketch, sums_are_exact_on_every_shape)
         }
 }
 
+/* As many queries as scan together, each with its own codes and limits. */
+static void check_together(struct question *q, size_t n)
+{
+    static struct answer want[NBX_SKETCH_TOGETHER], got[NBX_SKETCH_TOGETHER];
+    static int8_t own[NBX_SKETCH_TOGETHER][sizeof codes];
+    struct question each[NBX_SKETCH_TOGETHER];
+    for (size_t i = 0; i < n; i++) {
+        q->query = fill_codes(q->dim, (enum extremes)nbx_random_below(&rng, EXTREMES));
+        q->slack = pick_slack();
+        q->threshold = pick_threshold(q);
+        define(&want[i], q);
+        memcpy(own[i], codes, sizeof codes);
+        each[i] = *q;
+        each[i].query.codes = own[i];
+    }
+    for (size_t k = 0; k < N_NAMES; k++) {
+        const struct nbx_kernel *kernel = nbx_kernel_find(names[k]);
+        struct nbx_sketching asked[NBX_SKETCH_TOGETHER];
+        for (size_t i = 0; i < n; i++) {
+            clear(&got[i]);
+            asked[i] = (struct nbx_sketching){.query = &each[i].query,
+                                              .limits = {each[i].threshold, each[i].slack},
+                                              .out = got[i].scores,
+                                              .passed = got[i].passed,
+                                              .n = 99};
+        }
+        if (kernel)
+            kernel->sketch_together(asked, n, &q->tiles, q->wanted);
+        for (size_t i = 0; kernel && i < n; i++) {
+            got[i].n = asked[i].n;
+            check_same(&got[i], &want[i], &each[i], "sketch_together", kernel->name);
+        }
+    }
+}
+
+Test(kernel_sketch, queries_together_do_not_see_each_other)
+{
+    for (size_t dim = 1; dim <= MAX_DIM; dim++)
+        for (size_t n = 1; n <= NBX_SKETCH_TOGETHER; n++) {
+            enum extremes items = (enum extremes)nbx_random_below(&rng, EXTREMES);
+            struct question q = {.tiles = fill_tiles(dim, items), .dim = dim};
+            q.wanted = nbx_random_below(&rng, 2) ? 0xFFFF : pick_wanted();
+            check_together(&q, n);
+        }
+}
+
 /* The widest codes beside the largest of a query, in every place: nothing saturates, and each sign
  * comes out as it should. */
 Test(kernel_sketch, the_widest_codes_do_not_saturate)
@@ -402,15 +448,21 @@ Test(kernel_sketch, at_least_counts_on_every_length)
 
 Test(kernel_sketch, tops_are_the_largest_numbers_of_lanes)
 {
-    float scores[NBX_TILE_ITEMS * NBX_TILE_ITEMS], tops[NBX_TILE_ITEMS];
+    float from[NBX_TILE_ITEMS * NBX_TILE_ITEMS], scores[NBX_TILE_ITEMS * NBX_TILE_ITEMS];
+    float tops[NBX_TILE_ITEMS];
     for (int list = 0; list < LISTS; list++) {
-        for (size_t i = 0; i < sizeof scores / sizeof *scores; i++)
-            scores[i] = nbx_random_below(&rng, 3) ? random_value() : NAN;
+        float scale = nbx_random_below(&rng, 3) ? (float)nbx_random_unit(&rng) : 1;
+        for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+            from[i] = nbx_random_below(&rng, 3) ? random_value() : NAN;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             const struct nbx_kernel *k = nbx_kernel_find(names[i]);
             if (!k)
                 continue;
-            k->tops(tops, scores);
+            memcpy(scores, from, sizeof scores);
+            k->tops(tops, scores, scale);
+            for (size_t j = 0; j < sizeof from / sizeof *from; j++)
+                cr_assert(isnan(from[j]) ? isnan(scores[j]) : scores[j] == from[j] * scale, "%s",
+                          k->name);
             for (size_t lane = 0; lane < NBX_TILE_ITEMS; lane++) {
                 float want = -INFINITY;
                 for (size_t t = 0; t < NBX_TILE_ITEMS; t++)

@@ -5,11 +5,14 @@
 
 #define SEED         31337
 #define WORLDS       500
+#define FAR_WORLDS   20
+#define FAR_ITEMS    12000
+#define FAR_LIST     30 /* few nodes set its threshold */
 #define MOST_QUERIES 40
 #define ARENA_BYTES  (256u << 20)
 #define STRIDE       (BRUTE_LABELS + 64)
 
-static const size_t batches[] = {1, 2, 15, 16, 17, 40};
+static const size_t batches[] = {1, 2, 3, 4, 5, 15, 16, 17, 40};
 static struct nbx_random rng;
 static struct nbx_arena *arena;
 static struct world world;
@@ -54,6 +57,15 @@ static size_t most_wanted(size_t n)
     return most;
 }
 
+/* What one asks with all the rest: a list short enough to leave nodes to be scanned after the first
+ * ones, by queries that begin and end with different nodes. */
+static void ask_short_lists(size_t n)
+{
+    ask(n);
+    for (size_t i = 0; i < n; i++)
+        queries[i].k = world_below(&rng, FAR_LIST);
+}
+
 static void check_one(size_t i, size_t stride, uint64_t seed)
 {
     struct brute_items items = world_items(&world);
@@ -69,7 +81,6 @@ static void check_one(size_t i, size_t stride, uint64_t seed)
 
 static void check_batch(size_t n, uint64_t seed)
 {
-    ask(n);
     struct nbx_search_results results = {many, most_wanted(n) + world_below(&rng, 3), n_many};
     memset(n_many, 0xFF, sizeof n_many);
     cr_assert_eq(nbx_search_many(world.index, queries, n, arena, &results, NULL), NBX_OK);
@@ -83,7 +94,23 @@ Test(search_many, equals_one_at_a_time)
     for (uint64_t seed = SEED; seed < SEED + WORLDS; seed++) {
         nbx_random_init(&rng, seed);
         world_random(&world, &rng);
-        check_batch(batches[seed % (sizeof batches / sizeof *batches)], seed);
+        size_t n = batches[seed % (sizeof batches / sizeof *batches)];
+        ask(n);
+        check_batch(n, seed);
+        world_free(&world);
+    }
+}
+
+/* Nodes behind those that set the thresholds: some queries scan them together, some have done. */
+Test(search_many, equals_one_at_a_time_beyond_the_first_nodes)
+{
+    for (uint64_t seed = SEED; seed < SEED + FAR_WORLDS; seed++) {
+        nbx_random_init(&rng, seed);
+        world_make(&world, &rng, (enum world_kind)(seed % WORLD_KINDS), FAR_ITEMS,
+                   1 + world_below(&rng, 40));
+        size_t n = batches[seed % (sizeof batches / sizeof *batches)];
+        ask_short_lists(n);
+        check_batch(n, seed);
         world_free(&world);
     }
 }
