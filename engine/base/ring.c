@@ -118,7 +118,14 @@ void nbx_bell_wait(struct nbx_bell *bell, int timeout_ms)
  * descriptor readable, and every later wait would return at once. */
 void nbx_bell_wake(struct nbx_bell *bell)
 {
+    nbx_bell_heard(bell, true);
+}
+
+void nbx_bell_heard(struct nbx_bell *bell, bool readable)
+{
     atomic_exchange(&bell->asleep, false);
+    if (!readable)
+        return;
     uint64_t count;
     ssize_t ignored = read(bell->fd, &count, sizeof count);
     (void)ignored;

@@ -44,5 +44,8 @@ void nbx_bell_ring(struct nbx_bell *bell);
 void nbx_bell_sleep(struct nbx_bell *bell);
 void nbx_bell_wait(struct nbx_bell *bell, int timeout_ms); /* -1: for ever */
 void nbx_bell_wake(struct nbx_bell *bell);
+/* The same from a consumer that polled bell->fd itself and knows whether it was readable; a ring
+ * that comes later ends the next wait at once. */
+void nbx_bell_heard(struct nbx_bell *bell, bool readable);
 
 #endif

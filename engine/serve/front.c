@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define REQUESTS_A_ROUND 64
+#define NAP_MS           5     /* how late what waits may be given its age */
 #define BODIES_SHARE     16    /* of memory_limit: bodies of requests under way */
 #define KEPT_REPLY_BYTES 65536 /* a larger buffer is not kept for the next request */
 
@@ -220,7 +221,7 @@ void nbx_front__answer(struct nbx_front *f, struct nbx_job *const *jobs, size_t 
 
 static bool hear(int ear, int fd, uint32_t events)
 {
-    struct epoll_event event = {.events = events};
+    struct epoll_event event = {.events = events, .data.fd = fd};
     return epoll_ctl(ear, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -237,10 +238,22 @@ int nbx_front__ear(const struct nbx_front *f, const struct nbx_bell *bell)
     return -1;
 }
 
-void nbx_front__rest(int ear, int timeout_ms)
+enum nbx_heard nbx_front__rest(int ear, const struct nbx_bell *bell, int timeout_ms)
 {
-    struct epoll_event event;
-    epoll_wait(ear, &event, 1, timeout_ms);
+    struct epoll_event events[2];
+    unsigned heard = NBX_HEARD_NOTHING;
+    int n = epoll_wait(ear, events, 2, timeout_ms);
+    for (int i = 0; i < n; i++)
+        heard |= events[i].data.fd == bell->fd ? NBX_HEARD_BELL : NBX_HEARD_SOCKET;
+    return (enum nbx_heard)heard;
+}
+
+/* A busy worker takes what came once it has answered, mostly within the nap: woken for each such
+ * message, this thread would take a core and the lock from it. */
+static void rest_and_nap(struct nbx_front *f)
+{
+    if (nbx_front__rest(f->ear, &f->bell, -1) == NBX_HEARD_SOCKET)
+        nbx_bell_wait(&f->bell, NAP_MS);
 }
 
 static void *front_main(void *arg)
@@ -251,7 +264,7 @@ static void *front_main(void *arg)
             continue;
         nbx_bell_sleep(&f->bell);
         if (!atomic_load(&f->more) && !atomic_load(&f->server->stop))
-            nbx_front__rest(f->ear, -1);
+            rest_and_nap(f);
         nbx_bell_wake(&f->bell);
     }
     return NULL;

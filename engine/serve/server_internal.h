@@ -182,7 +182,9 @@ bool nbx_front__take(struct nbx_front *front);
 /* A descriptor to sleep on until the bell rings or a message comes; -1 where there is none left.
  * Of those asleep a message wakes one, the one that asked for its ear first. */
 int nbx_front__ear(const struct nbx_front *front, const struct nbx_bell *bell);
-void nbx_front__rest(int ear, int timeout_ms); /* -1: for ever */
+/* Sleeps, -1: for ever; says what woke it. */
+enum nbx_heard { NBX_HEARD_NOTHING, NBX_HEARD_BELL, NBX_HEARD_SOCKET, NBX_HEARD_BOTH };
+enum nbx_heard nbx_front__rest(int ear, const struct nbx_bell *bell, int timeout_ms);
 /* Workers' rings are made before any thread runs: commit and keeper look at all of them. */
 enum nbx_err nbx_worker__make(struct nbx_worker *worker, struct nbx_server *server, unsigned ix);
 enum nbx_err nbx_worker__start(struct nbx_worker *worker);

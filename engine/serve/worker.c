@@ -132,12 +132,14 @@ static void *worker_main(void *arg)
             continue;
         if (atomic_load(&w->quit) && !is_stalled(w))
             return NULL;
+        enum nbx_heard heard = NBX_HEARD_NOTHING;
         nbx_bell_sleep(&w->bell);
         if (!waits(w) && !atomic_load(&w->quit))
-            nbx_front__rest(w->ear, is_stalled(w) ? STALL_PAUSE_MS : -1);
-        nbx_bell_wake(&w->bell);
+            heard = nbx_front__rest(w->ear, &w->bell, is_stalled(w) ? STALL_PAUSE_MS : -1);
+        nbx_bell_heard(&w->bell, heard & NBX_HEARD_BELL);
         /* Before anything is served: the message that woke this thread woke no other. */
-        nbx_front__take(&w->server->front);
+        if (heard & NBX_HEARD_SOCKET)
+            nbx_front__take(&w->server->front);
     }
 }
 
