@@ -156,6 +156,11 @@ struct nbx_str nbx_ids_name(const struct nbx_ids *ids, uint32_t item_no)
     return nbx_words_text(ids->words, item_no);
 }
 
+void nbx_ids_expect(const struct nbx_ids *ids, const uint32_t *item_nos, size_t n)
+{
+    nbx_words_expect(ids->words, item_nos, n);
+}
+
 uint32_t nbx_ids_end(const struct nbx_ids *ids)
 {
     return nbx_words_end(ids->words);

@@ -29,6 +29,8 @@ uint32_t nbx_ids_find(const struct nbx_ids *ids, struct nbx_str id);
 enum nbx_err nbx_ids_intern(struct nbx_ids *ids, struct nbx_str id, uint32_t *out);
 /* The id of a number that exists; the bytes stay where they are until destroy. */
 struct nbx_str nbx_ids_name(const struct nbx_ids *ids, uint32_t item_no);
+/* Before nbx_ids_name of several: their names are fetched from memory all at once. */
+void nbx_ids_expect(const struct nbx_ids *ids, const uint32_t *item_nos, size_t n);
 /* One more than the greatest number. */
 uint32_t nbx_ids_end(const struct nbx_ids *ids);
 

@@ -90,12 +90,25 @@ void nbx_words_destroy(struct nbx_words **words)
     *words = NULL;
 }
 
-struct nbx_str nbx_words_text(const struct nbx_words *w, uint32_t code)
+/* What points at the text of a code that was added. */
+static const char **place_of(const struct nbx_words *w, uint32_t code)
 {
     NBX_ASSERT(code != NBX_WORD_NONE && code < atomic_load_explicit(&w->end, memory_order_acquire));
     unsigned k = page_of(code);
-    const char **page = atomic_load_explicit(&w->pages[k], memory_order_acquire);
-    const char *p = page[code - page_start(k)];
+    return atomic_load_explicit(&w->pages[k], memory_order_acquire) + (code - page_start(k));
+}
+
+void nbx_words_expect(const struct nbx_words *w, const uint32_t *codes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(place_of(w, codes[i]));
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(*place_of(w, codes[i]));
+}
+
+struct nbx_str nbx_words_text(const struct nbx_words *w, uint32_t code)
+{
+    const char *p = *place_of(w, code);
     uint16_t len;
     memcpy(&len, p, LEN_BYTES);
     return (struct nbx_str){p + LEN_BYTES, len};

@@ -32,6 +32,8 @@ enum nbx_err nbx_words_add(struct nbx_words *words, struct nbx_str text, uint32_
 /* Memory for one more string of that length: the next add of it by the only adder cannot fail. */
 enum nbx_err nbx_words_reserve(struct nbx_words *words, uint32_t len);
 struct nbx_str nbx_words_text(const struct nbx_words *words, uint32_t code);
+/* Asks for the texts (n), which lie apart, all at once: nbx_words_text then waits for none. */
+void nbx_words_expect(const struct nbx_words *words, const uint32_t *codes, size_t n);
 /* One more than the greatest code. */
 uint32_t nbx_words_end(const struct nbx_words *words);
 

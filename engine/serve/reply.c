@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define EXPECTED 64 /* items whose names are asked for ahead: more would push each other out */
+
 void nbx_reply_fault(struct nbx_job *job, const struct nbx_fault *fault, const struct nbx_value *id)
 {
     nbx_buf_clear(&job->reply);
@@ -155,6 +157,14 @@ static void put_explain(struct nbx_buf *b, const struct nbx_reply_list *list,
     nbx_wire_map(b, 2);
     nbx_wire_kv_text(b, "code", nbx_reason_name(c->reason));
     put_reason_args(b, list, c);
+}
+
+void nbx_reply_expect_items(const struct nbx_reply_list *list)
+{
+    uint32_t item_nos[EXPECTED], n = 0;
+    for (uint32_t i = 0; i < list->decision->n && n < EXPECTED; i++)
+        item_nos[n++] = list->decision->choices[i].item_no;
+    nbx_ids_expect(list->d->ids, item_nos, n);
 }
 
 void nbx_reply_items(struct nbx_buf *b, const struct nbx_reply_list *list)

@@ -36,6 +36,8 @@ struct nbx_reply_list {
     struct nbx_str similar_to; /* args of the reason similar_to */
     struct nbx_str channel;    /* args of trending_in_channel */
 };
+/* Before the items are put, and other work between: what is read of them comes into the cache. */
+void nbx_reply_expect_items(const struct nbx_reply_list *list);
 void nbx_reply_items(struct nbx_buf *b, const struct nbx_reply_list *list);
 
 #endif

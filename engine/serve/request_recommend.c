@@ -164,6 +164,7 @@ void nbx_request_recommend(struct nbx_request *r)
         nbx_reply_fault(r->job, &r->fault, &a.req.id);
         return;
     }
+    nbx_reply_expect_items(&(struct nbx_reply_list){.d = &d, .decision = &a.decision});
     record(&a, &d);
     reply(&a, &d);
 }
