@@ -2,6 +2,7 @@
 #include "engine/store/recent.h"
 
 #include "engine/base/hash.h"
+#include "engine/base/pages.h"
 #include "engine/store/store_internal.h"
 
 #include <stdlib.h>
@@ -29,12 +30,17 @@ struct nbx_recent {
     struct slot slots[]; /* (mask + 1) */
 };
 
+static size_t bytes_of_slots(size_t n)
+{
+    return sizeof(struct nbx_recent) + n * sizeof(struct slot);
+}
+
 struct nbx_recent *nbx_recent_new(size_t max_bytes)
 {
     size_t n = MIN_SLOTS;
     while (n * SLOT_SHARE < max_bytes)
         n *= 2;
-    struct nbx_recent *r = calloc(1, sizeof *r + n * sizeof(struct slot));
+    struct nbx_recent *r = nbx_pages_new(bytes_of_slots(n));
     if (!r)
         return NULL;
     r->max_bytes = max_bytes;
@@ -62,7 +68,7 @@ void nbx_recent_destroy(struct nbx_recent **recent)
         return;
     for (size_t i = 0; i <= (*recent)->mask; i++)
         free((*recent)->slots[i].copy);
-    free(*recent);
+    nbx_pages_free(*recent, bytes_of_slots((*recent)->mask + 1));
     *recent = NULL;
 }
 
