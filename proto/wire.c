@@ -240,11 +240,6 @@ void nbx_wire_str(struct nbx_buf *b, struct nbx_str s)
     nbx_buf_put(b, s.p, s.len);
 }
 
-void nbx_wire_text(struct nbx_buf *b, const char *text)
-{
-    nbx_wire_str(b, nbx_str_c(text));
-}
-
 void nbx_wire_bin(struct nbx_buf *b, const void *p, uint32_t n)
 {
     PACK(b, bin, n);
@@ -281,28 +276,10 @@ void nbx_wire_kv_int(struct nbx_buf *b, const char *key, int64_t v)
     nbx_wire_int(b, v);
 }
 
-void nbx_wire_kv_float(struct nbx_buf *b, const char *key, double v)
-{
-    nbx_wire_text(b, key);
-    nbx_wire_float(b, v);
-}
-
 void nbx_wire_kv_bool(struct nbx_buf *b, const char *key, bool v)
 {
     nbx_wire_text(b, key);
     nbx_wire_bool(b, v);
-}
-
-void nbx_wire_kv_text(struct nbx_buf *b, const char *key, const char *text)
-{
-    nbx_wire_text(b, key);
-    nbx_wire_text(b, text);
-}
-
-void nbx_wire_kv_str(struct nbx_buf *b, const char *key, struct nbx_str s)
-{
-    nbx_wire_text(b, key);
-    nbx_wire_str(b, s);
 }
 
 void nbx_wire_kv_value(struct nbx_buf *b, const char *key, const struct nbx_value *v)

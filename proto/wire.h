@@ -28,15 +28,29 @@ void nbx_wire_bool(struct nbx_buf *b, bool v);
 void nbx_wire_int(struct nbx_buf *b, int64_t v);
 void nbx_wire_float(struct nbx_buf *b, double v); /* float 64 */
 void nbx_wire_str(struct nbx_buf *b, struct nbx_str s);
-void nbx_wire_text(struct nbx_buf *b, const char *text); /* NUL-terminated */
+static inline void nbx_wire_text(struct nbx_buf *b, const char *text) /* NUL-terminated */
+{
+    nbx_wire_str(b, nbx_str_c(text));
+}
 void nbx_wire_bin(struct nbx_buf *b, const void *p, uint32_t n);
 void nbx_wire_value(struct nbx_buf *b, const struct nbx_value *v);
 /* Shorthands for a map's members: key and value. */
 void nbx_wire_kv_int(struct nbx_buf *b, const char *key, int64_t v);
-void nbx_wire_kv_float(struct nbx_buf *b, const char *key, double v);
+static inline void nbx_wire_kv_float(struct nbx_buf *b, const char *key, double v)
+{
+    nbx_wire_text(b, key);
+    nbx_wire_float(b, v);
+}
 void nbx_wire_kv_bool(struct nbx_buf *b, const char *key, bool v);
-void nbx_wire_kv_text(struct nbx_buf *b, const char *key, const char *text);
-void nbx_wire_kv_str(struct nbx_buf *b, const char *key, struct nbx_str s);
+static inline void nbx_wire_kv_str(struct nbx_buf *b, const char *key, struct nbx_str s)
+{
+    nbx_wire_text(b, key);
+    nbx_wire_str(b, s);
+}
+static inline void nbx_wire_kv_text(struct nbx_buf *b, const char *key, const char *text)
+{
+    nbx_wire_kv_str(b, key, nbx_str_c(text));
+}
 void nbx_wire_kv_value(struct nbx_buf *b, const char *key, const struct nbx_value *v);
 
 /* An error body: {message, field?, id?}. id may be NULL or nil. */

@@ -20,7 +20,7 @@ void nbx_buf_clear(struct nbx_buf *b)
     b->failed = false;
 }
 
-uint8_t *nbx_buf_reserve(struct nbx_buf *b, size_t n)
+uint8_t *nbx_buf__grow(struct nbx_buf *b, size_t n)
 {
     if (b->failed)
         return NULL;
@@ -37,20 +37,6 @@ uint8_t *nbx_buf_reserve(struct nbx_buf *b, size_t n)
         b->cap = cap;
     }
     return b->p + b->len;
-}
-
-void nbx_buf_put(struct nbx_buf *b, const void *p, size_t n)
-{
-    uint8_t *to = n ? nbx_buf_reserve(b, n) : NULL;
-    if (!to)
-        return;
-    memcpy(to, p, n);
-    b->len += n;
-}
-
-void nbx_buf_put_u8(struct nbx_buf *b, uint8_t v)
-{
-    nbx_buf_put(b, &v, 1);
 }
 
 void nbx_buf_put_u32le(struct nbx_buf *b, uint32_t v)

@@ -24,10 +24,24 @@ struct nbx_buf {
 /* All zeros is an empty buffer: struct nbx_buf b = {0}; */
 void nbx_buf_fini(struct nbx_buf *b);
 void nbx_buf_clear(struct nbx_buf *b); /* keeps the memory */
+uint8_t *nbx_buf__grow(struct nbx_buf *b, size_t n); /* as reserve, where it is not there yet */
 /* Room for n more bytes; NULL where memory is out. The caller then adds to b->len. */
-uint8_t *nbx_buf_reserve(struct nbx_buf *b, size_t n);
-void nbx_buf_put(struct nbx_buf *b, const void *p, size_t n);
-void nbx_buf_put_u8(struct nbx_buf *b, uint8_t v);
+static inline uint8_t *nbx_buf_reserve(struct nbx_buf *b, size_t n)
+{
+    return !b->failed && b->cap - b->len >= n ? b->p + b->len : nbx_buf__grow(b, n);
+}
+static inline void nbx_buf_put(struct nbx_buf *b, const void *p, size_t n)
+{
+    uint8_t *to = n ? nbx_buf_reserve(b, n) : NULL;
+    if (!to)
+        return;
+    memcpy(to, p, n);
+    b->len += n;
+}
+static inline void nbx_buf_put_u8(struct nbx_buf *b, uint8_t v)
+{
+    nbx_buf_put(b, &v, 1);
+}
 void nbx_buf_put_u32le(struct nbx_buf *b, uint32_t v);
 void nbx_buf_put_u64le(struct nbx_buf *b, uint64_t v);
 void nbx_buf_put_f32le(struct nbx_buf *b, float v);
