@@ -24,7 +24,8 @@ struct nbx_buf {
 /* All zeros is an empty buffer: struct nbx_buf b = {0}; */
 void nbx_buf_fini(struct nbx_buf *b);
 void nbx_buf_clear(struct nbx_buf *b); /* keeps the memory */
-uint8_t *nbx_buf__grow(struct nbx_buf *b, size_t n); /* as reserve, where it is not there yet */
+/* As reserve, where the room is not there yet. */
+uint8_t *nbx_buf__grow(struct nbx_buf *b, size_t n);
 /* Room for n more bytes; NULL where memory is out. The caller then adds to b->len. */
 static inline uint8_t *nbx_buf_reserve(struct nbx_buf *b, size_t n)
 {
