@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define REQUESTS_A_ROUND 64
-#define NAP_MS           5     /* how late what waits may be given its age */
 #define BODIES_SHARE     16    /* of memory_limit: bodies of requests under way */
 #define KEPT_REPLY_BYTES 65536 /* a larger buffer is not kept for the next request */
 
@@ -248,14 +247,6 @@ enum nbx_heard nbx_front__rest(int ear, const struct nbx_bell *bell, int timeout
     return (enum nbx_heard)heard;
 }
 
-/* A busy worker takes what came once it has answered, mostly within the nap: woken for each such
- * message, this thread would take a core and the lock from it. */
-static void rest_and_nap(struct nbx_front *f)
-{
-    if (nbx_front__rest(f->ear, &f->bell, -1) == NBX_HEARD_SOCKET)
-        nbx_bell_wait(&f->bell, NAP_MS);
-}
-
 static void *front_main(void *arg)
 {
     struct nbx_front *f = arg;
@@ -264,7 +255,7 @@ static void *front_main(void *arg)
             continue;
         nbx_bell_sleep(&f->bell);
         if (!atomic_load(&f->more) && !atomic_load(&f->server->stop))
-            rest_and_nap(f);
+            nbx_front__rest(f->ear, &f->bell, -1);
         nbx_bell_wake(&f->bell);
     }
     return NULL;

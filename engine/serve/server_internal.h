@@ -16,8 +16,8 @@
 #define NBX_PEER_SLOTS 4096
 
 /* The ROUTER and the jobs, under a lock: whoever has an answer sends it, whoever is idle takes what
- * came. The thread takes what no worker took in a few ms, so that nothing lies in the socket
- * without an age. Never decodes a body, never blocks on a send. */
+ * came. The thread takes while all workers are busy, so that nothing lies in the socket without an
+ * age. Never decodes a body, never blocks on a send. */
 struct nbx_front {
     struct nbx_server *server;
     pthread_t thread;
