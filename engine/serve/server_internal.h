@@ -79,6 +79,8 @@ struct nbx_commit {
     struct nbx_mail **waiting;    /* (max) what the next sync releases */
     struct nbx_job **answers;     /* (max) of these, what can be answered then */
     size_t max;
+    int64_t sync_ns;   /* what the last sync took */
+    size_t n_released; /* by it */
     struct nbx_counters counters;
 };
 
