@@ -2,14 +2,12 @@
  * Excerpts: a filter that comes often is answered by one, and nobody can tell by the answers.
  */
 #include "engine/base/random.h"
-#include "tests/daemon/harness.h"
+#include "tests/daemon/harness_towers.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define ITEMS  20000 /* enough for an excerpt */
 #define DIMS   8
-#define A_PUT  1000
 #define BRANDS 5
 #define TOP    30
 #define ROUNDS 40
@@ -17,9 +15,7 @@
 
 static struct server s;
 static struct peer *p;
-static float *vectors; /* (ITEMS, DIMS) */
-static char (*texts)[8];
-static struct nbx_str *ids;
+static struct towers t;
 static struct nbx_random rng;
 static unsigned n_asked;
 
@@ -29,43 +25,8 @@ static void make_vectors(void)
     for (size_t i = 0; i < ITEMS; i++) {
         float length = expf((float)nbx_random_normal(&rng));
         for (size_t d = 0; d < DIMS; d++)
-            vectors[i * DIMS + d] = length * (float)nbx_random_normal(&rng);
-        snprintf(texts[i], sizeof texts[i], "i%zu", i);
-        ids[i] = nbx_str_c(texts[i]);
+            t.vectors[i * DIMS + d] = length * (float)nbx_random_normal(&rng);
     }
-}
-
-static void put_items(void)
-{
-    struct nbx_buf b = {0};
-    for (size_t i = 0; i < ITEMS; i++) {
-        nbx_buf_printf(&b, "%s{'id': '%s', 'brand': 'b%zu'}", i % A_PUT ? ", " : "{'items': [",
-                       texts[i], i % BRANDS);
-        if (i % A_PUT < A_PUT - 1)
-            continue;
-        nbx_buf_printf(&b, "]}");
-        nbx_buf_put_u8(&b, '\0');
-        cr_assert_eq(int_at(get(p, "item.put", "", "%s", (char *)b.p), "applied"), A_PUT);
-        nbx_buf_fini(&b);
-        b = (struct nbx_buf){0};
-    }
-}
-
-static void serve_model(void)
-{
-    struct nbx_bundle_info info = {.name = NBX_STR("shop"),
-                                   .version = NBX_STR("1"),
-                                   .family = NBX_STR("factors"),
-                                   .created_ms = 1700000000000,
-                                   .n_items = ITEMS,
-                                   .item_ids = ids,
-                                   .n_spaces = 1};
-    info.spaces[0] = (struct nbx_space){.name = NBX_STR("taste"),
-                                        .dims = DIMS,
-                                        .customer = NBX_CUSTOMER_GIVEN,
-                                        .item_factors = vectors};
-    server_bundle(&s, "shop", &info);
-    server_reload(&s);
 }
 
 static void begin(void)
@@ -73,19 +34,15 @@ static void begin(void)
     printf("seed %d\n", SEED);
     server_start(&s, &(struct server_options){.settings = "workers: 1\n"});
     p = &s.peer;
-    vectors = malloc((size_t)ITEMS * DIMS * sizeof *vectors);
-    texts = malloc(ITEMS * sizeof *texts);
-    ids = malloc(ITEMS * sizeof *ids);
+    towers_make(&t, ITEMS, DIMS);
     make_vectors();
-    put_items();
-    serve_model();
+    towers_put_items(&t, p, BRANDS);
+    towers_serve(&t, &s);
 }
 
 static void end(void)
 {
-    free(vectors);
-    free(texts);
-    free(ids);
+    towers_free(&t);
     server_stop(&s);
 }
 
@@ -156,17 +113,17 @@ static void change(void)
     int brand = (int)nbx_random_below(&rng, BRANDS);
     switch (nbx_random_below(&rng, 6)) {
     case 0: /* into the brand or out of it */
-        get(p, "item.patch", "", "{'items': [{'id': '%s', 'brand': 'b%d'}]}", texts[item], brand);
+        get(p, "item.patch", "", "{'items': [{'id': '%s', 'brand': 'b%d'}]}", t.ids[item].p, brand);
         break;
     case 1:
-        get(p, "item.patch", "", "{'items': [{'id': '%s', 'available': %s}]}", texts[item],
+        get(p, "item.patch", "", "{'items': [{'id': '%s', 'available': %s}]}", t.ids[item].p,
             nbx_random_below(&rng, 2) ? "true" : "false");
         break;
     case 2:
-        get(p, "item.patch", "", "{'items': [{'id': '%s', 'vector': [%s]}]}", texts[item],
+        get(p, "item.patch", "", "{'items': [{'id': '%s', 'vector': [%s]}]}", t.ids[item].p,
             any_vector());
         break;
-    case 3: get(p, "item.delete", "", "{'ids': ['%s']}", texts[item]); break;
+    case 3: get(p, "item.delete", "", "{'ids': ['%s']}", t.ids[item].p); break;
     default:
         get(p, "item.put", "", "{'items': [{'id': 'x%u', 'brand': 'b%d', 'vector': [%s]}]}",
             (unsigned)nbx_random_below(&rng, 100), brand, any_vector());
@@ -192,8 +149,8 @@ Test(excerpts, obey_what_changes)
 Test(excerpts, go_with_the_model)
 {
     wait_for("excerpts", 1, 1);
-    vectors[0] += 1;
-    serve_model();
+    t.vectors[0] += 1;
+    towers_serve(&t, &s);
     cr_assert_eq(stat_of("excerpts"), 0);
     must_agree(1);
     wait_for("excerpts", 1, 1);

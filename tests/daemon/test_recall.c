@@ -3,23 +3,19 @@
  * where vectors are all equally long.
  */
 #include "engine/base/random.h"
-#include "tests/daemon/harness.h"
+#include "tests/daemon/harness_towers.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define ITEMS   52000 /* enough for a partition */
 #define DIMS    16
 #define CENTRES 200
-#define A_PUT   1000
 #define TOP     50
 #define SEED    20260101
 
 static struct server s;
 static struct peer *p;
-static float *vectors; /* (ITEMS, DIMS) of length 1 */
-static char (*texts)[8];
-static struct nbx_str *ids;
+static struct towers t; /* ITEMS vectors of length 1 */
 
 static void make_vectors(void)
 {
@@ -29,30 +25,13 @@ static void make_vectors(void)
     for (size_t i = 0; i < CENTRES * DIMS; i++)
         centres[i] = (float)nbx_random_normal(&r);
     for (size_t i = 0; i < ITEMS; i++) {
-        float *x = vectors + i * DIMS, sum = 0;
+        float *x = t.vectors + i * DIMS, sum = 0;
         for (size_t d = 0; d < DIMS; d++) {
             x[d] = centres[i % CENTRES * DIMS + d] + 0.4F * (float)nbx_random_normal(&r);
             sum += x[d] * x[d];
         }
         for (size_t d = 0; d < DIMS; d++)
             x[d] /= sqrtf(sum);
-        snprintf(texts[i], sizeof texts[i], "i%zu", i);
-        ids[i] = nbx_str_c(texts[i]);
-    }
-}
-
-static void put_items(void)
-{
-    struct nbx_buf b = {0};
-    for (size_t i = 0; i < ITEMS; i++) {
-        nbx_buf_printf(&b, "%s{'id': '%s'}", i % A_PUT ? ", " : "{'items': [", texts[i]);
-        if (i % A_PUT < A_PUT - 1)
-            continue;
-        nbx_buf_printf(&b, "]}");
-        nbx_buf_put_u8(&b, '\0');
-        cr_assert_eq(int_at(get(p, "item.put", "", "%s", (char *)b.p), "applied"), A_PUT);
-        nbx_buf_fini(&b);
-        b = (struct nbx_buf){0};
     }
 }
 
@@ -61,39 +40,18 @@ static void begin(void)
     server_start(&s, &(struct server_options){
                          .settings = "placements: [{name: home, recall: 0.9}, {name: cart}]\n"});
     p = &s.peer;
-    vectors = malloc((size_t)ITEMS * DIMS * sizeof *vectors);
-    texts = malloc(ITEMS * sizeof *texts);
-    ids = malloc(ITEMS * sizeof *ids);
+    towers_make(&t, ITEMS, DIMS);
     make_vectors();
-    put_items();
+    towers_put_items(&t, p, 0);
 }
 
 static void end(void)
 {
-    free(vectors);
-    free(texts);
-    free(ids);
+    towers_free(&t);
     server_stop(&s);
 }
 
 TestSuite(recall, .init = begin, .fini = end, .timeout = 300);
-
-static void serve_model(void)
-{
-    struct nbx_bundle_info info = {.name = NBX_STR("towers"),
-                                   .version = NBX_STR("1"),
-                                   .family = NBX_STR("factors"),
-                                   .created_ms = 1700000000000,
-                                   .n_items = ITEMS,
-                                   .item_ids = ids,
-                                   .n_spaces = 1};
-    info.spaces[0] = (struct nbx_space){.name = NBX_STR("towers"),
-                                        .dims = DIMS,
-                                        .customer = NBX_CUSTOMER_GIVEN,
-                                        .item_factors = vectors};
-    server_bundle(&s, "towers", &info);
-    server_reload(&s);
-}
 
 /* The partition is made aside: until it stands all is exact. */
 static void wait_for_partition(void)
@@ -109,7 +67,7 @@ static const char *vector_of(size_t item)
     size_t used = 0;
     for (size_t d = 0; d < DIMS; d++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.6f", d ? ", " : "",
-                                 (double)vectors[item * DIMS + d]);
+                                 (double)t.vectors[item * DIMS + d]);
     return text;
 }
 
@@ -134,7 +92,7 @@ static size_t in_both(const struct nbx_value *a, const struct nbx_value *b)
 /* Once the partition stands, what was measured, and about that. */
 Test(recall, is_declared_and_about_kept)
 {
-    serve_model();
+    towers_serve(&t, &s);
     wait_for_partition();
     double declared = number_at(recommend(0, ", 'recall': 0.9"), "recall");
     cr_assert(declared >= 0.9 && declared < 1, "declared %g, seed %d", declared, SEED);
@@ -153,7 +111,7 @@ Test(recall, is_declared_and_about_kept)
 /* Few eligible items are looked up one by one, which finds all of them. */
 Test(recall, one_where_a_filter_leaves_few)
 {
-    serve_model();
+    towers_serve(&t, &s);
     wait_for_partition();
     for (size_t i = 0; i < 8; i++)
         get(p, "item.patch", "", "{'items': [{'id': 'i%zu', 'brand': 'rare'}]}", i * 101);
@@ -220,7 +178,7 @@ static void check_list(void)
 Test(recall, of_a_placement)
 {
     cr_assert_eq(number_at(get(p, "recommend", "", "{'placement': 'home'}"), "recall"), 1);
-    serve_model();
+    towers_serve(&t, &s);
     wait_for_partition();
     cr_assert(number_at(recommend(0, ", 'placement': 'home'"), "recall") < 1);
     struct nbx_value *rank =
