@@ -302,9 +302,10 @@ static enum nbx_err find_all(struct used *used, struct nbx_filter_cache *cache,
     key_begin(&cache->key, KIND_FILTER);
     nbx_wire_value(&cache->key, filter);
     err = entry_for(&used->passing, cache, catalog, offer, filter, fault);
-    if (!err && join(used, cache, chunks_of(catalog), offer, filter))
-        err = nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
-    return err;
+    if (err || !join(used, cache, chunks_of(catalog), offer, filter))
+        return err;
+    nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
+    return NBX_ELIMIT;
 }
 
 enum nbx_err nbx_filter_pass(struct nbx_passing *out, struct nbx_filter_cache *cache,

@@ -60,8 +60,10 @@ static void ask(void)
     query.q.weights = NULL;
     query.q.addends = NULL;
     memcpy(query.eligible, covered, sizeof covered);
-    for (size_t w = 0; world_one_in(&rng, 2) && w < excerpt->n_covered / 64; w++)
-        query.eligible[w] &= nbx_random_u64(&rng) | nbx_random_u64(&rng);
+    for (size_t w = 0; world_one_in(&rng, 2) && w < excerpt->n_covered / 64; w++) {
+        uint64_t left_out = nbx_random_u64(&rng);
+        query.eligible[w] &= ~(left_out & nbx_random_u64(&rng));
+    }
     query.q.eligible = query.eligible;
     query.q.n_eligible = excerpt->n_covered;
     cr_assert(nbx_excerpt_covers(excerpt, query.eligible, query.q.n_eligible));
