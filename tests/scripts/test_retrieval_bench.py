@@ -171,9 +171,20 @@ class Measured(unittest.TestCase):
     def test_a_filter_is_obeyed(self):
         self.case.kept = self.kept
         comparison = self.comparison()
-        row, = comparison.measure(self.case, 10)
-        self.assertTrue(row["equal"])
+        rows = comparison.measure(self.case, 10)
+        self.assertEqual([row["subject"] for row in rows],
+                         ["nbx exact", "nbx exact, by an excerpt"])
+        self.assertTrue(all(row["equal"] for row in rows))
         self.assertTrue(self.bits[comparison.truth(self.case, 10)].all())
+        rows[1]["equal"] = False
+        self.assertEqual(len(driver().wrong([{"rows": rows}])), 1)
+
+    def test_an_excerpt_needs_a_filter(self):
+        with process.Subject("nbx", self.comparison()._own(self.case, "--serve"),
+                             os.sched_getaffinity(0)) as subject:
+            subject.set({"excerpt": 1})
+            with self.assertRaisesRegex(process.Failed, "excerpt: no filter"):
+                subject.ask(0, 1)
 
     def test_a_wrong_list_is_seen(self):
         comparison = self.comparison()
