@@ -223,13 +223,25 @@ static void refresh(struct nbx_filter_cache *cache, struct entry *e, const struc
     }
 }
 
+/* The entry whose content stands in cache->key, with room for all chunks; made where there is none
+ * and make says so. NULL: there is none, or memory is out. */
+static struct entry *entry_of_key(struct nbx_filter_cache *cache, size_t n_chunks, bool make)
+{
+    if (cache->key.failed)
+        return NULL;
+    uint64_t hash = nbx_hash64(cache->key.p, cache->key.len);
+    struct entry *e = find(cache, hash);
+    if (!e && make)
+        e = insert(cache, hash);
+    return !make || (e && reach(cache, e, n_chunks)) ? e : NULL;
+}
+
 /* The entry whose content stands in cache->key, holding now. filter: NULL for the offer. */
 static enum nbx_err entry_for(struct entry **out, struct nbx_filter_cache *cache,
                               const struct nbx_catalog *c, const struct nbx_offer *offer,
                               const struct nbx_value *filter, struct nbx_fault *fault)
 {
-    uint64_t hash = nbx_hash64(cache->key.p, cache->key.len);
-    struct entry *e = cache->key.failed ? NULL : find(cache, hash);
+    struct entry *e = entry_of_key(cache, 0, false);
     *out = e;
     if (e && all_hold(e, c, offer->now_ms)) {
         cache->hits++;
@@ -243,9 +255,8 @@ static enum nbx_err entry_for(struct entry **out, struct nbx_filter_cache *cache
         return err;
     }
     cache->misses++;
-    if (!e && !cache->key.failed)
-        e = insert(cache, hash);
-    if (!e || !reach(cache, e, chunks_of(c)))
+    e = entry_of_key(cache, chunks_of(c), true);
+    if (!e)
         return nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
     struct nbx_offer_codes codes = nbx_offer_codes(c, offer);
     refresh(cache, e, c, filter ? &node : NULL, &codes);
@@ -265,18 +276,15 @@ static void key_offer(struct nbx_buf *key, const struct nbx_offer *offer)
     nbx_buf_put_str(key, offer->store);
 }
 
-/* The entry of what both let pass, joined again where one of them changed. */
-static enum nbx_err join(struct used *used, struct nbx_filter_cache *cache, size_t n_chunks,
-                         const struct nbx_offer *offer, const struct nbx_value *filter)
+/* The entry of what both let pass, joined again where one of them changed. Its key is their hashes:
+ * versions, which no two entries share, tell whether it is of these very two. */
+static enum nbx_err join(struct used *used, struct nbx_filter_cache *cache, size_t n_chunks)
 {
     key_begin(&cache->key, KIND_JOINED);
-    key_offer(&cache->key, offer);
-    nbx_wire_value(&cache->key, filter);
-    uint64_t hash = nbx_hash64(cache->key.p, cache->key.len);
-    struct entry *e = cache->key.failed ? NULL : find(cache, hash);
-    if (!e && !cache->key.failed)
-        e = insert(cache, hash);
-    if (!e || !reach(cache, e, n_chunks))
+    nbx_buf_put_u64le(&cache->key, used->offered->hash);
+    nbx_buf_put_u64le(&cache->key, used->passing->hash);
+    struct entry *e = entry_of_key(cache, n_chunks, true);
+    if (!e)
         return NBX_ELIMIT;
     used->joined = e;
     if (e->of[0] == used->offered->version && e->of[1] == used->passing->version)
@@ -302,7 +310,7 @@ static enum nbx_err find_all(struct used *used, struct nbx_filter_cache *cache,
     key_begin(&cache->key, KIND_FILTER);
     nbx_wire_value(&cache->key, filter);
     err = entry_for(&used->passing, cache, catalog, offer, filter, fault);
-    if (err || !join(used, cache, chunks_of(catalog), offer, filter))
+    if (err || !join(used, cache, chunks_of(catalog)))
         return err;
     nbx_fault_set(fault, NBX_ELIMIT, "filter", "out of memory");
     return NBX_ELIMIT;

@@ -2,11 +2,12 @@
  * Filters: data, not a language. A value tree compiled against the columns, evaluated to a bitmap.
  *
  * Why:     the same filter comes with every page view, so bitmaps are cached by content, joined
- * with what is offered, and only chunks that changed are evaluated again. Owns:    a cache owns its
- * bitmaps; it belongs to one worker. Threads: a cache and its filters: one thread. Errors: NBX_EBAD
- * naming the place in the filter (filter.all[1].field) and the reason: unknown field (with the
- * known ones), unknown operator, a literal of another type than the column, too deep or too many
- * nodes.
+ *          with what is offered, and only chunks that changed are evaluated again.
+ * Owns:    a cache owns its bitmaps; it belongs to one worker.
+ * Threads: a cache and its filters: one thread.
+ * Errors:  NBX_EBAD naming the place in the filter (filter.all[1].field) and the reason: unknown
+ *          field (with the known ones), unknown operator, a literal of another type than the
+ *          column, too deep or too many nodes.
  */
 #ifndef NBX_CATALOG_FILTER_H
 #define NBX_CATALOG_FILTER_H

@@ -4,7 +4,7 @@
  * Why:     a page asks with the same filter for every customer. An excerpt of what passes is
  * searched in a fraction of the time; the keeper makes it, a few milliseconds of work aside, once
  *          the filter has come often enough.
- * Owns:    a wish is whoever's takes it.
+ * Owns:    nothing: a wish belongs to whoever takes it.
  * Threads: the worker that asks; wishes are handed on by engine/serve.
  * Errors:  none: without an excerpt the answer is the same, later.
  */

@@ -9,9 +9,8 @@
 
 #define SEED   1
 #define SAMPLE 128 /* queries */
-#define MOST_LIKED                                                                                 \
-    16 /* items that a query is the sum of: with 4 a recall of .995 was found .984                 \
-        */
+/* Items that a query is the sum of: with 4 a recall of .995 was found .984. */
+#define MOST_LIKED  16
 #define LONG_LIST   100
 #define ARENA_BYTES ((size_t)64 << 20)
 

@@ -73,19 +73,14 @@ static size_t find_items(const struct nbx_excerpt *e, size_t run, uint32_t *orig
     return n;
 }
 
-static size_t tiles_for(size_t items)
-{
-    return (items + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS;
-}
-
 /* As many runs as the pack has of which an item passes; each has tiles and nodes of its own. */
 static void count(struct nbx_packed *s, const struct nbx_excerpt *e)
 {
     for (size_t r = 0; r < e->of->n_runs; r++) {
-        size_t n = find_items(e, r, NULL), tiles = tiles_for(n);
+        size_t n = find_items(e, r, NULL), tiles = nbx_tiles_for(n);
         s->n += n;
         s->n_tiles += tiles;
-        s->n_nodes += (tiles + NBX_NODE_TILES - 1) / NBX_NODE_TILES;
+        s->n_nodes += nbx_nodes_for(tiles);
         s->n_runs += n > 0;
     }
 }
@@ -145,7 +140,7 @@ static size_t copy_run(struct nbx_excerpt *e, size_t node, size_t tile, size_t n
     for (size_t done = 0; done < n; done += NBX_NODE_ITEMS, node++) {
         size_t here = n - done < NBX_NODE_ITEMS ? n - done : NBX_NODE_ITEMS;
         s->nodes[node] = (struct nbx_node){.first_tile = (uint32_t)(tile + done / NBX_TILE_ITEMS),
-                                           .n_tiles = (uint32_t)tiles_for(here)};
+                                           .n_tiles = (uint32_t)nbx_tiles_for(here)};
         for (size_t t = 0; t < s->nodes[node].n_tiles; t++)
             s->node_of_tile[s->nodes[node].first_tile + t] = (uint32_t)node;
         copy_node(e, &s->nodes[node], here);
@@ -167,7 +162,7 @@ enum nbx_err nbx_excerpt_fill(struct nbx_excerpt *e)
             continue;
         node = copy_run(e, first, tile, n);
         s->runs[run++] = (struct nbx_node_run){(uint32_t)first, (uint32_t)node};
-        tile += tiles_for(n);
+        tile += nbx_tiles_for(n);
     }
     if (!err)
         nbx_packed_look_ahead(s);

@@ -19,16 +19,6 @@ struct build {
     size_t *slice_tiles; /* (n_slices + 1) first tile of each slice */
 };
 
-static size_t tiles_for(size_t items)
-{
-    return (items + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS;
-}
-
-static size_t nodes_for(size_t tiles)
-{
-    return (tiles + NBX_NODE_TILES - 1) / NBX_NODE_TILES;
-}
-
 /* How many tiles and nodes there will be: each slice has its own. */
 static enum nbx_err count(struct build *b)
 {
@@ -38,10 +28,10 @@ static enum nbx_err count(struct build *b)
     if (!b->slice_tiles)
         return NBX_ELIMIT;
     for (size_t i = 0; i < a->n_slices; i++) {
-        size_t tiles = tiles_for(a->slices[i].end - a->slices[i].first);
+        size_t tiles = nbx_tiles_for(a->slices[i].end - a->slices[i].first);
         b->slice_tiles[i] = s->n_tiles;
         s->n_tiles += tiles;
-        s->n_nodes += nodes_for(tiles);
+        s->n_nodes += nbx_nodes_for(tiles);
     }
     b->slice_tiles[a->n_slices] = s->n_tiles;
     s->n_runs = b->items->cells && a->n_slices ? 1 : a->n_slices;
@@ -185,7 +175,7 @@ static float measure_cell(float *centre, const struct nbx_packed *s, size_t tile
 static enum nbx_err allocate_cells(struct nbx_cells *cells, size_t n, size_t bytes)
 {
     cells->n = n;
-    cells->n_tiles = tiles_for(n);
+    cells->n_tiles = nbx_tiles_for(n);
     cells->first = calloc(n + 1, sizeof *cells->first);
     cells->centres.bytes = bytes;
     cells->centres.codes = nbx_pages_new(cells->n_tiles * bytes);

@@ -97,6 +97,14 @@ void nbx_packed_look_ahead(struct nbx_packed *s);
 size_t nbx_packed_bytes(const struct nbx_packed *s);
 size_t nbx_packed_bytes_beside(const struct nbx_packed *s);
 
+static inline size_t nbx_tiles_for(size_t items)
+{
+    return (items + NBX_TILE_ITEMS - 1) / NBX_TILE_ITEMS;
+}
+static inline size_t nbx_nodes_for(size_t tiles)
+{
+    return (tiles + NBX_NODE_TILES - 1) / NBX_NODE_TILES;
+}
 /* Words of one bit per position. */
 static inline size_t nbx_packed_words(const struct nbx_packed *s)
 {

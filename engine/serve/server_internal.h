@@ -119,8 +119,8 @@ struct nbx_keeper_excerpts {
     enum nbx_err made;
     struct nbx_model_excerpt *list[NBX_EXCERPTS_MAX]; /* (n) */
     size_t n;
-    struct nbx_model_excerpt
-        *dropped[NBX_EXCERPTS_MAX + 1]; /* (n_dropped) until nobody reads them */
+    /* (n_dropped) out of the list, while workers read them: one that made room and all the rest. */
+    struct nbx_model_excerpt *dropped[NBX_EXCERPTS_MAX + 1];
     size_t n_dropped;
     uint64_t n_made;
 };
