@@ -17,12 +17,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NBX_BUNDLE_MAX_SPACES 8
+#define NBX_BUNDLE_MAX_SPACES     8
+#define NBX_BUNDLE_MAX_NEIGHBOURS 4
+#define NBX_BUNDLE_MAX_POSITIONS  256
 #define NBX_BUNDLE_SUFFIX     ".safetensors"
 
 enum nbx_metric { NBX_METRIC_DOT, NBX_METRIC_COSINE };
 /* Where a space's customer vectors come from. */
-enum nbx_customer_source { NBX_CUSTOMER_FOLDED, NBX_CUSTOMER_GIVEN };
+enum nbx_customer_source {
+    NBX_CUSTOMER_FOLDED,
+    NBX_CUSTOMER_GIVEN,
+    NBX_CUSTOMER_SUMMED,   /* of a blend only */
+    NBX_CUSTOMER_CONSTANT, /* of a blend only */
+};
 
 struct nbx_space {
     struct nbx_str name;
@@ -32,9 +39,26 @@ struct nbx_space {
     const float *item_factors; /* (n_items, dims) */
     /* folded only: */
     float alpha0, lambda, nu;
+    /* summed only: */
+    const float *history_factors; /* (n_items, dims) */
+    const float *positions;       /* (n_positions) see engine/score/blend.h */
+    size_t n_positions;
+    float weight; /* of a blend only */
 };
 
-/* How a customer's score is put together; `factors` is one space. */
+/* A sparse part of a blend: item to item. */
+struct nbx_neighbours {
+    struct nbx_str name;
+    const uint64_t *start;  /* (n_items + 1) */
+    const uint32_t *items;  /* (start[n_items]) ascending within a row */
+    const float *weights;   /* (start[n_items]) */
+    const float *positions; /* (n_positions) */
+    size_t n_positions;
+    float weight;
+};
+
+/* How a customer's score is put together: family `factors` is the first space that fits, `blend`
+ * the sum of all spaces and neighbours (engine/score/blend.h). */
 struct nbx_bundle_info {
     struct nbx_str name, version, family; /* version: unique, sorts by time: 20260131T235959-1a2b */
     int64_t created_ms;
@@ -42,6 +66,8 @@ struct nbx_bundle_info {
     const struct nbx_str *item_ids; /* (n_items), unique, valid ids */
     struct nbx_space spaces[NBX_BUNDLE_MAX_SPACES];
     size_t n_spaces;
+    struct nbx_neighbours neighbours[NBX_BUNDLE_MAX_NEIGHBOURS]; /* of a blend only */
+    size_t n_neighbours;
     const char *metadata_json; /* all metadata as it stands in the file, NUL-terminated */
 };
 

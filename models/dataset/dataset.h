@@ -50,6 +50,12 @@ struct nbx_dataset {
     const struct nbx_str *item_ids;     /* (n_items) in byte order */
     struct nbx_csr by_customer;         /* (n_customers, n_items) */
     struct nbx_csr by_item;             /* (n_items, n_customers), the same pairs */
+    /* (pairs) customer c's items are sequence[by_customer.start[c]] .. [start[c + 1]): those of its
+     * row, by the time of the last event that is not neutral, oldest first; where times are equal
+     * or none, in the order of the file. */
+    const uint32_t *sequence;
+    /* (pairs) beside sequence: that event's time, NBX_DATASET_NO_TIME where it has none */
+    const int64_t *times_ms;
     struct nbx_dataset_counts counts;
     int64_t first_ms, last_ms; /* the data window, NBX_DATASET_NO_TIME where no row has a time */
 };
