@@ -14,6 +14,7 @@
 #include "engine/base/err.h"
 #include "engine/base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +73,9 @@ struct nbx_bundle_info {
 };
 
 struct nbx_bundle;
+
+/* Whether all its parts score together. */
+bool nbx_bundle_is_blend(const struct nbx_bundle_info *info);
 
 enum nbx_err nbx_bundle_open(struct nbx_bundle **out, const char *path, struct nbx_fault *fault);
 void nbx_bundle_close(struct nbx_bundle **bundle);

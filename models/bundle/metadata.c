@@ -28,7 +28,7 @@ struct reading {
     bool blend;
 };
 
-bool nbx_bundle__is_blend(const struct nbx_bundle_info *info)
+bool nbx_bundle_is_blend(const struct nbx_bundle_info *info)
 {
     return nbx_str_is(info->family, "blend");
 }
@@ -311,7 +311,7 @@ static enum nbx_err read_all_neighbours(struct reading *r, const struct nbx_valu
 static enum nbx_err read_parts(struct nbx_bundle_info *info, const struct nbx_value *metadata,
                                struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    struct reading r = {info, arena, nbx_bundle__is_blend(info)};
+    struct reading r = {info, arena, nbx_bundle_is_blend(info)};
     enum nbx_err err = read_spaces(&r, metadata, fault);
     if (!err)
         err = read_all_neighbours(&r, metadata, fault);
@@ -350,7 +350,7 @@ static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_v
         return nbx_fault_set(fault, NBX_EBAD, "family",
                              "%.*s is unknown, the families are: factors, blend",
                              NBX_STR_ARG(info->family));
-    if (nbx_bundle__is_blend(info) && format < NBX_BUNDLE_BLEND_FMT)
+    if (nbx_bundle_is_blend(info) && format < NBX_BUNDLE_BLEND_FMT)
         return nbx_fault_set(fault, NBX_EBAD, "family", "blend is of nbx_format %d",
                              NBX_BUNDLE_BLEND_FMT);
     return NBX_OK;
