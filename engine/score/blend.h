@@ -59,7 +59,6 @@ struct nbx_blend_options {
     size_t n_items;
     const uint32_t *labels; /* (n_items) labels of addends, borrowed; NULL: the rows themselves */
     bool standardise;       /* false: plain weighted sum */
-    unsigned threads;       /* for making it */
 };
 
 struct nbx_blend;
@@ -82,10 +81,15 @@ struct nbx_blend_history {
     size_t n;
 };
 
-/* The query's vector x (nbx_padded(nbx_blend_dims), 64-byte aligned, zeros behind) and addends,
- * whose arrays live in the arena. The same history gives the same bits on one machine. */
-enum nbx_err nbx_blend_query(const struct nbx_blend *blend, const struct nbx_blend_history *history,
-                             struct nbx_arena *arena, float *x, struct nbx_addends *addends);
+/* The query's vector x (nbx_padded(nbx_blend_dims), 64-byte aligned, zeros behind). The same
+ * history gives the same bits on one machine, here and below. */
+enum nbx_err nbx_blend_vector(const struct nbx_blend *blend,
+                              const struct nbx_blend_history *history, struct nbx_arena *arena,
+                              float *x);
+/* What the neighbours add to items' scores; its arrays live in the arena. */
+enum nbx_err nbx_blend_addends(const struct nbx_blend *blend,
+                               const struct nbx_blend_history *history, struct nbx_arena *arena,
+                               struct nbx_addends *addends);
 
 /* shares (history->n): what each item of the history gave to the score of an item, whose vector is
  * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With the constant parts they sum to

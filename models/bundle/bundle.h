@@ -20,7 +20,7 @@
 #define NBX_BUNDLE_MAX_SPACES     8
 #define NBX_BUNDLE_MAX_NEIGHBOURS 4
 #define NBX_BUNDLE_MAX_POSITIONS  256
-#define NBX_BUNDLE_SUFFIX     ".safetensors"
+#define NBX_BUNDLE_SUFFIX         ".safetensors"
 
 enum nbx_metric { NBX_METRIC_DOT, NBX_METRIC_COSINE };
 /* Where a space's customer vectors come from. */

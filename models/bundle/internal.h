@@ -12,17 +12,27 @@
 #include "models/bundle/bundle.h"
 #include "models/bundle/safetensors.h"
 
-#define NBX_BUNDLE_FORMAT      1 /* what this program writes, and the newest it reads */
+#include <stdbool.h>
+
+#define NBX_BUNDLE_FORMAT      2 /* the newest that this program reads */
+#define NBX_BUNDLE_FACTORS_FMT 1 /* what it writes of family `factors`, */
+#define NBX_BUNDLE_BLEND_FMT   2 /* and of a blend */
 #define NBX_BUNDLE_IDS_OFFSETS "item_ids.offsets"
 #define NBX_BUNDLE_IDS_BYTES   "item_ids.bytes"
 #define NBX_BUNDLE_FACTORS     "space.%.*s.item_factors" /* the space's name */
-#define NBX_BUNDLE_WORD_BYTES  64                        /* longest name, version, space name */
+#define NBX_BUNDLE_HISTORY     "space.%.*s.history_factors"
+#define NBX_BUNDLE_START       "neighbours.%.*s.start" /* the neighbours' name */
+#define NBX_BUNDLE_NEIGHBOURS  "neighbours.%.*s.items"
+#define NBX_BUNDLE_WEIGHTS     "neighbours.%.*s.weights"
+#define NBX_BUNDLE_WORD_BYTES  64                           /* longest name, version, part's name */
+#define NBX_BUNDLE_NAME_BYTES  (NBX_BUNDLE_WORD_BYTES + 32) /* a tensor's name, with its NUL */
 #define NBX_BUNDLE_MAX_DIMS    4096
 #define NBX_BUNDLE_MAX_ITEMS   0x7fffffff
+#define NBX_BUNDLE_MOST        1e6 /* of weights, positions and such */
 
 /* Indexed by enum nbx_metric and enum nbx_customer_source. */
 extern const char *const nbx_bundle__metrics[2];
-extern const char *const nbx_bundle__sources[2];
+extern const char *const nbx_bundle__sources[4];
 /* Families this program can serve, NULL-terminated. */
 extern const char *const nbx_bundle__families[];
 /* Metadata keys the format defines, in the order they are written, NULL-terminated. */
@@ -40,7 +50,8 @@ enum nbx_err nbx_bundle__open(struct nbx_bundle **out, const char *path, enum nb
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
                                        const struct nbx_value *metadata, struct nbx_arena *arena,
                                        struct nbx_fault *fault);
-/* tensors.c: fills n_items and every space's item_factors, and ids (malloc, the caller frees). */
+bool nbx_bundle__is_blend(const struct nbx_bundle_info *info);
+/* tensors.c: fills n_items, the arrays of all parts, and ids (malloc, the caller frees). */
 enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_str **ids,
                                       const struct nbx_safetensors *file, struct nbx_fault *fault);
 

@@ -11,13 +11,27 @@ const char *const nbx_bundle__metrics[2] = {
     [NBX_METRIC_DOT] = "dot",
     [NBX_METRIC_COSINE] = "cosine",
 };
-const char *const nbx_bundle__sources[2] = {
+const char *const nbx_bundle__sources[4] = {
     [NBX_CUSTOMER_FOLDED] = "folded",
     [NBX_CUSTOMER_GIVEN] = "given",
+    [NBX_CUSTOMER_SUMMED] = "summed",
+    [NBX_CUSTOMER_CONSTANT] = "constant",
 };
-const char *const nbx_bundle__families[] = {"factors", NULL};
-const char *const nbx_bundle__keys[] = {"nbx_format", "name",   "version", "family",
-                                        "created_ms", "spaces", NULL};
+const char *const nbx_bundle__families[] = {"factors", "blend", NULL};
+const char *const nbx_bundle__keys[] = {"nbx_format", "name",   "version",    "family",
+                                        "created_ms", "spaces", "neighbours", NULL};
+
+/* What a part may be, which depends on the family. */
+struct reading {
+    struct nbx_bundle_info *info;
+    struct nbx_arena *arena;
+    bool blend;
+};
+
+bool nbx_bundle__is_blend(const struct nbx_bundle_info *info)
+{
+    return nbx_str_is(info->family, "blend");
+}
 
 static enum nbx_err get_text(struct nbx_str *out, const struct nbx_value *map, const char *key,
                              struct nbx_fault *fault)
@@ -66,19 +80,29 @@ static enum nbx_err get_decimal(int64_t *out, const struct nbx_value *map, const
                 : nbx_fault_set(fault, NBX_EBAD, key, "must be a number of 1 to 15 digits");
 }
 
-/* The index of a string in words. */
+/* The index of a string in words (n). */
 static enum nbx_err get_choice(int *out, const struct nbx_value *map, const char *key,
-                               const char *const words[2], struct nbx_fault *fault)
+                               const char *const *words, int n, struct nbx_fault *fault)
 {
     struct nbx_str text = {NULL, 0};
+    struct nbx_buf known = {0};
     enum nbx_err err = get_text(&text, map, key, fault);
     if (err)
         return err;
-    for (*out = 0; *out < 2; ++*out)
+    for (*out = 0; *out < n; ++*out)
         if (nbx_str_is(text, words[*out]))
             return NBX_OK;
-    return nbx_fault_set(fault, NBX_EBAD, key, "must be %s or %s, not %.*s", words[0], words[1],
-                         NBX_STR_ARG(text));
+    for (int i = 0; i < n; i++)
+        nbx_buf_printf(&known, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", words[i]);
+    err = nbx_fault_set(fault, NBX_EBAD, key, "must be %.*s, not %.*s", (int)known.len,
+                        (const char *)known.p, NBX_STR_ARG(text));
+    nbx_buf_fini(&known);
+    return err;
+}
+
+static double number_of(const struct nbx_value *v)
+{
+    return v->type == NBX_FLOAT ? v->f : v->type == NBX_INT ? (double)v->i : NAN;
 }
 
 static enum nbx_err get_float(float *out, const struct nbx_value *map, const char *key, double most,
@@ -87,17 +111,17 @@ static enum nbx_err get_float(float *out, const struct nbx_value *map, const cha
     const struct nbx_value *v = nbx_value_get(map, key);
     if (!v)
         return nbx_fault_set(fault, NBX_EBAD, key, "is missing");
-    double f = v->type == NBX_FLOAT ? v->f : v->type == NBX_INT ? (double)v->i : NAN;
+    double f = number_of(v);
     if (!(f >= 0 && f <= most))
         return nbx_fault_set(fault, NBX_EBAD, key, "must be a number from 0 to %g", most);
     *out = (float)f;
     return NBX_OK;
 }
 
-static enum nbx_err check_space_keys(const struct nbx_value *v, struct nbx_fault *fault)
+/* known: NULL-terminated. */
+static enum nbx_err check_keys(const struct nbx_value *v, const char *const *known,
+                               struct nbx_fault *fault)
 {
-    static const char *const known[] = {"name",   "dims",   "metric", "customer",
-                                        "alpha0", "lambda", "nu",     NULL};
     if (v->type != NBX_MAP)
         return nbx_fault_set(fault, NBX_EBAD, NULL, "must be an object");
     for (uint32_t i = 0; i < v->n; i++) {
@@ -114,96 +138,222 @@ static enum nbx_err check_space_keys(const struct nbx_value *v, struct nbx_fault
 static enum nbx_err read_folding(struct nbx_space *space, const struct nbx_value *v,
                                  struct nbx_fault *fault)
 {
-    enum nbx_err err = get_float(&space->alpha0, v, "alpha0", 1e6, fault);
+    enum nbx_err err = get_float(&space->alpha0, v, "alpha0", NBX_BUNDLE_MOST, fault);
     if (!err)
-        err = get_float(&space->lambda, v, "lambda", 1e6, fault);
+        err = get_float(&space->lambda, v, "lambda", NBX_BUNDLE_MOST, fault);
     if (!err && !(space->lambda > 0))
         err = nbx_fault_set(fault, NBX_EBAD, "lambda", "must be above 0");
     return err ? err : get_float(&space->nu, v, "nu", 4, fault);
 }
 
-static enum nbx_err read_space(struct nbx_space *space, const struct nbx_value *v,
-                               struct nbx_fault *fault)
+static enum nbx_err read_positions(const float **out, size_t *n, const struct nbx_value *v,
+                                   struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    int metric = 0, customer = 0;
-    enum nbx_err err = check_space_keys(v, fault);
-    if (!err)
-        err = get_word(&space->name, v, "name", fault);
-    if (!err)
-        err = get_choice(&metric, v, "metric", nbx_bundle__metrics, fault);
-    if (!err)
-        err = get_choice(&customer, v, "customer", nbx_bundle__sources, fault);
-    if (err)
-        return err;
-    const struct nbx_value *dims = nbx_value_get(v, "dims");
-    if (!dims || dims->type != NBX_INT || dims->i < 1 || dims->i > NBX_BUNDLE_MAX_DIMS)
-        return nbx_fault_set(fault, NBX_EBAD, "dims", "must be 1 to %d", NBX_BUNDLE_MAX_DIMS);
-    space->dims = (size_t)dims->i;
-    space->metric = (enum nbx_metric)metric;
-    space->customer = (enum nbx_customer_source)customer;
-    return space->customer == NBX_CUSTOMER_FOLDED ? read_folding(space, v, fault) : NBX_OK;
-}
-
-static enum nbx_err check_space_names(const struct nbx_bundle_info *info, struct nbx_fault *fault)
-{
-    for (size_t i = 0; i < info->n_spaces; i++)
-        for (size_t j = 0; j < i; j++)
-            if (nbx_str_eq(info->spaces[i].name, info->spaces[j].name))
-                return nbx_fault_set(fault, NBX_EBAD, "spaces", "%.*s is there twice",
-                                     NBX_STR_ARG(info->spaces[i].name));
+    const struct nbx_value *list = nbx_value_get(v, "positions");
+    if (!list || list->type != NBX_LIST || list->n < 1 || list->n > NBX_BUNDLE_MAX_POSITIONS)
+        return nbx_fault_set(fault, NBX_EBAD, "positions", "must be a list of 1 to %d numbers",
+                             NBX_BUNDLE_MAX_POSITIONS);
+    float *positions = nbx_arena_calloc(arena, list->n, sizeof *positions);
+    if (!positions)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    for (uint32_t i = 0; i < list->n; i++) {
+        double f = number_of(&list->list[i]);
+        if (!(f >= 0 && f <= NBX_BUNDLE_MOST))
+            return nbx_fault_set(fault, NBX_EBAD, "positions", "number %u must be from 0 to %g", i,
+                                 NBX_BUNDLE_MOST);
+        positions[i] = (float)f;
+    }
+    *out = positions;
+    *n = list->n;
     return NBX_OK;
 }
 
-static enum nbx_err read_spaces(struct nbx_bundle_info *info, const struct nbx_value *metadata,
-                                struct nbx_arena *arena, struct nbx_fault *fault)
+static enum nbx_err read_weight(float *weight, const struct nbx_value *v, struct nbx_fault *fault)
 {
-    struct nbx_str text = {NULL, 0};
-    struct nbx_value list;
-    enum nbx_err err = get_text(&text, metadata, "spaces", fault);
+    enum nbx_err err = get_float(weight, v, "weight", NBX_BUNDLE_MOST, fault);
+    if (!err && !(*weight > 0))
+        err = nbx_fault_set(fault, NBX_EBAD, "weight", "must be above 0");
+    return err;
+}
+
+/* What a blend asks of a space beside what every space has. */
+static enum nbx_err read_blended(struct nbx_space *space, const struct nbx_value *v,
+                                 struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    if (space->customer == NBX_CUSTOMER_GIVEN)
+        return nbx_fault_set(fault, NBX_EBAD, "customer", "given is not for a blend");
+    if (space->metric != NBX_METRIC_DOT)
+        return nbx_fault_set(fault, NBX_EBAD, "metric", "must be dot in a blend");
+    if (space->customer == NBX_CUSTOMER_CONSTANT && space->dims != 1)
+        return nbx_fault_set(fault, NBX_EBAD, "dims", "must be 1 where customer is constant");
+    enum nbx_err err = read_weight(&space->weight, v, fault);
+    if (!err && space->customer == NBX_CUSTOMER_SUMMED)
+        err = read_positions(&space->positions, &space->n_positions, v, arena, fault);
+    return err;
+}
+
+static enum nbx_err read_dims(size_t *out, const struct nbx_value *v, struct nbx_fault *fault)
+{
+    const struct nbx_value *dims = nbx_value_get(v, "dims");
+    if (!dims || dims->type != NBX_INT || dims->i < 1 || dims->i > NBX_BUNDLE_MAX_DIMS)
+        return nbx_fault_set(fault, NBX_EBAD, "dims", "must be 1 to %d", NBX_BUNDLE_MAX_DIMS);
+    *out = (size_t)dims->i;
+    return NBX_OK;
+}
+
+static enum nbx_err read_space(struct reading *r, struct nbx_space *space,
+                               const struct nbx_value *v, struct nbx_fault *fault)
+{
+    static const char *const keys[] = {"name",   "dims", "metric",    "customer", "alpha0",
+                                       "lambda", "nu",   "positions", "weight",   NULL};
+    static const char *const old_keys[] = {"name",   "dims",   "metric", "customer",
+                                           "alpha0", "lambda", "nu",     NULL};
+    int metric = 0, customer = 0;
+    enum nbx_err err = check_keys(v, r->blend ? keys : old_keys, fault);
+    if (!err)
+        err = get_word(&space->name, v, "name", fault);
+    if (!err)
+        err = get_choice(&metric, v, "metric", nbx_bundle__metrics, 2, fault);
+    if (!err)
+        err = get_choice(&customer, v, "customer", nbx_bundle__sources, r->blend ? 4 : 2, fault);
+    if (!err)
+        err = read_dims(&space->dims, v, fault);
     if (err)
         return err;
-    err = nbx_json_decode(&list, text.p, text.len, arena, fault);
+    space->metric = (enum nbx_metric)metric;
+    space->customer = (enum nbx_customer_source)customer;
+    if (space->customer == NBX_CUSTOMER_FOLDED)
+        err = read_folding(space, v, fault);
+    return err || !r->blend ? err : read_blended(space, v, r->arena, fault);
+}
+
+static enum nbx_err read_neighbours(struct reading *r, struct nbx_neighbours *neighbours,
+                                    const struct nbx_value *v, struct nbx_fault *fault)
+{
+    static const char *const keys[] = {"name", "positions", "weight", NULL};
+    enum nbx_err err = check_keys(v, keys, fault);
+    if (!err)
+        err = get_word(&neighbours->name, v, "name", fault);
+    if (!err)
+        err = read_positions(&neighbours->positions, &neighbours->n_positions, v, r->arena, fault);
+    return err ? err : read_weight(&neighbours->weight, v, fault);
+}
+
+/* Names of spaces and of neighbours (n in all) say in a report which part is meant. */
+static struct nbx_str part_name(const struct nbx_bundle_info *info, size_t i)
+{
+    return i < info->n_spaces ? info->spaces[i].name : info->neighbours[i - info->n_spaces].name;
+}
+
+static enum nbx_err check_names(const struct nbx_bundle_info *info, struct nbx_fault *fault)
+{
+    for (size_t i = 0; i < info->n_spaces + info->n_neighbours; i++)
+        for (size_t j = 0; j < i; j++)
+            if (nbx_str_eq(part_name(info, i), part_name(info, j)))
+                return nbx_fault_set(fault, NBX_EBAD, i < info->n_spaces ? "spaces" : "neighbours",
+                                     "%.*s is there twice", NBX_STR_ARG(part_name(info, i)));
+    return NBX_OK;
+}
+
+/* The list that a metadata key holds as JSON text. */
+static enum nbx_err get_list(struct nbx_value *list, const struct nbx_value *metadata,
+                             const char *key, const char *of, uint32_t least, uint32_t most,
+                             struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    struct nbx_str text = {NULL, 0};
+    enum nbx_err err = get_text(&text, metadata, key, fault);
+    if (err)
+        return err;
+    err = nbx_json_decode(list, text.p, text.len, arena, fault);
     if (err) {
-        nbx_fault_prefix(fault, "spaces");
+        nbx_fault_prefix(fault, key);
         return err;
     }
-    if (list.type != NBX_LIST || list.n < 1 || list.n > NBX_BUNDLE_MAX_SPACES)
-        return nbx_fault_set(fault, NBX_EBAD, "spaces", "must be a JSON list of 1 to %d spaces",
-                             NBX_BUNDLE_MAX_SPACES);
-    for (uint32_t i = 0; i < list.n && !err; i++) {
-        err = read_space(&info->spaces[info->n_spaces++], &list.list[i], fault);
+    if (list->type != NBX_LIST || list->n < least || list->n > most)
+        return nbx_fault_set(fault, NBX_EBAD, key, "must be a JSON list of %u to %u %s", least,
+                             most, of);
+    return NBX_OK;
+}
+
+static enum nbx_err read_spaces(struct reading *r, const struct nbx_value *metadata,
+                                struct nbx_fault *fault)
+{
+    struct nbx_value list;
+    enum nbx_err err = get_list(&list, metadata, "spaces", "spaces", r->blend ? 0 : 1,
+                                NBX_BUNDLE_MAX_SPACES, r->arena, fault);
+    for (uint32_t i = 0; !err && i < list.n; i++) {
+        err = read_space(r, &r->info->spaces[r->info->n_spaces++], &list.list[i], fault);
         if (err)
             nbx_fault_prefix(fault, "spaces[%u]", i);
     }
-    return err ? err : check_space_names(info, fault);
+    return err;
 }
 
-static enum nbx_err check_format(const struct nbx_value *metadata, struct nbx_fault *fault)
+static enum nbx_err read_all_neighbours(struct reading *r, const struct nbx_value *metadata,
+                                        struct nbx_fault *fault)
+{
+    struct nbx_value list;
+    if (!nbx_value_get(metadata, "neighbours"))
+        return NBX_OK;
+    if (!r->blend)
+        return nbx_fault_set(fault, NBX_EBAD, "neighbours", "are of a blend only");
+    enum nbx_err err = get_list(&list, metadata, "neighbours", "neighbours", 0,
+                                NBX_BUNDLE_MAX_NEIGHBOURS, r->arena, fault);
+    for (uint32_t i = 0; !err && i < list.n; i++) {
+        err =
+            read_neighbours(r, &r->info->neighbours[r->info->n_neighbours++], &list.list[i], fault);
+        if (err)
+            nbx_fault_prefix(fault, "neighbours[%u]", i);
+    }
+    return err;
+}
+
+static enum nbx_err read_parts(struct nbx_bundle_info *info, const struct nbx_value *metadata,
+                               struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    struct reading r = {info, arena, nbx_bundle__is_blend(info)};
+    enum nbx_err err = read_spaces(&r, metadata, fault);
+    if (!err)
+        err = read_all_neighbours(&r, metadata, fault);
+    if (!err && info->n_spaces + info->n_neighbours == 0)
+        err = nbx_fault_set(fault, NBX_EBAD, "spaces", "a blend needs a part");
+    return err ? err : check_names(info, fault);
+}
+
+static enum nbx_err check_format(int64_t *out, const struct nbx_value *metadata,
+                                 struct nbx_fault *fault)
 {
     int64_t format = 0;
     enum nbx_err err = get_decimal(&format, metadata, "nbx_format", fault);
+    *out = format;
     if (err)
         return err;
     if (format > NBX_BUNDLE_FORMAT)
         return nbx_fault_set(fault, NBX_EVERSION, "nbx_format",
                              "is %lld, this program reads up to %d", (long long)format,
                              NBX_BUNDLE_FORMAT);
-    return format == NBX_BUNDLE_FORMAT
+    return format >= 1
                ? NBX_OK
-               : nbx_fault_set(fault, NBX_EBAD, "nbx_format", "must be %d", NBX_BUNDLE_FORMAT);
+               : nbx_fault_set(fault, NBX_EBAD, "nbx_format", "must be 1 to %d", NBX_BUNDLE_FORMAT);
 }
 
 static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_value *metadata,
-                                struct nbx_fault *fault)
+                                int64_t format, struct nbx_fault *fault)
 {
+    bool known = false;
     enum nbx_err err = get_text(&info->family, metadata, "family", fault);
     if (err)
         return err;
     for (const char *const *f = nbx_bundle__families; *f; f++)
-        if (nbx_str_is(info->family, *f))
-            return NBX_OK;
-    return nbx_fault_set(fault, NBX_EBAD, "family", "%.*s is unknown, the families are: factors",
-                         NBX_STR_ARG(info->family));
+        known = known || nbx_str_is(info->family, *f);
+    if (!known)
+        return nbx_fault_set(fault, NBX_EBAD, "family",
+                             "%.*s is unknown, the families are: factors, blend",
+                             NBX_STR_ARG(info->family));
+    if (nbx_bundle__is_blend(info) && format < NBX_BUNDLE_BLEND_FMT)
+        return nbx_fault_set(fault, NBX_EBAD, "family", "blend is of nbx_format %d",
+                             NBX_BUNDLE_BLEND_FMT);
+    return NBX_OK;
 }
 
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
@@ -212,17 +362,18 @@ enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
 {
     if (metadata->type != NBX_MAP)
         return nbx_fault_set(fault, NBX_EBAD, "__metadata__", "is missing");
-    enum nbx_err err = check_format(metadata, fault);
+    int64_t format;
+    enum nbx_err err = check_format(&format, metadata, fault);
     if (!err)
         err = get_word(&info->name, metadata, "name", fault);
     if (!err)
         err = get_word(&info->version, metadata, "version", fault);
     if (!err)
-        err = read_family(info, metadata, fault);
+        err = read_family(info, metadata, format, fault);
     if (!err)
         err = get_decimal(&info->created_ms, metadata, "created_ms", fault);
     if (!err)
-        err = read_spaces(info, metadata, arena, fault);
+        err = read_parts(info, metadata, arena, fault);
     if (err)
         nbx_fault_prefix(fault, "__metadata__");
     return err;

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #define SCRATCH_BYTES ((size_t)64 << 20)
-#define OWN_KEYS      6
-#define MAX_TENSORS   (2 + NBX_BUNDLE_MAX_SPACES)
+#define OWN_KEYS      7
+#define SPACE_KEYS    9
+#define MAX_TENSORS   (2 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
 
 struct content {
     struct nbx_arena *arena;
@@ -21,6 +22,7 @@ struct content {
     struct nbx_tensor tensors[MAX_TENSORS]; /* (n_tensors), in file order */
     size_t n_tensors;
     struct nbx_buf offsets, id_bytes;
+    bool failed; /* memory was out on the way */
 };
 
 static struct nbx_value text_value(struct nbx_arena *arena, struct nbx_str s)
@@ -51,28 +53,64 @@ static enum nbx_err json_text(struct nbx_value *out, const struct nbx_value *v,
     return err;
 }
 
-static enum nbx_err spaces_text(struct nbx_value *out, const struct content *c)
+static struct nbx_value positions_value(struct content *c, const float *positions, size_t n)
+{
+    struct nbx_value *list = nbx_arena_calloc(c->arena, n, sizeof *list);
+    c->failed = c->failed || !list;
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = short_float(positions[i]);
+    return (struct nbx_value){.type = NBX_LIST, .n = list ? (uint32_t)n : 0, .list = list};
+}
+
+/* members: room for SPACE_KEYS. */
+static struct nbx_value space_value(struct content *c, const struct nbx_space *s,
+                                    struct nbx_member *members)
+{
+    uint32_t n = 0;
+    members[n++] = (struct nbx_member){NBX_STR("name"), nbx_value_string(s->name)};
+    members[n++] = (struct nbx_member){NBX_STR("dims"), nbx_value_int((int64_t)s->dims)};
+    members[n++] = (struct nbx_member){NBX_STR("metric"),
+                                       nbx_value_string(nbx_str_c(nbx_bundle__metrics[s->metric]))};
+    members[n++] = (struct nbx_member){
+        NBX_STR("customer"), nbx_value_string(nbx_str_c(nbx_bundle__sources[s->customer]))};
+    if (s->customer == NBX_CUSTOMER_FOLDED) {
+        members[n++] = (struct nbx_member){NBX_STR("alpha0"), short_float(s->alpha0)};
+        members[n++] = (struct nbx_member){NBX_STR("lambda"), short_float(s->lambda)};
+        members[n++] = (struct nbx_member){NBX_STR("nu"), short_float(s->nu)};
+    }
+    if (s->customer == NBX_CUSTOMER_SUMMED)
+        members[n++] = (struct nbx_member){NBX_STR("positions"),
+                                           positions_value(c, s->positions, s->n_positions)};
+    if (nbx_bundle__is_blend(c->info))
+        members[n++] = (struct nbx_member){NBX_STR("weight"), short_float(s->weight)};
+    return (struct nbx_value){.type = NBX_MAP, .n = n, .members = members};
+}
+
+static enum nbx_err spaces_text(struct nbx_value *out, struct content *c)
 {
     struct nbx_value spaces[NBX_BUNDLE_MAX_SPACES];
-    struct nbx_member members[NBX_BUNDLE_MAX_SPACES][7];
-    for (size_t i = 0; i < c->info->n_spaces; i++) {
-        const struct nbx_space *s = &c->info->spaces[i];
-        const char *metric = nbx_bundle__metrics[s->metric == NBX_METRIC_COSINE];
-        const char *customer = nbx_bundle__sources[s->customer == NBX_CUSTOMER_GIVEN];
-        bool folded = s->customer == NBX_CUSTOMER_FOLDED;
-        struct nbx_member m[7] = {
-            {NBX_STR("name"), nbx_value_string(s->name)},
-            {NBX_STR("dims"), nbx_value_int((int64_t)s->dims)},
-            {NBX_STR("metric"), nbx_value_string(nbx_str_c(metric))},
-            {NBX_STR("customer"), nbx_value_string(nbx_str_c(customer))},
-            {NBX_STR("alpha0"), short_float(s->alpha0)},
-            {NBX_STR("lambda"), short_float(s->lambda)},
-            {NBX_STR("nu"), short_float(s->nu)},
+    struct nbx_member members[NBX_BUNDLE_MAX_SPACES][SPACE_KEYS];
+    for (size_t i = 0; i < c->info->n_spaces; i++)
+        spaces[i] = space_value(c, &c->info->spaces[i], members[i]);
+    struct nbx_value list = {.type = NBX_LIST, .n = (uint32_t)c->info->n_spaces, .list = spaces};
+    return json_text(out, &list, c->arena);
+}
+
+static enum nbx_err neighbours_text(struct nbx_value *out, struct content *c)
+{
+    struct nbx_value parts[NBX_BUNDLE_MAX_NEIGHBOURS];
+    struct nbx_member members[NBX_BUNDLE_MAX_NEIGHBOURS][3];
+    for (size_t i = 0; i < c->info->n_neighbours; i++) {
+        const struct nbx_neighbours *n = &c->info->neighbours[i];
+        struct nbx_member m[3] = {
+            {NBX_STR("name"), nbx_value_string(n->name)},
+            {NBX_STR("positions"), positions_value(c, n->positions, n->n_positions)},
+            {NBX_STR("weight"), short_float(n->weight)},
         };
         memcpy(members[i], m, sizeof m);
-        spaces[i] = (struct nbx_value){.type = NBX_MAP, .n = folded ? 7 : 4, .members = members[i]};
+        parts[i] = (struct nbx_value){.type = NBX_MAP, .n = 3, .members = members[i]};
     }
-    struct nbx_value list = {.type = NBX_LIST, .n = (uint32_t)c->info->n_spaces, .list = spaces};
+    struct nbx_value list = {.type = NBX_LIST, .n = (uint32_t)c->info->n_neighbours, .list = parts};
     return json_text(out, &list, c->arena);
 }
 
@@ -105,17 +143,21 @@ static enum nbx_err add_extra(struct content *c, const struct nbx_value *extra,
 static enum nbx_err own_members(struct content *c, struct nbx_fault *fault)
 {
     const struct nbx_bundle_info *info = c->info;
+    bool blend = nbx_bundle__is_blend(info);
     char format[16], created[24];
-    struct nbx_value spaces;
-    snprintf(format, sizeof format, "%d", NBX_BUNDLE_FORMAT);
+    struct nbx_value spaces, neighbours = {0};
+    snprintf(format, sizeof format, "%d", blend ? NBX_BUNDLE_BLEND_FMT : NBX_BUNDLE_FACTORS_FMT);
     snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
-    if (spaces_text(&spaces, c))
+    if (spaces_text(&spaces, c) || (blend && neighbours_text(&neighbours, c)))
         return nbx_fault_set(fault, NBX_EBAD, "spaces", "hold what JSON cannot say");
-    struct nbx_value values[OWN_KEYS] = {
-        text_value(c->arena, nbx_str_c(format)),  nbx_value_string(info->name),
-        nbx_value_string(info->version),          nbx_value_string(info->family),
-        text_value(c->arena, nbx_str_c(created)), spaces};
-    for (int i = 0; i < OWN_KEYS; i++)
+    struct nbx_value values[OWN_KEYS] = {text_value(c->arena, nbx_str_c(format)),
+                                         nbx_value_string(info->name),
+                                         nbx_value_string(info->version),
+                                         nbx_value_string(info->family),
+                                         text_value(c->arena, nbx_str_c(created)),
+                                         spaces,
+                                         neighbours};
+    for (int i = 0; i < (blend ? OWN_KEYS : OWN_KEYS - 1); i++)
         c->metadata.members[c->metadata.n++] =
             (struct nbx_member){nbx_str_c(nbx_bundle__keys[i]), values[i]};
     return NBX_OK;
@@ -165,32 +207,66 @@ static void make_ids(struct content *c)
                                                      .data = c->offsets.p};
 }
 
+/* A tensor of a part; columns 0: of one dimension. */
+static void add_tensor(struct content *c, const char *pattern, struct nbx_str part,
+                       enum nbx_dtype dtype, size_t rows, size_t columns, const void *data)
+{
+    char name[NBX_BUNDLE_NAME_BYTES];
+    snprintf(name, sizeof name, pattern, NBX_STR_ARG(part));
+    size_t element = dtype == NBX_DTYPE_U64 ? sizeof(uint64_t) : sizeof(uint32_t);
+    struct nbx_tensor *t = &c->tensors[c->n_tensors++];
+    *t = (struct nbx_tensor){.name = nbx_arena_str(c->arena, nbx_str_c(name)),
+                             .dtype = dtype,
+                             .n_dims = columns ? 2 : 1,
+                             .shape = {rows, columns},
+                             .bytes = rows * (columns ? columns : 1) * element,
+                             .data = data};
+    c->failed = c->failed || !t->name.p;
+}
+
+static void make_spaces(struct content *c)
+{
+    size_t n = c->info->n_items;
+    for (size_t i = 0; i < c->info->n_spaces; i++) {
+        const struct nbx_space *s = &c->info->spaces[i];
+        add_tensor(c, NBX_BUNDLE_FACTORS, s->name, NBX_DTYPE_F32, n, s->dims, s->item_factors);
+        if (s->customer == NBX_CUSTOMER_SUMMED)
+            add_tensor(c, NBX_BUNDLE_HISTORY, s->name, NBX_DTYPE_F32, n, s->dims,
+                       s->history_factors);
+    }
+}
+
+static void make_starts(struct content *c)
+{
+    for (size_t i = 0; i < c->info->n_neighbours; i++)
+        add_tensor(c, NBX_BUNDLE_START, c->info->neighbours[i].name, NBX_DTYPE_U64,
+                   c->info->n_items + 1, 0, c->info->neighbours[i].start);
+}
+
+static void make_neighbours(struct content *c)
+{
+    for (size_t i = 0; i < c->info->n_neighbours; i++) {
+        const struct nbx_neighbours *n = &c->info->neighbours[i];
+        size_t entries = (size_t)n->start[c->info->n_items];
+        add_tensor(c, NBX_BUNDLE_NEIGHBOURS, n->name, NBX_DTYPE_U32, entries, 0, n->items);
+        add_tensor(c, NBX_BUNDLE_WEIGHTS, n->name, NBX_DTYPE_F32, entries, 0, n->weights);
+    }
+}
+
 /* Larger elements first, so that each tensor is aligned without gaps. */
 static enum nbx_err make_tensors(struct content *c, struct nbx_fault *fault)
 {
-    const struct nbx_bundle_info *info = c->info;
-    bool failed = false;
+    make_starts(c);
     make_ids(c);
-    for (size_t i = 0; i < info->n_spaces; i++) {
-        const struct nbx_space *s = &info->spaces[i];
-        char name[NBX_BUNDLE_WORD_BYTES + 32];
-        snprintf(name, sizeof name, NBX_BUNDLE_FACTORS, NBX_STR_ARG(s->name));
-        struct nbx_tensor *t = &c->tensors[c->n_tensors++];
-        *t = (struct nbx_tensor){.name = nbx_arena_str(c->arena, nbx_str_c(name)),
-                                 .dtype = NBX_DTYPE_F32,
-                                 .n_dims = 2,
-                                 .shape = {info->n_items, s->dims},
-                                 .bytes = info->n_items * s->dims * sizeof(float),
-                                 .data = s->item_factors};
-        failed = failed || !t->name.p;
-    }
+    make_spaces(c);
+    make_neighbours(c);
     c->tensors[c->n_tensors++] = (struct nbx_tensor){.name = NBX_STR(NBX_BUNDLE_IDS_BYTES),
                                                      .dtype = NBX_DTYPE_U8,
                                                      .n_dims = 1,
                                                      .shape = {c->id_bytes.len},
                                                      .bytes = c->id_bytes.len,
                                                      .data = c->id_bytes.p};
-    if (failed || c->offsets.failed || c->id_bytes.failed)
+    if (c->failed || c->offsets.failed || c->id_bytes.failed)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     return NBX_OK;
 }
@@ -281,6 +357,9 @@ enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *in
 {
     if (info->n_spaces > NBX_BUNDLE_MAX_SPACES)
         return nbx_fault_set(fault, NBX_EBAD, "spaces", "at most %d", NBX_BUNDLE_MAX_SPACES);
+    if (info->n_neighbours > NBX_BUNDLE_MAX_NEIGHBOURS)
+        return nbx_fault_set(fault, NBX_EBAD, "neighbours", "at most %d",
+                             NBX_BUNDLE_MAX_NEIGHBOURS);
     struct content c = {.arena = nbx_arena_new(SCRATCH_BYTES), .info = info};
     if (!c.arena)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");

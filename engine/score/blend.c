@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/score/blend.h"
+
+#include "engine/blas/blas.h"
+#include "engine/score/dot.h"
+#include "engine/score/tally.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How a space's scores spread over the items: of x they have the mean x.mean and the variance
+ * xT covariance x. */
+struct moments {
+    float *mean;       /* (padded) */
+    float *covariance; /* (dims, padded) */
+};
+
+struct part {
+    struct nbx_blend_part is;
+    size_t offset, padded; /* of its space */
+    struct nbx_fold *fold;
+    struct moments moments;
+};
+
+struct nbx_blend {
+    struct part parts[NBX_BLEND_MAX_PARTS]; /* (n_parts) */
+    size_t n_parts, n_items, dims, bytes;
+    const uint32_t *labels;
+    bool standardise;
+};
+
+static float *floats(struct nbx_blend *b, size_t n)
+{
+    size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
+    float *p = aligned_alloc(64, bytes + 64);
+    if (p)
+        memset(p, 0, bytes + 64);
+    b->bytes += bytes + 64;
+    return p;
+}
+
+/* covariance = G / n - mean meanT, gram the lower triangle of G. */
+static enum nbx_err make_moments(struct nbx_blend *b, struct part *p, const float *gram)
+{
+    size_t dims = p->is.dims, n = b->n_items;
+    p->moments.mean = floats(b, p->padded);
+    p->moments.covariance = floats(b, dims * p->padded);
+    double *sums = calloc(dims, sizeof *sums);
+    if (!p->moments.mean || !p->moments.covariance || !sums) {
+        free(sums);
+        return NBX_ELIMIT;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t d = 0; d < dims; d++)
+            sums[d] += (double)p->is.item_factors[i * dims + d];
+    for (size_t i = 0; i < dims; i++) {
+        p->moments.mean[i] = (float)(sums[i] / (double)n);
+        for (size_t j = 0; j <= i; j++) {
+            double c = (double)gram[i * dims + j] / (double)n -
+                       sums[i] / (double)n * (sums[j] / (double)n);
+            p->moments.covariance[i * p->padded + j] = (float)c;
+            p->moments.covariance[j * p->padded + i] = (float)c;
+        }
+    }
+    free(sums);
+    return NBX_OK;
+}
+
+static enum nbx_err prepare_space(struct nbx_blend *b, struct part *p)
+{
+    size_t dims = p->is.dims;
+    float *gram = calloc(dims * dims, sizeof *gram);
+    enum nbx_err err = gram ? NBX_OK : NBX_ELIMIT;
+    if (!err)
+        nbx_blas_gram(gram, p->is.item_factors, b->n_items, dims, 1);
+    if (!err && p->is.kind == NBX_BLEND_FOLDED) {
+        err = nbx_fold_new(&p->fold, gram, dims, b->n_items, p->is.fold);
+        b->bytes += 2 * dims * dims * sizeof(float);
+    }
+    if (!err && b->standardise)
+        err = make_moments(b, p, gram);
+    free(gram);
+    return err;
+}
+
+enum nbx_err nbx_blend_new(struct nbx_blend **out, const struct nbx_blend_options *options)
+{
+    enum nbx_err err = NBX_OK;
+    struct nbx_blend *b = calloc(1, sizeof *b);
+    *out = b;
+    if (!b)
+        return NBX_ELIMIT;
+    b->bytes = sizeof *b;
+    b->n_items = options->n_items;
+    b->labels = options->labels;
+    b->standardise = options->standardise;
+    for (size_t i = 0; !err && i < options->n_parts; i++) {
+        struct part *p = &b->parts[b->n_parts++];
+        p->is = options->parts[i];
+        if (p->is.kind == NBX_BLEND_NEIGHBOURS)
+            continue;
+        p->offset = b->dims;
+        p->padded = nbx_padded(p->is.dims);
+        b->dims += p->is.dims;
+        err = prepare_space(b, p);
+    }
+    if (err)
+        nbx_blend_destroy(out);
+    return err;
+}
+
+void nbx_blend_destroy(struct nbx_blend **blend)
+{
+    if (!blend || !*blend)
+        return;
+    for (size_t i = 0; i < (*blend)->n_parts; i++) {
+        nbx_fold_destroy(&(*blend)->parts[i].fold);
+        free((*blend)->parts[i].moments.mean);
+        free((*blend)->parts[i].moments.covariance);
+    }
+    free(*blend);
+    *blend = NULL;
+}
+
+size_t nbx_blend_dims(const struct nbx_blend *blend)
+{
+    return blend->dims;
+}
+
+size_t nbx_blend_bytes(const struct nbx_blend *blend)
+{
+    return blend->bytes;
+}
+
+void nbx_blend_item(const struct nbx_blend *blend, size_t row, float *out)
+{
+    for (size_t i = 0; i < blend->n_parts; i++) {
+        const struct part *p = &blend->parts[i];
+        if (p->is.kind != NBX_BLEND_NEIGHBOURS)
+            memcpy(out + p->offset, p->is.item_factors + row * p->is.dims,
+                   p->is.dims * sizeof *out);
+    }
+}
+
+/* What one answer is made of. */
+struct mixing {
+    const struct nbx_blend *blend;
+    const struct nbx_blend_history *history;
+    struct nbx_arena *arena;
+    float scales[NBX_BLEND_MAX_PARTS]; /* weight over deviation */
+};
+
+static float position_weight(const struct part *p, const struct nbx_blend_history *h, size_t i)
+{
+    return p->is.positions[i < p->is.n_positions ? i : p->is.n_positions - 1] * h->weights[i];
+}
+
+/* 0 where there is nothing to tell items apart by. */
+static float scale_of(const struct nbx_blend *b, const struct part *p, double variance)
+{
+    if (!b->standardise)
+        return p->is.weight;
+    return variance > 0 ? (float)((double)p->is.weight / sqrt(variance)) : 0;
+}
+
+static enum nbx_err space_scale(float *scale, const struct mixing *m, const struct part *p,
+                                const float *x)
+{
+    *scale = m->blend->standardise ? 0 : p->is.weight;
+    if (!m->blend->standardise)
+        return NBX_OK;
+    float *spread = nbx_arena_floats(m->arena, p->padded);
+    if (!spread)
+        return NBX_ELIMIT;
+    memset(spread, 0, p->padded * sizeof *spread);
+    nbx_dot_rows(spread, x, p->moments.covariance, p->is.dims, p->padded);
+    *scale = scale_of(m->blend, p, (double)nbx_dot(x, spread, p->padded));
+    return NBX_OK;
+}
+
+/* The history as fold.h takes it: the parts of the items' vectors that are of this space. */
+static enum nbx_err fold_history(struct nbx_history *out, const struct mixing *m,
+                                 const struct part *p)
+{
+    const struct nbx_blend_history *h = m->history;
+    const float **factors = nbx_arena_calloc(m->arena, h->n, sizeof *factors);
+    if (!factors)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < h->n; i++)
+        factors[i] = h->vectors[i] + p->offset;
+    *out = (struct nbx_history){factors, h->weights, h->n};
+    return NBX_OK;
+}
+
+static void sum_history(float *x, const struct mixing *m, const struct part *p)
+{
+    const struct nbx_blend_history *h = m->history;
+    size_t dims = p->is.dims;
+    for (size_t i = 0; i < h->n; i++) {
+        float w = position_weight(p, h, i);
+        if (h->rows[i] == NBX_BLEND_NO_ROW || w == 0)
+            continue;
+        const float *add = p->is.history_factors + (size_t)h->rows[i] * dims;
+        for (size_t d = 0; d < dims; d++)
+            x[d] = fmaf(w, add[d], x[d]);
+    }
+}
+
+/* The customer's vector in the part's space, unscaled: x (padded). */
+static enum nbx_err space_vector(float *x, const struct mixing *m, const struct part *p)
+{
+    struct nbx_history history;
+    memset(x, 0, p->padded * sizeof *x);
+    if (p->is.kind == NBX_BLEND_CONSTANT)
+        x[0] = 1;
+    if (p->is.kind == NBX_BLEND_SUMMED)
+        sum_history(x, m, p);
+    if (p->is.kind != NBX_BLEND_FOLDED || m->history->n == 0)
+        return NBX_OK;
+    enum nbx_err err = fold_history(&history, m, p);
+    return err ? err : nbx_fold_customer(p->fold, &history, m->arena, x);
+}
+
+static enum nbx_err mix_space(struct mixing *m, size_t i, float *x)
+{
+    const struct part *p = &m->blend->parts[i];
+    float *own = nbx_arena_floats(m->arena, p->padded);
+    enum nbx_err err = own ? space_vector(own, m, p) : NBX_ELIMIT;
+    if (!err)
+        err = space_scale(&m->scales[i], m, p, own);
+    for (size_t d = 0; !err && d < p->is.dims; d++)
+        x[p->offset + d] = own[d] * m->scales[i];
+    return err;
+}
+
+static uint64_t row_entries(const struct part *p, uint32_t row)
+{
+    return row == NBX_BLEND_NO_ROW ? 0 : p->is.start[row + 1] - p->is.start[row];
+}
+
+/* Room for every entry that the history's rows have. */
+static size_t count_entries(const struct mixing *m, const struct part *p)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < m->history->n; i++)
+        if (position_weight(p, m->history, i) != 0)
+            n += row_entries(p, m->history->rows[i]);
+    return n < m->blend->n_items ? (size_t)n : m->blend->n_items;
+}
+
+static void add_rows(struct nbx_tally *t, const struct mixing *m, const struct part *p)
+{
+    const struct nbx_blend_history *h = m->history;
+    for (size_t i = 0; i < h->n; i++) {
+        float w = position_weight(p, h, i);
+        if (h->rows[i] == NBX_BLEND_NO_ROW || w == 0)
+            continue;
+        for (uint64_t e = p->is.start[h->rows[i]]; e < p->is.start[h->rows[i] + 1]; e++)
+            nbx_tally_add(t, p->is.neighbours[e], w * p->is.weights[e]);
+    }
+}
+
+/* Variance over all items, of which those that are not in t have 0. */
+static double tally_variance(const struct nbx_tally *t, size_t n_items)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        sum += (double)t->values[i];
+        squares += (double)t->values[i] * (double)t->values[i];
+    }
+    double mean = sum / (double)n_items;
+    return squares / (double)n_items - mean * mean;
+}
+
+/* Adds the part's scores to all (empty before the first one). */
+static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally *all)
+{
+    const struct part *p = &m->blend->parts[i];
+    struct nbx_tally own;
+    enum nbx_err err = nbx_tally_init(&own, count_entries(m, p), m->arena);
+    if (err)
+        return err;
+    add_rows(&own, m, p);
+    m->scales[i] = scale_of(m->blend, p, tally_variance(&own, m->blend->n_items));
+    for (size_t k = 0; k < own.n; k++)
+        own.values[k] *= m->scales[i];
+    if (all->n == 0) {
+        *all = own;
+        return NBX_OK;
+    }
+    struct nbx_tally both;
+    size_t room = all->n + own.n;
+    if ((err =
+             nbx_tally_init(&both, room < m->blend->n_items ? room : m->blend->n_items, m->arena)))
+        return err;
+    for (size_t k = 0; k < all->n; k++)
+        nbx_tally_add(&both, all->keys[k], all->values[k]);
+    for (size_t k = 0; k < own.n; k++)
+        nbx_tally_add(&both, own.keys[k], own.values[k]);
+    *all = both;
+    return NBX_OK;
+}
+
+static enum nbx_err mix_spaces(struct mixing *m, float *x)
+{
+    enum nbx_err err = NBX_OK;
+    memset(x, 0, nbx_padded(m->blend->dims) * sizeof *x);
+    for (size_t i = 0; !err && i < m->blend->n_parts; i++)
+        if (m->blend->parts[i].is.kind != NBX_BLEND_NEIGHBOURS)
+            err = mix_space(m, i, x);
+    return err;
+}
+
+static enum nbx_err mix_all_neighbours(struct mixing *m, struct nbx_tally *all)
+{
+    enum nbx_err err = NBX_OK;
+    *all = (struct nbx_tally){0};
+    for (size_t i = 0; !err && i < m->blend->n_parts; i++)
+        if (m->blend->parts[i].is.kind == NBX_BLEND_NEIGHBOURS)
+            err = mix_neighbours(m, i, all);
+    return err;
+}
+
+enum nbx_err nbx_blend_vector(const struct nbx_blend *blend,
+                              const struct nbx_blend_history *history, struct nbx_arena *arena,
+                              float *x)
+{
+    struct mixing m = {.blend = blend, .history = history, .arena = arena};
+    return mix_spaces(&m, x);
+}
+
+enum nbx_err nbx_blend_addends(const struct nbx_blend *blend,
+                               const struct nbx_blend_history *history, struct nbx_arena *arena,
+                               struct nbx_addends *addends)
+{
+    struct nbx_tally all;
+    struct mixing m = {.blend = blend, .history = history, .arena = arena};
+    enum nbx_err err = mix_all_neighbours(&m, &all);
+    for (size_t i = 0; !err && blend->labels && i < all.n; i++)
+        all.keys[i] = blend->labels[all.keys[i]];
+    *addends = (struct nbx_addends){all.keys, all.values, err ? 0 : all.n};
+    return err;
+}
+
+/* N[from][to] of neighbours; 0 where there is none. */
+static float neighbour_weight(const struct part *p, uint32_t from, uint32_t to)
+{
+    uint64_t low = p->is.start[from], high = p->is.start[from + 1];
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (p->is.neighbours[middle] == to)
+            return p->is.weights[middle];
+        if (p->is.neighbours[middle] < to)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
+/* Adds a part's shares to those of the others. */
+static enum nbx_err share_folded(float *shares, const struct mixing *m, size_t i, const float *y)
+{
+    const struct part *p = &m->blend->parts[i];
+    struct nbx_history history;
+    float *own = nbx_arena_calloc(m->arena, m->history->n, sizeof *own);
+    enum nbx_err err = own ? fold_history(&history, m, p) : NBX_ELIMIT;
+    if (!err)
+        err = nbx_fold_explain(p->fold, &history, y + p->offset, m->arena, own);
+    for (size_t k = 0; !err && k < m->history->n; k++)
+        shares[k] += m->scales[i] * own[k];
+    return err;
+}
+
+static void share_linear(float *shares, const struct mixing *m, size_t i, const float *y,
+                         uint32_t row)
+{
+    const struct part *p = &m->blend->parts[i];
+    for (size_t k = 0; k < m->history->n; k++) {
+        uint32_t from = m->history->rows[k];
+        float gives = 0;
+        if (from == NBX_BLEND_NO_ROW)
+            continue;
+        if (p->is.kind == NBX_BLEND_SUMMED)
+            for (size_t d = 0; d < p->is.dims; d++)
+                gives += p->is.history_factors[from * p->is.dims + d] * y[p->offset + d];
+        else if (row != NBX_BLEND_NO_ROW)
+            gives = neighbour_weight(p, from, row);
+        shares[k] += m->scales[i] * position_weight(p, m->history, k) * gives;
+    }
+}
+
+enum nbx_err nbx_blend_explain(const struct nbx_blend *blend,
+                               const struct nbx_blend_history *history, const float *y,
+                               uint32_t row, struct nbx_arena *arena, float *shares)
+{
+    struct nbx_tally all;
+    struct mixing m = {.blend = blend, .history = history, .arena = arena};
+    float *x = nbx_arena_floats(arena, nbx_padded(blend->dims));
+    enum nbx_err err = x ? mix_spaces(&m, x) : NBX_ELIMIT;
+    if (!err)
+        err = mix_all_neighbours(&m, &all);
+    if (err)
+        return err;
+    memset(shares, 0, history->n * sizeof *shares);
+    for (size_t i = 0; !err && history->n && i < blend->n_parts; i++) {
+        enum nbx_blend_kind kind = blend->parts[i].is.kind;
+        if (kind == NBX_BLEND_FOLDED)
+            err = share_folded(shares, &m, i, y);
+        else if (kind != NBX_BLEND_CONSTANT)
+            share_linear(shares, &m, i, y, row);
+    }
+    return err;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * Sums by number: a small open-addressing table that remembers the order of arrival.
+ *
+ * Why:     a history touches some thousands of a million items; an array for all of them would cost
+ *          more to wipe than the sums to make.
+ * Owns:    nothing: its arrays lie in the arena.
+ * Threads: one at a time.
+ * Errors:  NBX_ELIMIT where the arena is out.
+ */
+#ifndef NBX_SCORE_TALLY_H
+#define NBX_SCORE_TALLY_H
+
+#include "engine/base/arena.h"
+#include "engine/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct nbx_tally {
+    uint32_t *keys; /* (n) of (room), in the order they came */
+    float *values;  /* (n) */
+    size_t n;
+    uint32_t *slots; /* (mask + 1) 1 + place of a key, 0 where free */
+    uint32_t mask;
+};
+
+static inline enum nbx_err nbx_tally_init(struct nbx_tally *t, size_t room, struct nbx_arena *arena)
+{
+    uint32_t n_slots = 16;
+    while (n_slots < room * 2)
+        n_slots *= 2;
+    *t = (struct nbx_tally){.mask = n_slots - 1};
+    t->keys = nbx_arena_alloc(arena, room * sizeof *t->keys);
+    t->values = nbx_arena_alloc(arena, room * sizeof *t->values);
+    t->slots = nbx_arena_calloc(arena, n_slots, sizeof *t->slots);
+    return t->keys && t->values && t->slots ? NBX_OK : NBX_ELIMIT;
+}
+
+/* The slot that holds the key, or the free one where it would be. */
+static inline uint32_t nbx_tally_slot(const struct nbx_tally *t, uint32_t key)
+{
+    uint32_t at = (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & t->mask;
+    while (t->slots[at] && t->keys[t->slots[at] - 1] != key)
+        at = (at + 1) & t->mask;
+    return at;
+}
+
+/* 0 where the key never came. */
+static inline float nbx_tally_get(const struct nbx_tally *t, uint32_t key)
+{
+    uint32_t slot = t->slots[nbx_tally_slot(t, key)];
+    return slot ? t->values[slot - 1] : 0;
+}
+
+/* There must be room for a new key. */
+static inline void nbx_tally_add(struct nbx_tally *t, uint32_t key, float value)
+{
+    uint32_t at = nbx_tally_slot(t, key);
+    if (t->slots[at]) {
+        t->values[t->slots[at] - 1] += value;
+        return;
+    }
+    t->keys[t->n] = key;
+    t->values[t->n] = value;
+    t->slots[at] = (uint32_t)++t->n;
+}
+
+#endif
