@@ -36,24 +36,26 @@ static uint64_t hash_pair(uint64_t seed, struct nbx_str customer, struct nbx_str
 }
 
 /* A pair is held where its hash is low; the customer's highest is not, however low. */
+static void hold_some(bool *is_held, const struct nbx_dataset *all, size_t customer,
+                      const struct nbx_split_options *o)
+{
+    uint64_t begin = all->by_customer.start[customer], highest = 0, stays = begin;
+    for (uint64_t i = begin; i < all->by_customer.start[customer + 1]; i++) {
+        uint64_t hash =
+            hash_pair(o->seed, all->customer_ids[customer], all->item_ids[all->sequence[i]]);
+        is_held[i] = (double)hash < o->share * HASH_RANGE;
+        stays = hash > highest ? i : stays;
+        highest = hash > highest ? hash : highest;
+    }
+    if (nbx_csr_row_entries(&all->by_customer, customer) > 0)
+        is_held[stays] = false;
+}
+
 static void hold_random(bool *is_held, const struct nbx_dataset *all,
                         const struct nbx_split_options *o)
 {
-    for (size_t c = 0; c < all->n_customers; c++) {
-        uint64_t begin = all->by_customer.start[c], end = all->by_customer.start[c + 1];
-        uint64_t highest = 0, stays = begin;
-        for (uint64_t i = begin; i < end; i++) {
-            uint64_t hash =
-                hash_pair(o->seed, all->customer_ids[c], all->item_ids[all->sequence[i]]);
-            is_held[i] = (double)hash < o->share * HASH_RANGE;
-            if (hash > highest) {
-                highest = hash;
-                stays = i;
-            }
-        }
-        if (begin < end)
-            is_held[stays] = false;
-    }
+    for (size_t c = 0; c < all->n_customers; c++)
+        hold_some(is_held, all, c, o);
 }
 
 static void widen(struct nbx_dataset *window, int64_t time_ms)
@@ -95,21 +97,6 @@ static enum nbx_err hold(bool *is_held, const struct nbx_dataset *all,
     }
 }
 
-static float weight_of(const struct nbx_csr *pairs, size_t row, uint32_t col)
-{
-    uint64_t low = pairs->start[row], high = pairs->start[row + 1];
-    if (!pairs->weight)
-        return 1;
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-        if (pairs->col[middle] <= col)
-            low = middle;
-        else
-            high = middle;
-    }
-    return pairs->weight[low];
-}
-
 /* pairs (pairs of all): those whose is_held is `held`; returns how many. */
 static size_t take_pairs(struct nbx_dataset__pair *pairs, const struct nbx_dataset *all,
                          const bool *is_held, bool held)
@@ -118,10 +105,10 @@ static size_t take_pairs(struct nbx_dataset__pair *pairs, const struct nbx_datas
     for (size_t c = 0; c < all->n_customers; c++)
         for (uint64_t i = all->by_customer.start[c]; i < all->by_customer.start[c + 1]; i++)
             if (is_held[i] == held)
-                pairs[n++] =
-                    (struct nbx_dataset__pair){(uint32_t)c, all->sequence[i],
-                                               weight_of(&all->by_customer, c, all->sequence[i]),
-                                               (uint32_t)i, all->times_ms[i]};
+                pairs[n++] = (struct nbx_dataset__pair){
+                    (uint32_t)c, all->sequence[i],
+                    nbx_csr_weight(&all->by_customer, c, all->sequence[i]), (uint32_t)i,
+                    all->times_ms[i]};
     return n;
 }
 

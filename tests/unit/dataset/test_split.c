@@ -141,7 +141,7 @@ Test(split, random_pairs_do_not_depend_on_the_order_of_lines)
     cr_expect(n_held > n / 4 && n_held < n * 35 / 100, "%zu of %zu", n_held, n);
     for (size_t c = 0; c < train->n_customers; c++)
         cr_expect_geq(nbx_csr_row_entries(&train->by_customer, c), 1);
-    uint32_t *columns = malloc(n_held * sizeof *columns);
+    uint32_t *columns = malloc((n_held + 1) * sizeof *columns);
     memcpy(columns, held->by_customer.col, n_held * sizeof *columns);
     destroy();
     split(many(-1), options);
