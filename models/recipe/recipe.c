@@ -30,10 +30,9 @@ enum nbx_err nbx_family_find(enum nbx_family *out, struct nbx_str name, struct n
     }
     for (int f = 0; f < NBX_FAMILIES; f++)
         nbx_buf_printf(&known, "%s%s", f ? ", " : "", nbx_family_info((enum nbx_family)f)->name);
-    enum nbx_err err =
-        nbx_fault_set(fault, NBX_EBAD, "family", "unknown \"%.*s\", known are %.*s",
-                      name.len > 64 ? 64 : (int)name.len, name.p, (int)known.len,
-                      (const char *)known.p);
+    enum nbx_err err = nbx_fault_set(fault, NBX_EBAD, "family", "unknown \"%.*s\", known are %.*s",
+                                     name.len > 64 ? 64 : (int)name.len, name.p, (int)known.len,
+                                     (const char *)known.p);
     nbx_buf_fini(&known);
     return err;
 }

@@ -40,7 +40,9 @@ struct nbx_setting {
     const char *name; /* "dim"; an option is "--dim" */
     double least, most, usual;
     bool whole;
-    const char *what; /* for help and documents */
+    const char *what;    /* for help and documents */
+    const double *tries; /* (n_tries) ascending: what a search goes through; NULL: it leaves it */
+    size_t n_tries;
 };
 
 struct nbx_family_info {
