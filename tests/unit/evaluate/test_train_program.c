@@ -157,6 +157,10 @@ Test(train_program, wrong_usage_exits_2, .init = make_folder, .fini = remove_fol
         {"evaluate --bundle b --events e", "--test is missing"},
         {"evaluate --bundle b --events e --test t --protocol x", "known are lightgcn"},
         {"evaluate --bundle b --events e --test t --k 1001", "--k: must be"},
+        {"evaluate --bundle b --events e --test t --k 10,,20", "--k: must be"},
+        {"evaluate --bundle b --events e --test t --k 10,", "--k: must be"},
+        {"evaluate --bundle b --events e --test t --k 1,2,3,4,5,6,7,8,9", "--k: must be 1 to 8"},
+        {"evaluate --bundle b --events e --test t more", "\"more\" is no option"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_expect_eq(train(cases[i].arguments), 2, "%s", cases[i].arguments);
@@ -190,7 +194,7 @@ Test(train_program, help_and_version)
     cr_expect_eq(train("fit --help"), 0);
     cr_expect_not_null(strstr(said, "--created-ms"));
     cr_expect_eq(train("evaluate --help"), 0);
-    cr_expect_not_null(strstr(said, "--protocol lightgcn"));
+    cr_expect_not_null(strstr(said, "leave-one-out"));
     cr_expect_eq(train("--version"), 0);
     cr_expect_not_null(strstr(said, "nbx-train "));
 }
