@@ -217,9 +217,13 @@ static void print_segments(const struct nbx_evaluation *e)
 {
     static const char *const what[NBX_SEGMENTS] = {"fewer than 5 items", "5 to 19", "20 and more",
                                                    "items of half the pairs", "other items"};
+    char recall[16], ndcg[16];
     printf("\n  %-33s %9s", "", "customers");
-    for (size_t i = 0; i < e->n_k; i++)
-        printf("  recall@%-4zu  ndcg@%-4zu", e->at[i].k, e->at[i].k);
+    for (size_t i = 0; i < e->n_k; i++) {
+        snprintf(recall, sizeof recall, "recall@%zu", e->at[i].k);
+        snprintf(ndcg, sizeof ndcg, "ndcg@%zu", e->at[i].k);
+        printf("  %11s  %9s", recall, ndcg);
+    }
     printf("\n");
     for (size_t s = 0; s < NBX_SEGMENTS; s++) {
         printf("  %-8s %-24s %9zu", nbx_segment_names[s], what[s], e->segment_customers[s]);
