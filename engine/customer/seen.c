@@ -98,6 +98,7 @@ bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabula
         if (type)
             out->weight += nbx_event_weight(type, e->last_ms, now_ms);
     }
+    out->liked_ms = liked_ms;
     out->disliked = disliked_ms != INT64_MIN && disliked_ms >= liked_ms;
     return true;
 }

@@ -22,9 +22,10 @@ enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_en
 /* One item of the set, all its entries together. */
 struct nbx_seen_item {
     uint32_t item_no;
-    bool disliked; /* its last negative event is not older than its last positive one */
-    double weight; /* sum over positive types of their weights at now_ms; 0 if none */
-    uint8_t scope; /* enum nbx_scope: how far the dislike reaches */
+    bool disliked;    /* its last negative event is not older than its last positive one */
+    double weight;    /* sum over positive types of their weights at now_ms; 0 if none */
+    int64_t liked_ms; /* its last positive event; INT64_MIN if none */
+    uint8_t scope;    /* enum nbx_scope: how far the dislike reaches */
 };
 
 /* Walks the set item by item: *at starts at 0; false at the end. */

@@ -215,7 +215,8 @@ enum nbx_err nbx_decide_check(const struct nbx_decide *d, const struct nbx_recom
     return req->vector.n ? nbx_taste_of_query(&taste, d, &req->vector, fault) : NBX_OK;
 }
 
-/* The item's own vector, of length 1, as the taste; nothing where it has none. */
+/* The item's own vector, of length 1, as the taste, or of a blend whoever took to it; nothing where
+ * it has none. */
 static enum nbx_err taste_of_item(struct nbx_taste *taste, const struct nbx_decide *d,
                                   uint32_t item_no, struct nbx_fault *fault)
 {
@@ -226,6 +227,8 @@ static enum nbx_err taste_of_item(struct nbx_taste *taste, const struct nbx_deci
         const float *y = nbx_model_item(model, s, item_no);
         if (!y)
             continue;
+        if (space->blend)
+            return nbx_taste_of_item(taste, d, space, item_no);
         struct nbx_vector v = {.p = y, .n = (uint32_t)space->dims, .space = space->name};
         enum nbx_err err = nbx_taste_of_query(taste, d, &v, fault);
         taste->reason = NBX_REASON_SIMILAR_TO;
@@ -253,10 +256,11 @@ static enum nbx_err fill_similar(struct nbx_decision *out, const struct nbx_deci
 {
     struct nbx_list list = {.d = d, .gate = gate, .taste = taste, .room = n};
     struct nbx_list *const lists[] = {&list};
+    bool by_angle = !taste->history.n; /* not of a blend's item */
     enum nbx_err err = nbx_list_init(&list);
-    if (!err && taste->space)
+    if (!err && taste->space && by_angle)
         err = make_unit(taste, d->scope->arena);
-    if (err || (err = nbx_lists_fill_by_score(lists, 1, NBX_SOURCE_SIMILAR, true)) ||
+    if (err || (err = nbx_lists_fill_by_score(lists, 1, NBX_SOURCE_SIMILAR, by_angle)) ||
         (err = nbx_list_fill_fallbacks(&list, 0)))
         return err;
     out->choices = list.choices;

@@ -32,8 +32,13 @@ static enum nbx_err explain_choice(struct nbx_choice *c, const struct nbx_decide
                                    const struct nbx_taste *taste, float *shares)
 {
     const float *y = nbx_model_item(d->world->model, taste->space_ix, c->item_no);
+    const struct nbx_model_space *space = taste->space;
+    struct nbx_blend_history history = nbx_taste_blend_history(taste);
     enum nbx_err err =
-        nbx_fold_explain(taste->space->fold, &taste->history, y, d->scope->arena, shares);
+        space->blend
+            ? nbx_blend_explain(space->blend, &history, y,
+                                nbx_model_row(d->world->model, c->item_no), d->scope->arena, shares)
+            : nbx_fold_explain(space->fold, &taste->history, y, d->scope->arena, shares);
     for (size_t i = 0; !err && i < taste->history.n; i++)
         if (shares[i] > 0 && c->score > 0)
             insert_share(c, taste->history_items[i],

@@ -4,6 +4,7 @@
 #include "engine/score/dot.h"
 #include "engine/score/excerpt.h"
 #include "engine/score/search.h"
+#include "engine/score/tally.h"
 #include "engine/score/topk.h"
 
 enum nbx_err nbx_list_init(struct nbx_list *list)
@@ -58,6 +59,7 @@ static struct nbx_query query_of(const struct nbx_list *list, bool by_angle)
                               .eligible = list->gate->bits,
                               .n_eligible = list->gate->n_words * 64,
                               .weights = by_angle ? list->taste->space->by_angle : NULL,
+                              .addends = list->taste->addends.n ? &list->taste->addends : NULL,
                               .group = list->distinct ? group_of : NULL,
                               .tie = nbx_catalog_tie,
                               .tie_ctx = list->d->world->catalog};
@@ -74,12 +76,14 @@ static size_t gather_wanting(struct nbx_list **out, struct nbx_list *const *list
     return n_out;
 }
 
-/* The excerpt of their space that covers the gates of all lists (n), or NULL. */
+/* The excerpt of their space that covers the gates of all lists (n), or NULL: none of them may
+ * have addends, which an excerpt does not serve. */
 static const struct nbx_excerpt *excerpt_for(struct nbx_list *const *lists, size_t n)
 {
     const struct nbx_model_excerpt *excerpt = lists[0]->gate->excerpt;
-    for (size_t i = 1; i < n; i++)
-        excerpt = lists[i]->gate->excerpt == excerpt ? excerpt : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (lists[i]->gate->excerpt != excerpt || lists[i]->taste->addends.n)
+            excerpt = NULL;
     return excerpt ? excerpt->by_space[lists[0]->taste->space_ix] : NULL;
 }
 
@@ -155,7 +159,18 @@ static size_t count_open(const struct nbx_gate *gate)
     return n;
 }
 
-static void offer_word(struct nbx_topk *top, const struct nbx_list *list, size_t word)
+/* The addends of a taste, to be looked up by item. */
+static enum nbx_err tally_addends(struct nbx_tally *out, const struct nbx_list *list)
+{
+    const struct nbx_addends *a = &list->taste->addends;
+    enum nbx_err err = nbx_tally_init(out, a->n, list->d->scope->arena);
+    for (size_t i = 0; !err && i < a->n; i++)
+        nbx_tally_add(out, a->labels[i], a->values[i]);
+    return err;
+}
+
+static void offer_word(struct nbx_topk *top, const struct nbx_list *list,
+                       const struct nbx_tally *addends, size_t word)
 {
     const struct nbx_taste *taste = list->taste;
     size_t padded = nbx_padded(taste->space->dims);
@@ -163,7 +178,8 @@ static void offer_word(struct nbx_topk *top, const struct nbx_list *list, size_t
         uint32_t item_no = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
         const float *y = nbx_model_item(list->d->world->model, taste->space_ix, item_no);
         if (y)
-            nbx_topk_offer(top, nbx_dot(taste->vector, y, padded), item_no);
+            nbx_topk_offer(top, nbx_dot(taste->vector, y, padded) + nbx_tally_get(addends, item_no),
+                           item_no);
     }
 }
 
@@ -174,9 +190,13 @@ enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list)
     if (!heap)
         return NBX_ELIMIT;
     struct nbx_topk top;
+    struct nbx_tally addends;
+    enum nbx_err err = tally_addends(&addends, list);
+    if (err)
+        return err;
     nbx_topk_init(&top, heap, n, nbx_catalog_tie, list->d->world->catalog);
     for (size_t w = 0; w < list->gate->n_words; w++)
-        offer_word(&top, list, w);
+        offer_word(&top, list, &addends, w);
     size_t found = nbx_topk_finish(&top);
     for (size_t i = 0; i < found && list->n < list->room; i++)
         take(list, heap[i], NBX_SOURCE_PERSONAL, list->taste->reason);

@@ -5,6 +5,7 @@
 #include "engine/score/dot.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* v padded; of length 1 where the space is compared by angle. */
 static const float *fit(const struct nbx_model_space *space, const float *v,
@@ -53,31 +54,88 @@ enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *
     return out->vector ? NBX_OK : NBX_ELIMIT;
 }
 
+/* The most recent first, then by number. */
+static int compare_liked(const void *a, const void *b)
+{
+    const struct nbx_seen_item *x = a, *y = b;
+    if (x->liked_ms != y->liked_ms)
+        return x->liked_ms > y->liked_ms ? -1 : 1;
+    return (x->item_no > y->item_no) - (x->item_no < y->item_no);
+}
+
+/* What a model is told of the items (n). */
+static enum nbx_err set_history(struct nbx_taste *t, const struct nbx_decide *d,
+                                const struct nbx_seen_item *items, size_t n)
+{
+    struct nbx_arena *arena = d->scope->arena;
+    const float **factors = nbx_arena_calloc(arena, n, sizeof *factors);
+    float *weights = nbx_arena_calloc(arena, n, sizeof *weights);
+    uint32_t *numbers = nbx_arena_calloc(arena, n, sizeof *numbers);
+    uint32_t *rows = nbx_arena_calloc(arena, n, sizeof *rows);
+    if (!factors || !weights || !numbers || !rows)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < n; i++) {
+        factors[i] = nbx_model_item(d->world->model, t->space_ix, items[i].item_no);
+        weights[i] = (float)items[i].weight;
+        numbers[i] = items[i].item_no;
+        rows[i] = nbx_model_row(d->world->model, items[i].item_no);
+    }
+    t->history = (struct nbx_history){factors, weights, n};
+    t->history_items = numbers;
+    t->history_rows = rows;
+    return NBX_OK;
+}
+
 /* The items the customer likes that the model knows, with the weights they have now. */
 static enum nbx_err gather_history(struct nbx_taste *t, const struct nbx_decide *d,
                                    const struct nbx_profile *profile)
 {
-    struct nbx_arena *arena = d->scope->arena;
-    uint32_t room = profile->seen.n, n = 0, at = 0;
-    const float **factors = nbx_arena_calloc(arena, room, sizeof *factors);
-    float *weights = nbx_arena_calloc(arena, room, sizeof *weights);
-    uint32_t *items = nbx_arena_calloc(arena, room, sizeof *items);
-    if (!factors || !weights || !items)
+    uint32_t n = 0, at = 0;
+    struct nbx_seen_item item,
+        *items = nbx_arena_calloc(d->scope->arena, profile->seen.n, sizeof *items);
+    if (!items)
         return NBX_ELIMIT;
-    struct nbx_seen_item item;
-    while (nbx_seen_next(&profile->seen, d->world->vocabulary, d->scope->now_ms, &at, &item)) {
-        const float *y = item.disliked || item.weight <= 0
-                             ? NULL
-                             : nbx_model_item(d->world->model, t->space_ix, item.item_no);
-        if (!y)
-            continue;
-        factors[n] = y;
-        weights[n] = (float)item.weight;
-        items[n++] = item.item_no;
+    while (nbx_seen_next(&profile->seen, d->world->vocabulary, d->scope->now_ms, &at, &item))
+        if (!item.disliked && item.weight > 0 &&
+            nbx_model_item(d->world->model, t->space_ix, item.item_no))
+            items[n++] = item;
+    if (t->space->blend)
+        qsort(items, n, sizeof *items, compare_liked);
+    return set_history(t, d, items, n);
+}
+
+struct nbx_blend_history nbx_taste_blend_history(const struct nbx_taste *t)
+{
+    return (struct nbx_blend_history){.rows = t->history_rows,
+                                      .weights = t->history.weights,
+                                      .vectors = t->history.factors,
+                                      .n = t->history.n};
+}
+
+/* Vector and addends of a blend, from the history; the vector may be there already. */
+static enum nbx_err mix(struct nbx_taste *t, const struct nbx_decide *d)
+{
+    struct nbx_blend_history history = nbx_taste_blend_history(t);
+    enum nbx_err err = NBX_OK;
+    if (!t->vector) {
+        float *x = nbx_arena_floats(d->scope->arena, nbx_padded(t->space->dims));
+        if (!x)
+            return NBX_ELIMIT;
+        memset(x, 0, nbx_padded(t->space->dims) * sizeof *x);
+        err = nbx_blend_vector(t->space->blend, &history, d->scope->arena, x);
+        t->vector = x;
     }
-    t->history = (struct nbx_history){factors, weights, n};
-    t->history_items = items;
-    return NBX_OK;
+    return err ? err : nbx_blend_addends(t->space->blend, &history, d->scope->arena, &t->addends);
+}
+
+enum nbx_err nbx_taste_of_item(struct nbx_taste *out, const struct nbx_decide *d,
+                               const struct nbx_model_space *space, uint32_t item_no)
+{
+    struct nbx_seen_item item = {.item_no = item_no, .weight = 1};
+    *out = (struct nbx_taste){.space = space, .reason = NBX_REASON_SIMILAR_TO};
+    out->space_ix = (size_t)(space - nbx_model_space_at(d->world->model, 0));
+    enum nbx_err err = set_history(out, d, &item, 1);
+    return err ? err : mix(out, d);
 }
 
 /* The stored vector if it is what folding would give now. */
@@ -108,10 +166,12 @@ static enum nbx_err fold(struct nbx_taste *t, const struct nbx_decide *d,
                          const struct nbx_profile *profile)
 {
     enum nbx_err err = read_cached(t, d, profile);
-    if (err || t->vector)
+    if (err || (t->vector && !t->space->blend))
         return err;
     if ((err = gather_history(t, d, profile)) || t->history.n == 0)
         return err;
+    if (t->space->blend)
+        return mix(t, d);
     float *x = nbx_arena_floats(d->scope->arena, nbx_padded(t->space->dims));
     if (!x)
         return NBX_ELIMIT;

@@ -18,6 +18,9 @@ struct nbx_taste {
     bool cached;                   /* the vector came from the store */
     struct nbx_history history;    /* folded ones: (n) items the customer likes */
     const uint32_t *history_items; /* (history.n) item numbers */
+    const uint32_t *history_rows;  /* (history.n) of a blend: the bundle's rows, or
+                                      NBX_BLEND_NO_ROW; the history is then most recent first */
+    struct nbx_addends addends;    /* of a blend */
 };
 
 /* The request's own vector, checked against the space it names and padded. */
@@ -27,6 +30,11 @@ enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *
  */
 enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decide *d,
                                    const struct nbx_profile *profile, struct nbx_fault *fault);
+/* Of a blend: of somebody who took to that one item and nothing else. */
+enum nbx_err nbx_taste_of_item(struct nbx_taste *out, const struct nbx_decide *d,
+                               const struct nbx_model_space *space, uint32_t item_no);
+/* A taste's history as engine/score/blend.h takes it. */
+struct nbx_blend_history nbx_taste_blend_history(const struct nbx_taste *taste);
 /* Fills the history of a taste whose vector came from the cache, for explaining. */
 enum nbx_err nbx_taste_need_history(struct nbx_taste *taste, const struct nbx_decide *d,
                                     const struct nbx_profile *profile);

@@ -5,6 +5,7 @@
 #include "engine/blas/blas.h"
 #include "engine/model/model_internal.h"
 #include "engine/score/dot.h"
+#include "models/bundle/blend.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +16,7 @@ void nbx_model__release_base(struct nbx_model_base *b)
         return;
     for (size_t s = 0; s < NBX_BUNDLE_MAX_SPACES; s++)
         nbx_fold_destroy(&b->fold[s]);
+    nbx_blend_destroy(&b->blend);
     free(b->item_no);
     free(b->row_of_item);
     nbx_bundle_close(&b->bundle);
@@ -101,7 +103,17 @@ static enum nbx_err map_rows(struct nbx_model_base *b)
     return NBX_OK;
 }
 
-/* A cosine space is served as the inner product of unit vectors. */
+void nbx_model__bundle_vector(float *out, const struct nbx_model_base *b, size_t s, size_t row)
+{
+    const struct nbx_space *space = &b->spaces[s];
+    if (b->blend)
+        nbx_blend_item(b->blend, row, out);
+    else if (space->metric == NBX_METRIC_COSINE)
+        nbx_model__unit(out, space->item_factors + row * space->dims, space->dims);
+    else
+        memcpy(out, space->item_factors + row * space->dims, space->dims * sizeof *out);
+}
+
 static enum nbx_err index_space(struct nbx_model *m, size_t s)
 {
     const struct nbx_space *space = nbx_model__space(m, s);
@@ -112,18 +124,17 @@ static enum nbx_err index_space(struct nbx_model *m, size_t s)
                                      .dim = space->dims,
                                      .threads = nbx_parallel_processors(),
                                      .budget = m->base->budget};
-    float *units = NULL;
-    if (space->metric == NBX_METRIC_COSINE) {
-        units = malloc((n * space->dims + 1) * sizeof *units);
-        if (!units)
+    float *made = NULL; /* where the bundle does not have them as they are served */
+    if (m->base->blend || space->metric == NBX_METRIC_COSINE) {
+        made = calloc(n * space->dims + 1, sizeof *made);
+        if (!made)
             return NBX_ELIMIT;
         for (size_t i = 0; i < n; i++)
-            nbx_model__unit(units + i * space->dims, space->item_factors + i * space->dims,
-                            space->dims);
-        items.vectors = units;
+            nbx_model__bundle_vector(made + i * space->dims, m->base, s, i);
+        items.vectors = made;
     }
     enum nbx_err err = nbx_index_new(&m->index[s], &items);
-    free(units);
+    free(made);
     return err ? err : nbx_model__measure(m, s);
 }
 
@@ -140,19 +151,44 @@ static enum nbx_err make_fold(struct nbx_model_base *b, size_t s, const struct n
     return err;
 }
 
+/* A blend without spaces is served in one dimension of zeros, so that its items have a place. */
+static enum nbx_err make_blend(struct nbx_model_base *b)
+{
+    const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    enum nbx_err err = nbx_bundle_blend(&b->blend, info, b->item_no);
+    if (!err)
+        err = charge(b, nbx_blend_bytes(b->blend));
+    if (err)
+        return err;
+    size_t dims = nbx_blend_dims(b->blend);
+    b->spaces[0] = (struct nbx_space){.name = NBX_STR(NBX_MODEL_BLEND_SPACE),
+                                      .dims = dims ? dims : 1,
+                                      .metric = NBX_METRIC_DOT,
+                                      .customer = NBX_CUSTOMER_FOLDED};
+    b->n_spaces = 1;
+    return NBX_OK;
+}
+
+static enum nbx_err make_spaces(struct nbx_model_base *b)
+{
+    const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    enum nbx_err err = NBX_OK;
+    if (nbx_bundle_is_blend(info))
+        return make_blend(b);
+    memcpy(b->spaces, info->spaces, sizeof b->spaces);
+    b->n_spaces = info->n_spaces;
+    for (size_t s = 0; !err && s < b->n_spaces; s++)
+        if (b->spaces[s].customer == NBX_CUSTOMER_FOLDED)
+            err = make_fold(b, s, &b->spaces[s], info->n_items);
+    return err;
+}
+
 static enum nbx_err index_spaces(struct nbx_model *m)
 {
-    const struct nbx_bundle_info *info = nbx_bundle_get(m->base->bundle);
-    enum nbx_err err;
-    for (size_t s = 0; s < info->n_spaces; s++) {
-        const struct nbx_space *space = &info->spaces[s];
-        if ((err = index_space(m, s)))
-            return err;
-        if (space->customer == NBX_CUSTOMER_FOLDED &&
-            (err = make_fold(m->base, s, space, info->n_items)))
-            return err;
-    }
-    return NBX_OK;
+    enum nbx_err err = NBX_OK;
+    for (size_t s = 0; !err && s < m->base->n_spaces; s++)
+        err = index_space(m, s);
+    return err;
 }
 
 void nbx_model__fill_spaces(struct nbx_model *m)
@@ -165,6 +201,7 @@ void nbx_model__fill_spaces(struct nbx_model *m)
                                                 .customer = space->customer,
                                                 .index = m->index[s],
                                                 .fold = m->base->fold[s],
+                                                .blend = m->base->blend,
                                                 .by_angle = m->angles[s].weights};
     }
 }
@@ -194,7 +231,8 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     b->budget = budget;
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
-    if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = index_spaces(m))) {
+    if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = make_spaces(b)) ||
+        (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }
@@ -231,7 +269,7 @@ struct nbx_str nbx_model_version(const struct nbx_model *m)
 
 size_t nbx_model_n_spaces(const struct nbx_model *m)
 {
-    return nbx_bundle_get(m->base->bundle)->n_spaces;
+    return m->base->n_spaces;
 }
 
 const struct nbx_model_space *nbx_model_space_at(const struct nbx_model *m, size_t i)
@@ -250,6 +288,12 @@ const struct nbx_model_space *nbx_model_space(const struct nbx_model *m, struct 
 const float *nbx_model_item(const struct nbx_model *m, size_t space, uint32_t item_no)
 {
     return nbx_index_vector(m->index[space], item_no);
+}
+
+uint32_t nbx_model_row(const struct nbx_model *m, uint32_t item_no)
+{
+    const struct nbx_model_base *b = m->base;
+    return item_no < b->n_numbers ? b->row_of_item[item_no] : NBX_BLEND_NO_ROW;
 }
 
 bool nbx_model_has_own(const struct nbx_model *m)

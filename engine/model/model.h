@@ -13,6 +13,7 @@
 
 #include "engine/base/budget.h"
 #include "engine/catalog/catalog.h"
+#include "engine/score/blend.h"
 #include "engine/score/fold.h"
 #include "engine/score/search.h"
 #include "models/bundle/bundle.h"
@@ -22,6 +23,9 @@
 
 struct nbx_model;
 
+/* The name of the one space of a blend. */
+#define NBX_MODEL_BLEND_SPACE "blend"
+
 /* One factor space in service. Labels of its index are item numbers. */
 struct nbx_model_space {
     struct nbx_str name;
@@ -29,7 +33,8 @@ struct nbx_model_space {
     enum nbx_metric metric;
     enum nbx_customer_source customer;
     const struct nbx_index *index;      /* every item with a vector: its own, or the bundle's */
-    const struct nbx_fold *fold;        /* NULL where customers are given */
+    const struct nbx_fold *fold;        /* NULL where customers are not folded in */
+    const struct nbx_blend *blend;      /* the space is a blend's, all of its own side by side */
     const struct nbx_weights *by_angle; /* 1 / |vector|, 0 for zero vectors; NULL: all lengths 1 */
 };
 
@@ -63,6 +68,8 @@ const struct nbx_model_space *nbx_model_space_at(const struct nbx_model *m, size
 const struct nbx_model_space *nbx_model_space(const struct nbx_model *m, struct nbx_str name);
 /* The item's padded vector (nbx_padded(dims)) in space i, or NULL. Borrowed. */
 const float *nbx_model_item(const struct nbx_model *m, size_t space, uint32_t item_no);
+/* The bundle's row of an item, NBX_BLEND_NO_ROW where it has none. */
+uint32_t nbx_model_row(const struct nbx_model *m, uint32_t item_no);
 /* True while some item has a vector of its own: what is computed from factors may then change
  * without a new version of the model. */
 bool nbx_model_has_own(const struct nbx_model *m);

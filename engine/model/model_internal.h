@@ -9,7 +9,7 @@
 
 #include "engine/model/model.h"
 
-#define NBX_MODEL_NO_ROW UINT32_MAX
+#define NBX_MODEL_NO_ROW NBX_BLEND_NO_ROW
 
 /* What depends on the bundle alone. */
 struct nbx_model_base {
@@ -19,8 +19,13 @@ struct nbx_model_base {
     uint32_t *item_no;     /* (n_items) number of the bundle's item */
     uint32_t *row_of_item; /* (n_numbers) bundle row of an item number, or NBX_MODEL_NO_ROW */
     uint32_t n_numbers;
-    struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES];
-    unsigned users; /* models that share it */
+    /* What is served: the bundle's spaces, or of a blend one that holds all of them side by side.
+     */
+    struct nbx_space spaces[NBX_BUNDLE_MAX_SPACES]; /* (n_spaces) */
+    size_t n_spaces;
+    struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES]; /* of folded spaces */
+    struct nbx_blend *blend;                      /* NULL: not a blend */
+    unsigned users;                               /* models that share it */
 };
 
 /* Inverse lengths of the vectors of a space, as weights of its index; all NULL where every length
@@ -51,6 +56,8 @@ enum nbx_err nbx_model__new(struct nbx_model **out, struct nbx_model_base *base)
 void nbx_model__release_base(struct nbx_model_base *base);
 /* Fills what readers see from what the model owns. */
 void nbx_model__fill_spaces(struct nbx_model *m);
+/* out (dims of space s): a bundle's row as it is served. */
+void nbx_model__bundle_vector(float *out, const struct nbx_model_base *b, size_t s, size_t row);
 /* x (dim) scaled to length 1 into out (dim); zero vectors stay. */
 void nbx_model__unit(float *out, const float *x, size_t dim);
 /* The angles of the index of space s, whose parts have all their items. */
@@ -68,7 +75,7 @@ void nbx_model__release_angles(struct nbx_model_angles *angles, struct nbx_budge
 
 static inline const struct nbx_space *nbx_model__space(const struct nbx_model *m, size_t s)
 {
-    return &nbx_bundle_get(m->base->bundle)->spaces[s];
+    return &m->base->spaces[s];
 }
 
 #endif

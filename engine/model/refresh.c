@@ -55,13 +55,6 @@ static const float *own_vector(const struct nbx_catalog *catalog, uint32_t item_
     return mine && v.n == space->dims ? v.p : NULL;
 }
 
-static const float *bundle_vector(const struct nbx_model_base *b, const struct nbx_space *space,
-                                  uint32_t item_no)
-{
-    uint32_t row = item_no < b->n_numbers ? b->row_of_item[item_no] : NBX_MODEL_NO_ROW;
-    return row == NBX_MODEL_NO_ROW ? NULL : space->item_factors + row * space->dims;
-}
-
 static void warn_if_misfit(const struct nbx_catalog *catalog, uint32_t item_no,
                            const struct nbx_space *space, bool first)
 {
@@ -70,14 +63,23 @@ static void warn_if_misfit(const struct nbx_catalog *catalog, uint32_t item_no,
         warn_dims(item_no, &v, space);
 }
 
-static void put_vector(struct change_list *l, uint32_t item_no, const float *vector,
-                       const struct nbx_space *space)
+/* The item's vector is now its own, or again the bundle's, or there is none. */
+static void change_vector(struct change_list *l, const struct nbx_model *m, size_t s,
+                          uint32_t item_no, const float *own)
 {
-    float *row = l->vectors + l->n_put * space->dims;
-    if (space->metric == NBX_METRIC_COSINE)
-        nbx_model__unit(row, vector, space->dims);
+    const struct nbx_space *space = nbx_model__space(m, s);
+    float *to = l->vectors + l->n_put * space->dims;
+    uint32_t row = nbx_model_row(m, item_no);
+    if (!own && row == NBX_MODEL_NO_ROW) {
+        l->removed[l->n_removed++] = item_no;
+        return;
+    }
+    if (!own)
+        nbx_model__bundle_vector(to, m->base, s, row);
+    else if (space->metric == NBX_METRIC_COSINE)
+        nbx_model__unit(to, own, space->dims);
     else
-        memcpy(row, vector, space->dims * sizeof *row);
+        memcpy(to, own, space->dims * sizeof *to);
     l->put[l->n_put++] = item_no;
 }
 
@@ -101,11 +103,7 @@ static enum nbx_err sort_changes(struct change_list *l, struct nbx_model *m, siz
             continue;
         m->n_own[s] += (is != NULL);
         m->n_own[s] -= (was != NULL);
-        const float *vector = is ? is : bundle_vector(m->base, space, item_no);
-        if (vector)
-            put_vector(l, item_no, vector, space);
-        else
-            l->removed[l->n_removed++] = item_no;
+        change_vector(l, m, s, item_no, is);
     }
     return NBX_OK;
 }

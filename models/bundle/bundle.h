@@ -14,12 +14,14 @@
 #include "engine/base/err.h"
 #include "engine/base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define NBX_BUNDLE_MAX_SPACES     8
 #define NBX_BUNDLE_MAX_NEIGHBOURS 4
 #define NBX_BUNDLE_MAX_POSITIONS  256
+#define NBX_BUNDLE_MAX_GROUPS     16
 #define NBX_BUNDLE_SUFFIX         ".safetensors"
 
 enum nbx_metric { NBX_METRIC_DOT, NBX_METRIC_COSINE };
@@ -41,8 +43,9 @@ struct nbx_space {
     float alpha0, lambda, nu;
     /* summed only: */
     const float *history_factors; /* (n_items, dims) */
-    const float *positions;       /* (n_positions) see engine/score/blend.h */
-    size_t n_positions;
+    const float *positions;       /* (n_groups, n_positions) see engine/score/blend.h */
+    size_t n_positions, n_groups;
+    bool bias;
     float weight; /* of a blend only */
 };
 
@@ -72,6 +75,9 @@ struct nbx_bundle_info {
 };
 
 struct nbx_bundle;
+
+/* Whether all its parts score together. */
+bool nbx_bundle_is_blend(const struct nbx_bundle_info *info);
 
 enum nbx_err nbx_bundle_open(struct nbx_bundle **out, const char *path, struct nbx_fault *fault);
 void nbx_bundle_close(struct nbx_bundle **bundle);

@@ -50,7 +50,6 @@ enum nbx_err nbx_bundle__open(struct nbx_bundle **out, const char *path, enum nb
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
                                        const struct nbx_value *metadata, struct nbx_arena *arena,
                                        struct nbx_fault *fault);
-bool nbx_bundle__is_blend(const struct nbx_bundle_info *info);
 /* tensors.c: fills n_items, the arrays of all parts, and ids (malloc, the caller frees). */
 enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_str **ids,
                                       const struct nbx_safetensors *file, struct nbx_fault *fault);

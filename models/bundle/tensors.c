@@ -285,7 +285,7 @@ static enum nbx_err check_no_others(const struct nbx_bundle_info *info,
         char field[NBX_FAULT_FIELD_BYTES];
         snprintf(field, sizeof field, "%.*s", NBX_STR_ARG(name));
         return nbx_fault_set(fault, NBX_EBAD, field, "belongs to no %s of this bundle",
-                             nbx_bundle__is_blend(info) ? "part" : "space");
+                             nbx_bundle_is_blend(info) ? "part" : "space");
     }
     return NBX_OK;
 }

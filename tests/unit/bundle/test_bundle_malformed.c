@@ -145,7 +145,7 @@ static const struct spoilt containers[] = {
 
 static const struct spoilt meanings[] = {
     {"\"__metadata__\"", "\"__metadata_\"", NBX_EBAD, "__metadata_", "dtype"},
-    {"\"nbx_format\":\"1\"", "\"nbx_format\":\"2\"", NBX_EVERSION, META ".nbx_format", "is 2"},
+    {"\"nbx_format\":\"1\"", "\"nbx_format\":\"3\"", NBX_EVERSION, META ".nbx_format", "is 3"},
     {"\"nbx_format\":\"1\"", "\"nbx_format\":\"0\"", NBX_EBAD, META ".nbx_format", "must be 1"},
     {"\"nbx_format\":\"1\"", "\"nbx_format\":\"one\"", NBX_EBAD, META ".nbx_format", "digits"},
     {"\"nbx_format\":\"1\",", "", NBX_EBAD, META ".nbx_format", "missing"},
