@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT    64
-#define BLEND_FAMILY "blend"
+#define ALIGNMENT 64
 /* A query's tallies: of each neighbours part its own and the sum so far, 24 bytes an item. */
 #define TALLY_BYTES 48
 /* Systems of the size of the dimensions, in double. */
@@ -22,11 +21,6 @@ struct nbx_scorer {
     size_t padded;
     float *items; /* (n_items, padded) */
 };
-
-static bool is_blend(const struct nbx_bundle_info *bundle)
-{
-    return nbx_str_is(bundle->family, BLEND_FAMILY);
-}
 
 static enum nbx_err check_space(const struct nbx_space *space, size_t i, struct nbx_fault *fault)
 {
@@ -45,7 +39,7 @@ static enum nbx_err check_space(const struct nbx_space *space, size_t i, struct 
 static enum nbx_err check(const struct nbx_bundle_info *bundle, struct nbx_fault *fault)
 {
     enum nbx_err err = NBX_OK;
-    if (!is_blend(bundle) && bundle->n_spaces != 1)
+    if (!nbx_bundle_is_blend(bundle) && bundle->n_spaces != 1)
         return nbx_fault_set(fault, NBX_EBAD, "spaces", "one space can be evaluated, this has %zu",
                              bundle->n_spaces);
     if (bundle->n_spaces + bundle->n_neighbours == 0)
@@ -69,7 +63,9 @@ static struct nbx_blend_part space_part(const struct nbx_space *space, bool blen
                                    .history_factors = space->history_factors,
                                    .fold = {space->alpha0, space->lambda, space->nu},
                                    .positions = space->positions,
-                                   .n_positions = space->n_positions};
+                                   .n_positions = space->n_positions,
+                                   .n_groups = space->n_groups,
+                                   .bias = space->bias};
 }
 
 static struct nbx_blend_part neighbours_part(const struct nbx_neighbours *neighbours)
@@ -80,7 +76,8 @@ static struct nbx_blend_part neighbours_part(const struct nbx_neighbours *neighb
                                    .neighbours = neighbours->items,
                                    .weights = neighbours->weights,
                                    .positions = neighbours->positions,
-                                   .n_positions = neighbours->n_positions};
+                                   .n_positions = neighbours->n_positions,
+                                   .n_groups = 1};
 }
 
 static enum nbx_err make_blend(struct nbx_scorer *s)
@@ -89,11 +86,13 @@ static enum nbx_err make_blend(struct nbx_scorer *s)
     const struct nbx_bundle_info *bundle = s->bundle;
     size_t n = 0;
     for (size_t i = 0; i < bundle->n_spaces; i++)
-        parts[n++] = space_part(&bundle->spaces[i], is_blend(bundle));
+        parts[n++] = space_part(&bundle->spaces[i], nbx_bundle_is_blend(bundle));
     for (size_t i = 0; i < bundle->n_neighbours; i++)
         parts[n++] = neighbours_part(&bundle->neighbours[i]);
-    struct nbx_blend_options options = {
-        .parts = parts, .n_parts = n, .n_items = bundle->n_items, .standardise = is_blend(bundle)};
+    struct nbx_blend_options options = {.parts = parts,
+                                        .n_parts = n,
+                                        .n_items = bundle->n_items,
+                                        .standardise = nbx_bundle_is_blend(bundle)};
     return nbx_blend_new(&s->blend, &options);
 }
 

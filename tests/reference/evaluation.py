@@ -87,16 +87,21 @@ class Model:
         return t.astype("f8") if t.dtype == "<f4" else t.astype("i8")
 
     def positions(self, part, n):
-        p = part["positions"]
-        return np.array([p[min(i, len(p) - 1)] for i in range(n)])
+        """(groups, n)"""
+        lists = np.array(part["positions"]).reshape(part.get("groups", 1), -1)
+        return lists[:, np.minimum(np.arange(n), lists.shape[1] - 1)]
 
     def space(self, part, rows, weights):
         y = self.tensor("space." + part["name"], "item_factors")
         if part["customer"] == "constant":
             return y[:, 0]
         if part["customer"] == "summed":
-            h = self.tensor("space." + part["name"], "history_factors")
-            return y @ ((self.positions(part, len(rows)) * weights) @ h[rows])
+            h = self.tensor("space." + part["name"], "history_factors")[rows]
+            summed = y.shape[1] - part.get("bias", False)
+            slices = zip(np.split(h[:, :summed], part.get("groups", 1), axis=1),
+                         self.positions(part, len(rows)))
+            x = np.concatenate([(p * weights) @ of_group for of_group, p in slices])
+            return y @ np.concatenate([x, np.ones(y.shape[1] - summed)])
         n_items, dims = y.shape
         s = y[rows]
         regularisation = part["lambda"] * (len(rows) + part["alpha0"] * n_items) ** part["nu"]
@@ -108,7 +113,7 @@ class Model:
         start, items, of = (self.tensor("neighbours." + part["name"], what)
                             for what in ("start", "items", "weights"))
         scores = np.zeros(len(self.ids))
-        for row, weight in zip(rows, self.positions(part, len(rows)) * weights):
+        for row, weight in zip(rows, self.positions(part, len(rows))[0] * weights):
             scores[items[start[row]:start[row + 1]]] += weight * of[start[row]:start[row + 1]]
         return scores
 

@@ -31,6 +31,7 @@ static uint64_t start[2][ITEMS + 1];
 static uint32_t beside[2][ITEMS * NEIGHBOURS];
 static float together[2][ITEMS * NEIGHBOURS];
 static const float once[] = {1}, decaying[] = {1, 0.75f, 0.5f, 0}, late[] = {0.5f, 1};
+static const float paces[] = {1, 0.5f, 0, 0.25f, -0.5f, 0.75f}; /* (2, 3) */
 
 static void fill(float *out, size_t n)
 {
@@ -129,7 +130,20 @@ static struct nbx_space summed_space(float weight)
                               .history_factors = history,
                               .positions = decaying,
                               .n_positions = 4,
+                              .n_groups = 1,
                               .weight = weight};
+}
+
+/* Two groups of two dimensions, at two paces, and a bias. */
+static struct nbx_space paced_space(float weight)
+{
+    struct nbx_space space = summed_space(weight);
+    space.name = NBX_STR("paces");
+    space.positions = paces;
+    space.n_positions = 3;
+    space.n_groups = 2;
+    space.bias = true;
+    return space;
 }
 
 static struct nbx_space constant_space(float weight)
@@ -218,8 +232,8 @@ Test(reference, a_blend_of_everything, .init = make_folder, .fini = remove_folde
 {
     write_bundle((struct nbx_bundle_info){
         .family = NBX_STR("blend"),
-        .n_spaces = 3,
-        .spaces = {folded_space(1), summed_space(0.5f), constant_space(0.25f)},
+        .n_spaces = 4,
+        .spaces = {folded_space(1), summed_space(0.5f), constant_space(0.25f), paced_space(0.5f)},
         .n_neighbours = 2,
         .neighbours = {some_neighbours(0, 2), some_neighbours(1, 0.75f)}});
     expect_agreements();
@@ -229,6 +243,9 @@ Test(reference, blends_of_one_part, .init = make_folder, .fini = remove_folder)
 {
     write_bundle((struct nbx_bundle_info){
         .family = NBX_STR("blend"), .n_spaces = 1, .spaces = {summed_space(2)}});
+    expect_agreements();
+    write_bundle((struct nbx_bundle_info){
+        .family = NBX_STR("blend"), .n_spaces = 1, .spaces = {paced_space(1)}});
     expect_agreements();
     write_bundle((struct nbx_bundle_info){
         .family = NBX_STR("blend"), .n_spaces = 1, .spaces = {constant_space(2)}});
