@@ -11,7 +11,6 @@
 #include "models/train/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,8 +139,9 @@ static bool take_number(struct fit *fit, int id, struct nbx_argument a)
     return ok;
 }
 
-static bool take_option(struct fit *fit, int id, struct nbx_argument a)
+static bool take_option(void *ctx, int id, struct nbx_argument a)
 {
+    struct fit *fit = ctx;
     switch (id) {
     case OPT_EVENTS: fit->events = a.text; return true;
     case OPT_OUT: fit->out = a.text; return true;
@@ -321,26 +321,13 @@ static int run(struct fit *fit)
 int nbx_train_fit(int argc, char **argv)
 {
     struct fit fit = {.name = "ials", .epochs = NBX_IALS_DEFAULT_EPOCHS};
-    int id, at = 0;
+    struct nbx_command command = {usage, options, OPT_HELP, take_option, &fit};
+    int code;
     nbx_ials_defaults(&fit.ials);
     nbx_types_default(&fit.types);
     fit.created_ms = (uint64_t)nbx_clock_wall_ms();
-    while ((id = getopt_long(argc, argv, "", options, &at)) != -1) {
-        char name[32];
-        if (id == OPT_HELP) {
-            fputs(usage, stdout);
-            return NBX_EXIT_OK;
-        }
-        if (id == '?')
-            return NBX_EXIT_USAGE;
-        snprintf(name, sizeof name, "--%s", options[id - 1].name);
-        if (!take_option(&fit, id, (struct nbx_argument){name, optarg}))
-            return NBX_EXIT_USAGE;
-    }
-    if (optind < argc) {
-        fprintf(stderr, "nbx-train: \"%s\" is no option\n", argv[optind]);
-        return NBX_EXIT_USAGE;
-    }
+    if (!nbx_command_take(&command, argc, argv, &code))
+        return code;
     if (!nbx_argument_given((struct nbx_argument){"--events", fit.events}) ||
         !nbx_argument_given((struct nbx_argument){"--out", fit.out}))
         return NBX_EXIT_USAGE;
