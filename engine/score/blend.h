@@ -46,6 +46,7 @@ struct nbx_blend_part {
     const float *item_factors;    /* spaces: (n_items, dims) */
     const float *history_factors; /* summed: (n_items, dims) */
     struct nbx_fold_options fold; /* folded */
+    bool bias;                    /* summed: the last dimension of x is not summed, it is 1 */
     const uint64_t *start;        /* neighbours: (n_items + 1) row r is start[r] .. start[r + 1] */
     const uint32_t *neighbours;   /* (start[n_items]) distinct in a row, < n_items */
     const float *weights;         /* (start[n_items]) finite */
@@ -53,7 +54,6 @@ struct nbx_blend_part {
     size_t n_positions;
     size_t n_groups; /* neighbours 1; summed: of as many equal slices of the summed dimensions each
                         has positions of its own */
-    bool bias;       /* summed: the last dimension of x is not summed, it is 1 */
 };
 
 struct nbx_blend_options {
