@@ -98,6 +98,28 @@ Test(blas, products_match_loops)
     free(x);
 }
 
+Test(blas, a_product_in_doubles_is_added_to_what_is_there)
+{
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    enum { M = 4, N = 6, K = 9 };
+    double a[K * M], b[K * N], c[M * N];
+    for (size_t i = 0; i < K * M; i++)
+        a[i] = nbx_random_normal(&r);
+    for (size_t i = 0; i < K * N; i++)
+        b[i] = nbx_random_normal(&r);
+    for (size_t i = 0; i < M * N; i++)
+        c[i] = 3;
+    nbx_blas_gemm_tn_double(c, a, b, M, N, K);
+    for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < N; j++) {
+            double sum = 3;
+            for (size_t k = 0; k < K; k++)
+                sum += a[k * M + i] * b[k * N + j];
+            cr_expect_float_eq(c[i * N + j], sum, 1e-13, "seed %d", SEED);
+        }
+}
+
 Test(blas, solve_inverts_a_positive_definite_matrix)
 {
     struct nbx_random r;
