@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/evaluate/scorer.h"
 
-#include "engine/score/blend.h"
 #include "engine/score/dot.h"
+#include "models/bundle/blend.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -49,53 +49,6 @@ static enum nbx_err check(const struct nbx_bundle_info *bundle, struct nbx_fault
     return err;
 }
 
-static struct nbx_blend_part space_part(const struct nbx_space *space, bool blend)
-{
-    static const enum nbx_blend_kind kinds[] = {
-        [NBX_CUSTOMER_FOLDED] = NBX_BLEND_FOLDED,
-        [NBX_CUSTOMER_SUMMED] = NBX_BLEND_SUMMED,
-        [NBX_CUSTOMER_CONSTANT] = NBX_BLEND_CONSTANT,
-    };
-    return (struct nbx_blend_part){.kind = kinds[space->customer],
-                                   .weight = blend ? space->weight : 1,
-                                   .dims = space->dims,
-                                   .item_factors = space->item_factors,
-                                   .history_factors = space->history_factors,
-                                   .fold = {space->alpha0, space->lambda, space->nu},
-                                   .positions = space->positions,
-                                   .n_positions = space->n_positions,
-                                   .n_groups = space->n_groups,
-                                   .bias = space->bias};
-}
-
-static struct nbx_blend_part neighbours_part(const struct nbx_neighbours *neighbours)
-{
-    return (struct nbx_blend_part){.kind = NBX_BLEND_NEIGHBOURS,
-                                   .weight = neighbours->weight,
-                                   .start = neighbours->start,
-                                   .neighbours = neighbours->items,
-                                   .weights = neighbours->weights,
-                                   .positions = neighbours->positions,
-                                   .n_positions = neighbours->n_positions,
-                                   .n_groups = 1};
-}
-
-static enum nbx_err make_blend(struct nbx_scorer *s)
-{
-    struct nbx_blend_part parts[NBX_BUNDLE_MAX_SPACES + NBX_BUNDLE_MAX_NEIGHBOURS];
-    const struct nbx_bundle_info *bundle = s->bundle;
-    size_t n = 0;
-    for (size_t i = 0; i < bundle->n_spaces; i++)
-        parts[n++] = space_part(&bundle->spaces[i], nbx_bundle_is_blend(bundle));
-    for (size_t i = 0; i < bundle->n_neighbours; i++)
-        parts[n++] = neighbours_part(&bundle->neighbours[i]);
-    struct nbx_blend_options options = {.parts = parts,
-                                        .n_parts = n,
-                                        .n_items = bundle->n_items,
-                                        .standardise = nbx_bundle_is_blend(bundle)};
-    return nbx_blend_new(&s->blend, &options);
-}
-
 static enum nbx_err make_items(struct nbx_scorer *s)
 {
     size_t n = s->bundle->n_items;
@@ -121,7 +74,7 @@ enum nbx_err nbx_scorer_new(struct nbx_scorer **out, const struct nbx_bundle_inf
     if (!s)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory evaluating");
     s->bundle = bundle;
-    err = make_blend(s);
+    err = nbx_bundle_blend(&s->blend, bundle, NULL);
     if (!err)
         err = make_items(s);
     if (err == NBX_ELIMIT)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A bundle as a score of every item for a history, densely: what evaluation ranks by.
  *
- * Why:     a figure must be that of the answers customers get, so the vector and the addends come
- *          from engine/score/blend.h and the score is nbx_query_value's: the canonical inner
- *          product plus the addend, one fp32 addition. A space of the family `factors` is a blend
- *          of one part that is not standardised.
+ * Why:     a figure must be that of the answers customers get, so vector and addends come from the
+ *          blend that serves (models/bundle/blend.h), and the score is nbx_query_value's: the
+ *          canonical inner product plus the addend, one fp32 addition.
  * Owns:    the items' joint vectors and the blend; borrows the bundle until destroy.
  * Threads: immutable once made; scratch comes from the caller's arena.
  * Errors:  NBX_EBAD names the part of the bundle: customers that are given, a metric other than
