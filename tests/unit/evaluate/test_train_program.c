@@ -82,7 +82,8 @@ Test(train_program, fits_and_evaluates, .init = make_folder, .fini = remove_fold
 {
     cr_assert_eq(train("fit --events events.csv --out m.safetensors --dim 8 --seed 3"), 0, "%s",
                  said);
-    cr_expect_not_null(strstr(said, "seed 3, 8 dimensions, 8 epochs"));
+    cr_expect_not_null(strstr(said, "seed 3,"));
+    cr_expect_not_null(strstr(said, "dim=8 epochs=8"));
     cr_expect_not_null(strstr(said, "1 anonymous"));
     cr_expect_not_null(strstr(said, "memory: training takes"));
     cr_expect_not_null(strstr(said, "epoch 8/8: loss"));
@@ -142,13 +143,14 @@ Test(train_program, wrong_usage_exits_2, .init = make_folder, .fini = remove_fol
         const char *arguments, *why;
     } cases[] = {
         {"", "nbx-train fit"},
-        {"learn", "unknown command \"learn\", known are fit, evaluate"},
+        {"learn", "unknown command \"learn\", known are fit, tune, auto, evaluate"},
         {"fit --events events.csv", "--out is missing"},
         {"fit --out x", "--events is missing"},
         {"fit --events e --out x --dim 0", "--dim: must be a whole number from 1"},
         {"fit --events e --out x --dim 8x", "--dim: must be"},
         {"fit --events e --out x --epochs -1", "--epochs: must be"},
         {"fit --events e --out x --lambda abc", "--lambda: must be a number"},
+        {"fit --events e --out x --lambda 0", "--lambda: must be a number from"},
         {"fit --events e --out x --family bpr", "unknown \"bpr\", known are ials"},
         {"fit --events e --out x --name a/b", "--name: must be"},
         {"fit --events e --out x --types view", "--types: \"view\" is not NAME=WEIGHT"},
@@ -179,8 +181,6 @@ Test(train_program, bad_input_exits_1, .init = make_folder, .fini = remove_folde
     cr_expect_not_null(strstr(said, "empty.csv:1:1: no header"));
     cr_expect_eq(train("fit --events none.csv --out m"), 1);
     cr_expect_not_null(strstr(said, "no pair to learn from"));
-    cr_expect_eq(train("fit --events events.csv --lambda 0 --out m"), 1);
-    cr_expect_not_null(strstr(said, "lambda: must be above 0"));
     cr_expect_eq(train("fit --events events.csv --out nowhere/m"), 1);
     cr_expect_not_null(strstr(said, "cannot write there"));
     cr_expect_eq(train("evaluate --bundle missing --events events.csv --test test.csv"), 1);
@@ -193,7 +193,7 @@ Test(train_program, one_customer_and_one_item_are_enough, .init = make_folder,
     fputs("customer,item,time\nu,x,5\nu,x,5", create("one.csv"));
     fputs("customer,item\nu,x\nstranger,x\n", create("later.csv"));
     fflush(NULL);
-    cr_expect_eq(train("fit --events one.csv --out m --dim 4"), 0, "%s", said);
+    cr_assert_eq(train("fit --events one.csv --out m --dim 4"), 0, "%s", said);
     cr_expect_eq(train("evaluate --bundle m --events one.csv --test later.csv --k 1,5"), 0, "%s",
                  said);
     cr_expect_not_null(strstr(said, "1 customers without history"));
