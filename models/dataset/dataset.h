@@ -2,8 +2,9 @@
  * Who took to what: an events file as a sparse matrix of customers by items.
  *
  * Why:     every family of models learns from the same pairs, made once and in one order: rows and
- *          columns are ids in byte order, so the result does not depend on the order of lines.
- * Owns:    ids and matrices.
+ *          columns are ids in byte order, so the matrices do not depend on the order of lines; a
+ *          sequence does where times are equal or none.
+ * Owns:    ids, matrices and sequence.
  * Threads: immutable once read.
  * Errors:  those of the CSV reader, and by file:line:column: NBX_EBAD for a missing column
  *          (customer, item), an id that is not valid, an unknown type (the known ones are named),
