@@ -3,8 +3,10 @@
  *
  * Why:     -O3 makes vectors of them, but only as wide as the build allows; so each is cloned for
  *          wider ones, of which one is chosen when the program starts. Sums run in 16 lanes
- * whatever the width, so the result does not depend on it. Owns:    nothing. Threads: any. Errors:
- * none.
+ *          whatever the width, so the result does not depend on it.
+ * Owns:    nothing.
+ * Threads: any.
+ * Errors:  none.
  */
 #ifndef NBX_MODELS_SEQUENCE_KERNELS_H
 #define NBX_MODELS_SEQUENCE_KERNELS_H

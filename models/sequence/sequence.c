@@ -332,7 +332,7 @@ static enum nbx_err do_epoch(struct nbx_sequence *s, struct nbx_progress *progre
 {
     enum nbx_err err = NBX_OK;
     uint64_t done = 0;
-    double loss;
+    double loss = 0;
     nbx_sequence__shuffle(&s->chunks, s->options.seed, s->epoch);
     while (!err && done < s->chunks.n_targets) {
         nbx_sequence__batch_next(&s->batch, &s->chunks, s->dataset->sequence);

@@ -45,9 +45,7 @@ struct nbx_sequence_options {
     float history_dropout; /* share of a history's items left out, 0 up to 1 */
     float dropout;         /* share of x's dimensions left out, 0 up to 1 */
     float decay;           /* of A and B by weight, each step `rate` times it */
-    /* Draws of a step's sample of the items; 0, or with batch no fewer than there are items: all.
-     */
-    size_t negatives;
+    size_t negatives;      /* drawn for each softmax; 0, or n_items - batch and more: all items */
     uint64_t seed;
     unsigned threads;
     int progress_fd; /* as in dataset.h */
@@ -72,11 +70,11 @@ enum nbx_err nbx_sequence_epoch(struct nbx_sequence *sequence, double *loss,
 /* Epochs done. */
 unsigned nbx_sequence_epochs(const struct nbx_sequence *sequence);
 
-/* Borrowed until destroy; changed by each epoch. */
-const float *nbx_sequence_items(const struct nbx_sequence *sequence);   /* (n_items, dim + 1) B|b */
-const float *nbx_sequence_history(const struct nbx_sequence *sequence); /* (n_items, dim + 1) A|0 */
-const float *nbx_sequence_positions(
-    const struct nbx_sequence *sequence); /* (groups, recent + 1) V|0 */
+/* B|b (n_items, dim + 1), A|0 (n_items, dim + 1), V|0 (groups, recent + 1): borrowed until destroy,
+ * changed by each epoch. */
+const float *nbx_sequence_items(const struct nbx_sequence *sequence);
+const float *nbx_sequence_history(const struct nbx_sequence *sequence);
+const float *nbx_sequence_positions(const struct nbx_sequence *sequence);
 
 /* Everything that the epochs to come depend on, between two epochs, into a file at its place: what
  * goes on after restore has the same bits as what was never interrupted. NBX_ESTORAGE where it

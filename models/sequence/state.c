@@ -13,7 +13,7 @@ struct head {
     char magic[8];
     uint64_t n_items, n_targets, data; /* data: hash of the sequences */
     uint64_t dim, recent, groups, epochs, batch, negatives, seed;
-    float rate, history_dropout, dropout, decay;
+    uint32_t rate, history_dropout, dropout, decay; /* bits of floats */
     uint64_t epoch, steps;
 };
 
@@ -23,6 +23,13 @@ static uint64_t hash_of_data(const struct nbx_dataset *d)
         nbx_hash64(d->sequence, nbx_csr_entries(&d->by_customer) * sizeof *d->sequence),
         nbx_hash64(d->by_customer.start, (d->n_customers + 1) * sizeof *d->by_customer.start)};
     return nbx_hash64(parts, sizeof parts);
+}
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
 }
 
 static struct head head_of(const struct nbx_sequence *s)
@@ -39,10 +46,10 @@ static struct head head_of(const struct nbx_sequence *s)
                      .batch = o->batch,
                      .negatives = o->negatives,
                      .seed = o->seed,
-                     .rate = o->rate,
-                     .history_dropout = o->history_dropout,
-                     .dropout = o->dropout,
-                     .decay = o->decay,
+                     .rate = bits_of(o->rate),
+                     .history_dropout = bits_of(o->history_dropout),
+                     .dropout = bits_of(o->dropout),
+                     .decay = bits_of(o->decay),
                      .epoch = s->epoch,
                      .steps = s->steps};
     return h;
