@@ -6,6 +6,7 @@
 #include "models/ease/ease.h"
 #include "models/ials/ials.h"
 #include "models/neighbours/neighbours.h"
+#include "models/sequence/sequence.h"
 #include "models/spectral/spectral.h"
 
 #include <inttypes.h>
@@ -88,7 +89,7 @@ static struct nbx_ials_options ials_options(const struct nbx_ingredient *i,
 
 static void print_epoch(uint64_t epoch, uint64_t epochs, double loss, double before, double seconds)
 {
-    printf("epoch %" PRIu64 "/%" PRIu64 ": loss %.1f", epoch, epochs, loss);
+    printf("epoch %" PRIu64 "/%" PRIu64 ": loss %.6g", epoch, epochs, loss);
     if (epoch > 1)
         printf(" (%+.2f %%)", 100 * (loss - before) / before);
     printf(", %.3f s\n", seconds);
@@ -221,6 +222,75 @@ static enum nbx_err fit_spectral(struct nbx_part *p, const struct nbx_ingredient
                                                                            : NBX_OK;
 }
 
+static struct nbx_sequence_options sequence_options(const struct nbx_ingredient *i,
+                                                    const struct nbx_fit_run *run)
+{
+    struct nbx_sequence_options o;
+    nbx_sequence_defaults(&o);
+    o.dim = whole(i, "dim");
+    o.recent = whole(i, "recent");
+    o.groups = whole(i, "groups");
+    o.epochs = (unsigned)whole(i, "epochs");
+    o.batch = whole(i, "batch");
+    o.rate = number(i, "rate");
+    o.history_dropout = number(i, "history_dropout");
+    o.dropout = number(i, "dropout");
+    o.decay = number(i, "weight_decay");
+    o.negatives = whole(i, "negatives");
+    o.seed = run->seed;
+    o.threads = run->threads;
+    o.progress_fd = run->progress_fd;
+    return o;
+}
+
+static enum nbx_err run_sequence(struct nbx_sequence *sequence, double *loss, unsigned epochs,
+                                 const struct nbx_fit_run *run, struct nbx_fault *fault)
+{
+    enum nbx_err err = NBX_OK;
+    while (!err && nbx_sequence_epochs(sequence) < epochs) {
+        double before = *loss;
+        int64_t start_ns = nbx_clock_mono_ns();
+        err = nbx_sequence_epoch(sequence, loss, fault);
+        if (!err && !run->quiet)
+            print_epoch(nbx_sequence_epochs(sequence), epochs, *loss, before,
+                        (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
+    }
+    return err;
+}
+
+static float *copy_floats(const float *from, size_t n)
+{
+    float *to = malloc((n + 1) * sizeof *to);
+    if (to)
+        memcpy(to, from, n * sizeof *to);
+    return to;
+}
+
+static enum nbx_err fit_sequence(struct nbx_part *p, const struct nbx_ingredient *i,
+                                 const struct nbx_dataset *d, const struct nbx_fit_run *run,
+                                 struct nbx_fault *fault)
+{
+    struct nbx_sequence *sequence;
+    struct nbx_sequence_options o = sequence_options(i, run);
+    enum nbx_err err = nbx_sequence_new(&sequence, d, &o, fault);
+    if (err)
+        return err;
+    err = run_sequence(sequence, &p->loss, o.epochs, run, fault);
+    size_t n = d->n_items * (o.dim + 1), n_positions = o.groups * (o.recent + 1);
+    p->item_factors = copy_floats(nbx_sequence_items(sequence), n);
+    p->history_factors = copy_floats(nbx_sequence_history(sequence), n);
+    p->positions = copy_floats(nbx_sequence_positions(sequence), n_positions);
+    nbx_sequence_destroy(&sequence);
+    if (!err && (!p->item_factors || !p->history_factors || !p->positions))
+        err = out_of_memory(fault);
+    be_space(p, o.dim + 1, NBX_CUSTOMER_SUMMED);
+    p->space.positions = p->positions;
+    p->space.n_positions = o.recent + 1;
+    p->space.n_groups = o.groups;
+    p->space.bias = true;
+    return err;
+}
+
 /* What an event of that time counts. */
 static double age_weight(int64_t time_ms, int64_t last_ms, double half_life_days)
 {
@@ -262,6 +332,7 @@ enum nbx_err nbx_part_fit(struct nbx_part *out, const struct nbx_ingredient *i,
     case NBX_FAMILY_TRANSITIONS: err = fit_neighbours(out, i, d, run, fault); break;
     case NBX_FAMILY_EASE: err = fit_ease(out, i, d, run, fault); break;
     case NBX_FAMILY_SPECTRAL: err = fit_spectral(out, i, d, run, fault); break;
+    case NBX_FAMILY_SEQUENCE: err = fit_sequence(out, i, d, run, fault); break;
     default: err = fit_popularity(out, i, d, fault); break;
     }
     if (err)
@@ -285,6 +356,7 @@ uint64_t nbx_part_bound_bytes(const struct nbx_ingredient *i, const struct nbx_d
     struct nbx_ials_options ials;
     struct nbx_ease_options ease;
     struct nbx_spectral_options spectral;
+    struct nbx_sequence_options sequence;
     switch (i->family) {
     case NBX_FAMILY_IALS:
         ials = ials_options(i, run);
@@ -298,6 +370,10 @@ uint64_t nbx_part_bound_bytes(const struct nbx_ingredient *i, const struct nbx_d
     case NBX_FAMILY_SPECTRAL:
         spectral = spectral_options(i, run);
         return nbx_spectral_bound_bytes(d, &spectral);
+    case NBX_FAMILY_SEQUENCE:
+        sequence = sequence_options(i, run);
+        return nbx_sequence_bound_bytes(d, &sequence) +
+               2 * d->n_items * (sequence.dim + 1) * sizeof(float);
     default: return d->n_items * (sizeof(double) + sizeof(float));
     }
 }
