@@ -98,6 +98,10 @@ bool nbx_task_ready(const struct nbx_task *task, int *code);
 enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault);
 struct nbx_fit_run nbx_task_run(const struct nbx_task *task);
 
+/* Writes the bundle of parts (recipe->n_parts) as they were fitted. */
+enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                            const struct nbx_part *parts, const char *extra_json,
+                            struct nbx_fault *fault);
 /* Fits the recipe and writes the bundle. extra_json: NULL, or members for the metadata
  * ("\"validation\":{...}"). */
 enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recipe,
