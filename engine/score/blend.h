@@ -11,7 +11,8 @@
  *          one nbx_query over one index, and exact.
  * Owns:    fold-in state and moments; borrows the parts' arrays until destroy.
  * Threads: immutable after nbx_blend_new; scratch comes from the caller's arena.
- * Errors:  NBX_ELIMIT where memory is out; NBX_EBAD where a space cannot be folded in (fold.h).
+ * Errors:  NBX_ELIMIT where memory is out; NBX_EBAD where a space cannot be folded in (fold.h) or
+ *          values are too large for fp32: a query's are finite.
  *
  * History position 0 is the most recent item. In parts with positions, what item p adds is
  * multiplied by positions[min(p, n_positions - 1)]: {1} counts all alike, {1, .8, .64, 0} the last
