@@ -5,8 +5,7 @@
 
 #include <time.h>
 
-#define SEED   20260803
-#define NOW_MS (wall_ms())
+#define SEED 20260803
 
 static struct server s;
 static struct peer *p;
@@ -312,7 +311,7 @@ Test(blend_served, a_vector_sent_is_taken_as_it_is)
             "blend (15)");
 }
 
-static int64_t same_items(const struct nbx_value *a, const struct nbx_value *c)
+static uint32_t same_items(const struct nbx_value *a, const struct nbx_value *c)
 {
     cr_assert_eq(count_at(a, "items"), count_at(c, "items"));
     for (uint32_t i = 0; i < count_at(a, "items"); i++) {
@@ -364,6 +363,7 @@ Test(blend_served, cached_vectors_change_no_bit)
     struct answer first = ask(p, "recommend", "anna", "%s", body);
     struct nbx_buf kept = {0};
     nbx_buf_put(&kept, first.raw.p, first.raw.len);
+    cr_assert(!kept.failed && kept.p);
     for (int i = 0; i < 4; i++) {
         if (i == 1) {
             get(p, "recommend", "anna", "{}"); /* its vector is stored */
@@ -465,7 +465,7 @@ Test(blend_served, customer_get_shows_the_joined_vector)
     mix_free(&m);
 }
 
-/* One kind of part alone, and what is left is told by the trend. */
+/* One kind of space alone; neighbours alone are below. */
 Test(blend_served, every_part_may_stand_alone)
 {
     serve_blend();
