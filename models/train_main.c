@@ -12,6 +12,9 @@ static const char usage[] =
     "nbx-train learns models from events and says how good they are.\n"
     "\n"
     "    nbx-train fit       --events FILE --out BUNDLE [...]    learn and write a bundle\n"
+    "    nbx-train auto      --events FILE --minutes M --out BUNDLE [...]\n"
+    "                        find out what suits the data, learn it and write a bundle\n"
+    "    nbx-train tune      --events FILE --minutes M --out RECIPE [...]    find it out only\n"
     "    nbx-train evaluate  --bundle BUNDLE --events FILE --test FILE [...]\n"
     "    nbx-train COMMAND --help                                every option of a command\n"
     "    nbx-train --version\n"
@@ -23,7 +26,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"fit", nbx_train_fit}, {"evaluate", nbx_train_evaluate}};
+    } commands[] = {{"fit", nbx_train_fit},
+                  {"tune", nbx_train_tune},
+                  {"auto", nbx_train_auto},
+                  {"evaluate", nbx_train_evaluate}};
     const char *name = argc > 1 ? argv[1] : "";
     nbx_blas_init();
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -39,7 +45,7 @@ int main(int argc, char **argv)
         if (strcmp(name, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     if (name[0])
-        fprintf(stderr, "nbx-train: unknown command \"%s\", known are fit, evaluate\n", name);
+        fprintf(stderr, "nbx-train: unknown command \"%s\", known are fit, tune, auto, evaluate\n", name);
     else
         fputs(usage, stderr);
     return NBX_EXIT_USAGE;

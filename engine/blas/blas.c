@@ -57,6 +57,25 @@ void nbx_blas_gemm_nt(float *c, const float *a, const float *b, size_t m, size_t
                 to_int(k), b, to_int(k), 0.0f, c, to_int(n));
 }
 
+void nbx_blas_gemm_tn_double(double *c, const double *a, const double *b, size_t m, size_t n,
+                             size_t k)
+{
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, to_int(m), to_int(n), to_int(k), 1.0, a,
+                to_int(m), b, to_int(n), 1.0, c, to_int(n));
+}
+
+void nbx_blas_gemm_nn_add(float *c, const float *a, const float *b, size_t m, size_t n, size_t k)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, to_int(m), to_int(n), to_int(k), 1.0f, a,
+                to_int(k), b, to_int(n), 1.0f, c, to_int(n));
+}
+
+void nbx_blas_gemm_tn_add(float *c, const float *a, const float *b, size_t m, size_t n, size_t k)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, to_int(m), to_int(n), to_int(k), 1.0f, a,
+                to_int(m), b, to_int(n), 1.0f, c, to_int(n));
+}
+
 void nbx_blas_outer(float *c, const float *a, size_t m, size_t k)
 {
     cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, to_int(m), to_int(k), 1.0f, a, to_int(k),

@@ -31,6 +31,13 @@ void nbx_blas_gemv_t(float *y, const float *a, const float *x, size_t m, size_t 
 void nbx_blas_outer(float *c, const float *a, size_t m, size_t k);
 /* C (m, n) = A Bᵀ, A (m, k), B (n, k). */
 void nbx_blas_gemm_nt(float *c, const float *a, const float *b, size_t m, size_t n, size_t k);
+/* C (m, n) += Aᵀ B, A (k, m), B (k, n), in doubles. */
+void nbx_blas_gemm_tn_double(double *c, const double *a, const double *b, size_t m, size_t n,
+                             size_t k);
+/* C (m, n) += A B, A (m, k), B (k, n). */
+void nbx_blas_gemm_nn_add(float *c, const float *a, const float *b, size_t m, size_t n, size_t k);
+/* C (m, n) += Aᵀ B, A (k, m), B (k, n). */
+void nbx_blas_gemm_tn_add(float *c, const float *a, const float *b, size_t m, size_t n, size_t k);
 /* Cholesky in place of the lower triangle of A (n, n): A = L Lᵀ. */
 enum nbx_err nbx_blas_cholesky(float *a, size_t n);
 /* Solves L Lᵀ X = B in place for n_rhs right-hand sides, B (n_rhs, n), each row one side. */

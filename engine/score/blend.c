@@ -189,9 +189,12 @@ struct mixing {
     float scales[NBX_BLEND_MAX_PARTS]; /* weight over deviation */
 };
 
-static float position_weight(const struct part *p, const struct nbx_blend_history *h, size_t i)
+/* By which what item i of the history adds is multiplied, in group g. */
+static float position_weight(const struct part *p, const struct nbx_blend_history *h, size_t g,
+                             size_t i)
 {
-    return p->is.positions[i < p->is.n_positions ? i : p->is.n_positions - 1] * h->weights[i];
+    size_t n = p->is.n_positions;
+    return p->is.positions[g * n + (i < n ? i : n - 1)] * h->weights[i];
 }
 
 /* A part's scores over all items. */
@@ -243,18 +246,28 @@ static enum nbx_err fold_history(struct nbx_history *out, const struct mixing *m
     return NBX_OK;
 }
 
+/* Dimensions of a group. */
+static size_t group_dims(const struct part *p)
+{
+    return (p->is.dims - p->is.bias) / p->is.n_groups;
+}
+
 static void sum_history(float *x, const struct mixing *m, const struct part *p)
 {
     const struct nbx_blend_history *h = m->history;
-    size_t dims = p->is.dims;
+    size_t dims = group_dims(p);
     for (size_t i = 0; i < h->n; i++) {
-        float w = position_weight(p, h, i);
-        if (h->rows[i] == NBX_BLEND_NO_ROW || w == 0)
+        if (h->rows[i] == NBX_BLEND_NO_ROW)
             continue;
-        const float *add = p->is.history_factors + (size_t)h->rows[i] * dims;
-        for (size_t d = 0; d < dims; d++)
-            x[d] = fmaf(w, add[d], x[d]);
+        const float *add = p->is.history_factors + (size_t)h->rows[i] * p->is.dims;
+        for (size_t g = 0; g < p->is.n_groups; g++) {
+            float w = position_weight(p, h, g, i);
+            for (size_t d = g * dims; w != 0 && d < (g + 1) * dims; d++)
+                x[d] = fmaf(w, add[d], x[d]);
+        }
     }
+    if (p->is.bias)
+        x[p->is.dims - 1] = 1;
 }
 
 /* The customer's vector in the part's space, unscaled: x (padded). */
@@ -294,7 +307,7 @@ static size_t count_entries(const struct mixing *m, const struct part *p)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < m->history->n; i++)
-        if (position_weight(p, m->history, i) != 0)
+        if (position_weight(p, m->history, 0, i) != 0)
             n += row_entries(p, m->history->rows[i]);
     return n < m->blend->n_items ? (size_t)n : m->blend->n_items;
 }
@@ -303,7 +316,7 @@ static void add_rows(struct nbx_tally *t, const struct mixing *m, const struct p
 {
     const struct nbx_blend_history *h = m->history;
     for (size_t i = 0; i < h->n; i++) {
-        float w = position_weight(p, h, i);
+        float w = position_weight(p, h, 0, i);
         if (h->rows[i] == NBX_BLEND_NO_ROW || w == 0)
             continue;
         for (uint64_t e = p->is.start[h->rows[i]]; e < p->is.start[h->rows[i] + 1]; e++)
@@ -432,6 +445,21 @@ static enum nbx_err share_folded(float *shares, const struct mixing *m, size_t i
     return err;
 }
 
+/* What item k of the history gives to the score in a summed space, before scaling. */
+static float summed_share(const struct mixing *m, const struct part *p, size_t k, const float *y)
+{
+    size_t dims = group_dims(p);
+    const float *h = p->is.history_factors + (size_t)m->history->rows[k] * p->is.dims;
+    float sum = 0;
+    for (size_t g = 0; g < p->is.n_groups; g++) {
+        float gives = 0;
+        for (size_t d = g * dims; d < (g + 1) * dims; d++)
+            gives += h[d] * y[p->offset + d];
+        sum += position_weight(p, m->history, g, k) * gives;
+    }
+    return sum;
+}
+
 static void share_linear(float *shares, const struct mixing *m, size_t i, const float *y,
                          uint32_t row)
 {
@@ -442,11 +470,10 @@ static void share_linear(float *shares, const struct mixing *m, size_t i, const 
         if (from == NBX_BLEND_NO_ROW)
             continue;
         if (p->is.kind == NBX_BLEND_SUMMED)
-            for (size_t d = 0; d < p->is.dims; d++)
-                gives += p->is.history_factors[from * p->is.dims + d] * y[p->offset + d];
+            gives = summed_share(m, p, k, y);
         else if (row != NBX_BLEND_NO_ROW)
-            gives = neighbour_weight(p, from, row);
-        shares[k] += m->scales[i] * position_weight(p, m->history, k) * gives;
+            gives = position_weight(p, m->history, 0, k) * neighbour_weight(p, from, row);
+        shares[k] += m->scales[i] * gives;
     }
 }
 

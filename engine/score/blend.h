@@ -16,7 +16,7 @@
  *
  * History position 0 is the most recent item. In parts with positions, what item p adds is
  * multiplied by positions[min(p, n_positions - 1)]: {1} counts all alike, {1, .8, .64, 0} the last
- * three with a decay.
+ * three with a decay. A summed space may look at the same history at several paces: n_groups.
  */
 #ifndef NBX_SCORE_BLEND_H
 #define NBX_SCORE_BLEND_H
@@ -47,11 +47,14 @@ struct nbx_blend_part {
     const float *item_factors;    /* spaces: (n_items, dims) */
     const float *history_factors; /* summed: (n_items, dims) */
     struct nbx_fold_options fold; /* folded */
+    bool bias;                    /* summed: the last dimension of x is not summed, it is 1 */
     const uint64_t *start;        /* neighbours: (n_items + 1) row r is start[r] .. start[r + 1] */
     const uint32_t *neighbours;   /* (start[n_items]) distinct in a row, < n_items */
     const float *weights;         /* (start[n_items]) finite */
-    const float *positions;       /* summed, neighbours: (n_positions) */
+    const float *positions;       /* summed, neighbours: (n_groups, n_positions) */
     size_t n_positions;
+    size_t n_groups; /* neighbours 1; summed: of as many equal slices of the summed dimensions each
+                        has positions of its own */
 };
 
 struct nbx_blend_options {
@@ -93,8 +96,8 @@ enum nbx_err nbx_blend_addends(const struct nbx_blend *blend,
                                struct nbx_addends *addends);
 
 /* shares (history->n): what each item of the history gave to the score of an item, whose vector is
- * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With the constant parts they sum to
- * the score. */
+ * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With what
+ * constant parts and biases give they sum to the score. */
 enum nbx_err nbx_blend_explain(const struct nbx_blend *blend,
                                const struct nbx_blend_history *history, const float *y,
                                uint32_t row, struct nbx_arena *arena, float *shares);

@@ -18,7 +18,9 @@ static struct nbx_blend_part space_part(const struct nbx_space *space)
                                    .history_factors = space->history_factors,
                                    .fold = {space->alpha0, space->lambda, space->nu},
                                    .positions = space->positions,
-                                   .n_positions = space->n_positions};
+                                   .n_positions = space->n_positions,
+                                   .n_groups = space->n_groups,
+                                   .bias = space->bias};
 }
 
 static struct nbx_blend_part neighbours_part(const struct nbx_neighbours *n)
@@ -29,7 +31,8 @@ static struct nbx_blend_part neighbours_part(const struct nbx_neighbours *n)
                                    .neighbours = n->items,
                                    .weights = n->weights,
                                    .positions = n->positions,
-                                   .n_positions = n->n_positions};
+                                   .n_positions = n->n_positions,
+                                   .n_groups = 1};
 }
 
 enum nbx_err nbx_bundle_blend(struct nbx_blend **out, const struct nbx_bundle_info *info,

@@ -21,6 +21,7 @@
 #define NBX_BUNDLE_MAX_SPACES     8
 #define NBX_BUNDLE_MAX_NEIGHBOURS 4
 #define NBX_BUNDLE_MAX_POSITIONS  256
+#define NBX_BUNDLE_MAX_GROUPS     16
 #define NBX_BUNDLE_SUFFIX         ".safetensors"
 
 enum nbx_metric { NBX_METRIC_DOT, NBX_METRIC_COSINE };
@@ -42,8 +43,9 @@ struct nbx_space {
     float alpha0, lambda, nu;
     /* summed only: */
     const float *history_factors; /* (n_items, dims) */
-    const float *positions;       /* (n_positions) see engine/score/blend.h */
-    size_t n_positions;
+    const float *positions;       /* (n_groups, n_positions) see engine/score/blend.h */
+    size_t n_positions, n_groups;
+    bool bias;
     float weight; /* of a blend only */
 };
 

@@ -158,9 +158,9 @@ static enum nbx_err read_positions(const float **out, size_t *n, const struct nb
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     for (uint32_t i = 0; i < list->n; i++) {
         double f = number_of(&list->list[i]);
-        if (!(f >= 0 && f <= NBX_BUNDLE_MOST))
-            return nbx_fault_set(fault, NBX_EBAD, "positions", "number %u must be from 0 to %g", i,
-                                 NBX_BUNDLE_MOST);
+        if (!(fabs(f) <= NBX_BUNDLE_MOST))
+            return nbx_fault_set(fault, NBX_EBAD, "positions", "number %u must be from %g to %g", i,
+                                 -NBX_BUNDLE_MOST, NBX_BUNDLE_MOST);
         positions[i] = (float)f;
     }
     *out = positions;
@@ -176,6 +176,28 @@ static enum nbx_err read_weight(float *weight, const struct nbx_value *v, struct
     return err;
 }
 
+/* How many lists of positions, and whether the last dimension is a bias: both may be absent. */
+static enum nbx_err read_groups(struct nbx_space *space, const struct nbx_value *v,
+                                struct nbx_fault *fault)
+{
+    const struct nbx_value *groups = nbx_value_get(v, "groups"), *bias = nbx_value_get(v, "bias");
+    if (bias && bias->type != NBX_BOOL)
+        return nbx_fault_set(fault, NBX_EBAD, "bias", "must be true or false");
+    space->bias = bias && bias->b;
+    if (groups && (groups->type != NBX_INT || groups->i < 1 || groups->i > NBX_BUNDLE_MAX_GROUPS))
+        return nbx_fault_set(fault, NBX_EBAD, "groups", "must be 1 to %d", NBX_BUNDLE_MAX_GROUPS);
+    space->n_groups = groups ? (size_t)groups->i : 1;
+    size_t summed = space->dims - space->bias;
+    if (summed == 0 || summed % space->n_groups)
+        return nbx_fault_set(fault, NBX_EBAD, "groups", "must divide the %zu summed dimensions",
+                             summed);
+    if (space->n_positions % space->n_groups)
+        return nbx_fault_set(fault, NBX_EBAD, "positions", "must be as many for each of %zu groups",
+                             space->n_groups);
+    space->n_positions /= space->n_groups;
+    return NBX_OK;
+}
+
 /* What a blend asks of a space beside what every space has. */
 static enum nbx_err read_blended(struct nbx_space *space, const struct nbx_value *v,
                                  struct nbx_arena *arena, struct nbx_fault *fault)
@@ -189,6 +211,8 @@ static enum nbx_err read_blended(struct nbx_space *space, const struct nbx_value
     enum nbx_err err = read_weight(&space->weight, v, fault);
     if (!err && space->customer == NBX_CUSTOMER_SUMMED)
         err = read_positions(&space->positions, &space->n_positions, v, arena, fault);
+    if (!err && space->customer == NBX_CUSTOMER_SUMMED)
+        err = read_groups(space, v, fault);
     return err;
 }
 
@@ -204,8 +228,9 @@ static enum nbx_err read_dims(size_t *out, const struct nbx_value *v, struct nbx
 static enum nbx_err read_space(struct reading *r, struct nbx_space *space,
                                const struct nbx_value *v, struct nbx_fault *fault)
 {
-    static const char *const keys[] = {"name",   "dims", "metric",    "customer", "alpha0",
-                                       "lambda", "nu",   "positions", "weight",   NULL};
+    static const char *const keys[] = {"name",   "dims",   "metric", "customer",
+                                       "alpha0", "lambda", "nu",     "positions",
+                                       "groups", "bias",   "weight", NULL};
     static const char *const old_keys[] = {"name",   "dims",   "metric", "customer",
                                            "alpha0", "lambda", "nu",     NULL};
     int metric = 0, customer = 0;

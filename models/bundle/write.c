@@ -12,7 +12,7 @@
 
 #define SCRATCH_BYTES ((size_t)64 << 20)
 #define OWN_KEYS      7
-#define SPACE_KEYS    9
+#define SPACE_KEYS    8
 #define MAX_TENSORS   (2 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
 
 struct content {
@@ -78,9 +78,12 @@ static struct nbx_value space_value(struct content *c, const struct nbx_space *s
         members[n++] = (struct nbx_member){NBX_STR("lambda"), short_float(s->lambda)};
         members[n++] = (struct nbx_member){NBX_STR("nu"), short_float(s->nu)};
     }
-    if (s->customer == NBX_CUSTOMER_SUMMED)
-        members[n++] = (struct nbx_member){NBX_STR("positions"),
-                                           positions_value(c, s->positions, s->n_positions)};
+    if (s->customer == NBX_CUSTOMER_SUMMED) {
+        members[n++] = (struct nbx_member){
+            NBX_STR("positions"), positions_value(c, s->positions, s->n_groups * s->n_positions)};
+        members[n++] = (struct nbx_member){NBX_STR("groups"), nbx_value_int((int64_t)s->n_groups)};
+        members[n++] = (struct nbx_member){NBX_STR("bias"), nbx_value_bool(s->bias)};
+    }
     if (nbx_bundle_is_blend(c->info))
         members[n++] = (struct nbx_member){NBX_STR("weight"), short_float(s->weight)};
     return (struct nbx_value){.type = NBX_MAP, .n = n, .members = members};

@@ -69,6 +69,21 @@ enum nbx_err nbx_csr_transpose(struct nbx_csr *out, const struct nbx_csr *a)
     return NBX_OK;
 }
 
+float nbx_csr_weight(const struct nbx_csr *a, size_t row, uint32_t col)
+{
+    if (!a->weight)
+        return 1;
+    uint64_t low = a->start[row], high = a->start[row + 1];
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        if (a->col[middle] <= col)
+            low = middle;
+        else
+            high = middle;
+    }
+    return a->weight[low];
+}
+
 void nbx_csr_fini(struct nbx_csr *a)
 {
     free(a->start);

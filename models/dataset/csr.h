@@ -33,6 +33,8 @@ enum nbx_err nbx_csr_from_triples(struct nbx_csr *out, const struct nbx_triple *
 /* Columns become rows; each row's columns ascend. */
 enum nbx_err nbx_csr_transpose(struct nbx_csr *out, const struct nbx_csr *a) NBX_MUST_CHECK;
 void nbx_csr_fini(struct nbx_csr *a);
+/* The weight of an entry that is there, of a row whose columns ascend. */
+float nbx_csr_weight(const struct nbx_csr *a, size_t row, uint32_t col);
 
 static inline size_t nbx_csr_entries(const struct nbx_csr *a)
 {

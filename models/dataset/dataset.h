@@ -2,13 +2,15 @@
  * Who took to what: an events file as a sparse matrix of customers by items.
  *
  * Why:     every family of models learns from the same pairs, made once and in one order: rows and
- *          columns are ids in byte order, so the result does not depend on the order of lines.
- * Owns:    ids and matrices.
+ *          columns are ids in byte order, so the matrices do not depend on the order of lines; a
+ *          sequence does where times are equal or none.
+ * Owns:    ids, matrices and sequence.
  * Threads: immutable once read.
  * Errors:  those of the CSV reader, and by file:line:column: NBX_EBAD for a missing column
  *          (customer, item), an id that is not valid, an unknown type (the known ones are named),
- *          a time that is not milliseconds since 1970. NBX_ELIMIT: memory is out, or more than
- *          2^32 - 2 events.
+ *          a time that is not digits, times that all look like seconds since 1970 (10^8 up to
+ *          10^11) or are of both kinds (both lines are named). NBX_ELIMIT: memory is out, or more
+ *          than 2^32 - 2 events.
  *
  * Events of one customer on one item count in order of time, lines of equal or no time in the
  * order of the file; the last that is not neutral decides: after a positive one the pair is there,
@@ -33,15 +35,21 @@
 struct nbx_dataset_options {
     const struct nbx_types *types; /* NULL: nbx_types_default */
     bool weighted;                 /* keep weights; else every pair weighs 1 */
+    /* Above 0: an event's weight halves with every such age, counted back from the file's last
+     * time; never below 2^-40 of it. An event without a time is as old as the first that has one.
+     * Implies `weighted`. */
+    int64_t half_life_ms;
     int progress_fd; /* where a progress line goes, if that is a terminal; -1: nowhere */
 };
 
 struct nbx_dataset_counts {
-    uint64_t rows;      /* of the file */
-    uint64_t anonymous; /* passed over: no customer */
-    uint64_t no_item;   /* passed over: no item */
-    uint64_t neutral;   /* passed over: their type says nothing */
-    uint64_t negative;  /* took a pair back, if it was there */
+    uint64_t rows;       /* of the file */
+    uint64_t anonymous;  /* passed over: no customer */
+    uint64_t no_item;    /* passed over: no item */
+    uint64_t neutral;    /* passed over: their type says nothing */
+    uint64_t negative;   /* took a pair back, if it was there */
+    uint64_t duplicates; /* of those that count, an earlier line's customer, item, type and time
+                            once more: no harm */
 };
 
 struct nbx_dataset {

@@ -2,10 +2,10 @@
  * Item-to-item neighbours from counting: what is taken to together, or one after the other.
  *
  * Why:     on sparse data no factorisation beats well-normalised counts, and they serve as they
- *          are. Unordered: C = RT diag(n_c^-customer_power) R, R the pairs, n_c a customer's number
- *          of pairs (long histories say less about each pair). Ordered: C[i][j] = sum over
- *          customers and i before j, `gap` - 1 others between them, of
- *          n_c^-customer_power gap_decay^(gap - 1), for gap <= max_gap; j before i counts
+ *          are. Unordered: C = RT diag(n_c^-customer_power) R, R the pairs, each of them 1 whatever
+ *          its weight, n_c a customer's number of pairs (long histories say less about each of
+ *          theirs). Ordered: C[i][j] = sum over customers and i before j, `gap` - 1 others between
+ *          them, of n_c^-customer_power gap_decay^(gap - 1), for gap <= max_gap; j before i counts
  *          `backward` times that. Then, with s_i a row's sum of C and t_j a column's,
  *              N[i][j] = C[i][j] s_i^-row_power t_j^-column_power,
  *          (unordered: s_i = t_i = the item's number of customers), the diagonal left out, and of
@@ -14,7 +14,8 @@
  *          (customer and item normalisation); Rendle et al. 2010 (transitions).
  * Owns:    nothing that outlives a call.
  * Threads: one caller; spreads over options.threads. The same bits on any number of them.
- * Errors:  NBX_EBAD names the option; NBX_ELIMIT where memory is out.
+ * Errors:  NBX_EBAD names the option, or without a field where powers make a number too large for a
+ *          float; NBX_ELIMIT where memory is out.
  */
 #ifndef NBX_MODELS_NEIGHBOURS_NEIGHBOURS_H
 #define NBX_MODELS_NEIGHBOURS_NEIGHBOURS_H
@@ -39,7 +40,8 @@ struct nbx_neighbours_options {
     unsigned threads;
 };
 
-/* out (n_items, n_items), weighted, columns ascending in a row; the caller's to fini. */
+/* out (n_items, n_items), weighted, columns ascending in a row, every weight above 0; the caller's
+ * to fini. Ordered: dataset->sequence must be there. */
 enum nbx_err nbx_neighbours_fit(struct nbx_csr *out, const struct nbx_dataset *dataset,
                                 const struct nbx_neighbours_options *options,
                                 struct nbx_fault *fault) NBX_MUST_CHECK;

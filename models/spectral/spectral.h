@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * The spectral family: an ideal low-pass filter over the graph of customers and items.
  *
- * Why:     with B = D_c^-customer_power R D_i^-item_power (D the numbers of pairs), the first `dim`
- *          right singular vectors V of B span what many customers share. A customer's scores are
+ * Why:     with B = D_c^-customer_power R D_i^-item_power (R the pairs, each of them 1 whatever its
+ *          weight, D the numbers of pairs), the first `dim` right singular vectors V of B span what
+ *          many customers share. A customer's scores are
  *              r D_i^-in_power V VT D_i^out_power,
  *          r the customer's row of R: item factors D_i^out_power V, history factors D_i^-in_power V
  *          (Shen et al. 2021, "How powerful is graph convolution for recommendation?", GF-CF,
- *          eq. 13, has powers .5). V comes from a randomised truncated SVD: a Gaussian sketch,
- *          `rounds` subspace iterations with orthonormalisation between, and the eigenvectors of
- *          the small matrix (Halko, Martinsson, Tropp 2011, algorithms 4.4 and 5.1).
+ *          eq. 13, has powers .5). V comes from a randomised truncated SVD: a Gaussian sketch, each
+ *          of `rounds` subspace iterations turning it into its own singular vectors by those of a
+ *          small matrix (Halko, Martinsson, Tropp 2011, algorithms 4.4 and 5.1). Where singular
+ *          values hardly fall, as they do on sparse data, V is a mixture around the last of them;
+ *          more rounds make it exact. Vectors of a singular value below a thousandth of the largest
+ *          cannot be told from rounding: their columns of V, the last ones, are 0.
  * Owns:    nothing that outlives a call.
  * Threads: one caller; spreads over options.threads. The same bits on any number of them.
  * Errors:  NBX_EBAD names the option, or without a field where it does not converge; NBX_ELIMIT

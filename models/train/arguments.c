@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool nbx_argument_given(struct nbx_argument a)
 {
@@ -36,6 +37,28 @@ bool nbx_argument_number(float *out, struct nbx_argument a)
     return false;
 }
 
+bool nbx_argument_list(size_t *out, size_t *n, size_t max, struct nbx_argument a, uint64_t most)
+{
+    const char *p = a.text;
+    for (*n = 0; *n < max; p++) {
+        size_t digits = strspn(p, "0123456789");
+        out[*n] = digits && digits < 10 ? strtoul(p, NULL, 10) : 0;
+        if (out[*n] < 1 || out[*n] > most)
+            break;
+        ++*n;
+        p += digits;
+        if (!*p)
+            return true;
+        if (*p != ',')
+            break;
+    }
+    fprintf(stderr,
+            "nbx-train: %s: must be 1 to %zu whole numbers from 1 to %llu with commas between, got "
+            "\"%s\"\n",
+            a.option, max, (unsigned long long)most, a.text);
+    return false;
+}
+
 bool nbx_argument_types(struct nbx_types *out, struct nbx_argument a)
 {
     struct nbx_fault fault;
@@ -43,6 +66,37 @@ bool nbx_argument_types(struct nbx_types *out, struct nbx_argument a)
         return true;
     fprintf(stderr, "nbx-train: %s: %s\n", a.option, fault.message);
     return false;
+}
+
+static const char *name_of(const struct option *options, int val)
+{
+    while (options->name && options->val != val)
+        options++;
+    return options->name ? options->name : "";
+}
+
+bool nbx_command_take(const struct nbx_command *command, int argc, char **argv, int *code)
+{
+    int id;
+    *code = NBX_EXIT_USAGE;
+    while ((id = getopt_long(argc, argv, "", command->options, NULL)) != -1) {
+        char name[32];
+        if (id == command->help) {
+            fputs(command->usage, stdout);
+            *code = NBX_EXIT_OK;
+            return false;
+        }
+        if (id == '?')
+            return false;
+        snprintf(name, sizeof name, "--%s", name_of(command->options, id));
+        if (!command->take(command->ctx, id, (struct nbx_argument){name, optarg}))
+            return false;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "nbx-train: \"%s\" is no option\n", argv[optind]);
+        return false;
+    }
+    return true;
 }
 
 int nbx_train_failed(const struct nbx_fault *fault)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Arguments of nbx-train's commands: numbers with bounds, files, help.
+ * Arguments of nbx-train's commands: the loop over options, numbers with bounds, files, help.
  *
  * Owns:    nothing.
  * Threads: one.
@@ -12,7 +12,9 @@
 #include "engine/base/err.h"
 #include "models/dataset/types.h"
 
+#include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum nbx_exit {
@@ -29,10 +31,26 @@ struct nbx_argument {
 
 bool nbx_argument_whole(uint64_t *out, struct nbx_argument a, uint64_t least, uint64_t most);
 bool nbx_argument_number(float *out, struct nbx_argument a);
+/* "10,20": out (*n) of (max). */
+bool nbx_argument_list(size_t *out, size_t *n, size_t max, struct nbx_argument a, uint64_t most);
 /* As nbx_types_parse. */
 bool nbx_argument_types(struct nbx_types *out, struct nbx_argument a);
 /* Whether text was given; says so where not. */
 bool nbx_argument_given(struct nbx_argument a);
+
+/* A command's options, as getopt_long takes them. */
+struct nbx_command {
+    const char *usage;            /* what --help prints */
+    const struct option *options; /* the table, each val above 0; ends with zeros */
+    int help;                     /* the val of --help */
+    /* One option, by its val; false after a line on stderr. */
+    bool (*take)(void *ctx, int option, struct nbx_argument a);
+    void *ctx;
+};
+
+/* Takes every option of argv (argv[0] is the command's name). Where it is false the command ends
+ * with *code: help was asked for, or something is wrong. */
+bool nbx_command_take(const struct nbx_command *command, int argc, char **argv, int *code);
 
 /* "nbx-train: field: message" on stderr; returns NBX_EXIT_FAILED. */
 int nbx_train_failed(const struct nbx_fault *fault);

@@ -9,6 +9,8 @@
 
 /* argv[0] is the command's name. */
 int nbx_train_fit(int argc, char **argv);
+int nbx_train_tune(int argc, char **argv);
+int nbx_train_auto(int argc, char **argv);
 int nbx_train_evaluate(int argc, char **argv);
 
 #endif

@@ -5,29 +5,40 @@
 #include "models/train/arguments.h"
 #include "models/train/commands.h"
 
-#include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_K 20
+#define PROTOCOL  "lightgcn"
 
 static const char usage[] =
     "nbx-train evaluate --bundle BUNDLE --events FILE --test FILE [options]\n"
     "\n"
     "  --bundle BUNDLE      the model, as nbx-train fit or nbx.bundle.write wrote it\n"
-    "  --events FILE        CSV: what customers did before; they are folded in from it, and their\n"
-    "                       own items are left out of their lists\n"
+    "  --events FILE        CSV: what customers did before; they are folded in from it, in order "
+    "of\n"
+    "                       time, and their own items are left out of their lists\n"
     "  --test FILE          CSV with customer and item: what they took to later\n"
-    "  --protocol lightgcn  every item ranked for every customer of the test file (the default)\n"
-    "  --k K                length of the lists, 1 to 1000 (default: 20)\n"
+    "  --protocol NAME      what the test file holds. Always every item is ranked for every\n"
+    "                       customer of it:\n"
+    "                         lightgcn       any pairs (the default)\n"
+    "                         leave-one-out  one pair of each customer\n"
+    "                         time-split     pairs not earlier than the last event\n"
+    "                         strong         pairs of customers the model was not learned from\n"
+    "  --k K,...            lengths of the lists, up to 8, each 1 to 1000 (default: 20)\n"
+    "  --repeat             a customer's own items may be in the list again\n"
     "  --threads T          (default: every processor)\n"
     "  --types T=W,...      as in nbx-train fit\n"
     "  --weighted           as in nbx-train fit\n"
-    "  --json               one JSON object on stdout: recall@K, ndcg@K, precision@K, hit@K,\n"
-    "                       mrr@K, map@K, users, cold, items, test_pairs, unknown_pairs, seconds,\n"
-    "                       and popularity: recall@K, ndcg@K of one list of popular items\n"
+    "  --json               one JSON object on stdout. For each K: recall@K, ndcg@K, precision@K,\n"
+    "                       hit@K, mrr@K, map@K; coverage@K, gini@K, novelty@K of all lists\n"
+    "                       together. popularity: recall@K and so on of one list of popular "
+    "items.\n"
+    "                       segments: users, recall@K, ndcg@K of customers with fewer than 5 "
+    "items\n"
+    "                       (new), 5 to 19 (regular), 20 and more (loyal), and on the items that\n"
+    "                       have half of all pairs (head) and the others (tail). users, cold,\n"
+    "                       items, test_pairs, unknown_pairs, seconds\n"
     "\n"
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
@@ -44,6 +55,7 @@ enum option_id {
     OPT_TEST,
     OPT_PROTOCOL,
     OPT_K,
+    OPT_REPEAT,
     OPT_THREADS,
     OPT_TYPES,
     OPT_WEIGHTED,
@@ -57,6 +69,7 @@ static const struct option options[] = {
     {"test", required_argument, NULL, OPT_TEST},
     {"protocol", required_argument, NULL, OPT_PROTOCOL},
     {"k", required_argument, NULL, OPT_K},
+    {"repeat", no_argument, NULL, OPT_REPEAT},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"types", required_argument, NULL, OPT_TYPES},
     {"weighted", no_argument, NULL, OPT_WEIGHTED},
@@ -65,73 +78,172 @@ static const struct option options[] = {
     {0},
 };
 
-static bool take_option(struct request *r, int id, struct nbx_argument a)
+static bool is_protocol(struct nbx_argument a)
 {
+    if (nbx_protocol_known(a.text))
+        return true;
+    fprintf(stderr, "nbx-train: %s: unknown \"%s\", known are %s\n", a.option, a.text,
+            NBX_PROTOCOLS);
+    return false;
+}
+
+static bool take_option(void *ctx, int id, struct nbx_argument a)
+{
+    struct request *r = ctx;
+    struct nbx_evaluate_options *o = &r->evaluate;
     uint64_t whole = 0;
-    bool ok = true;
+    bool ok;
     switch (id) {
-    case OPT_BUNDLE: r->bundle = a.text; break;
-    case OPT_EVENTS: r->events = a.text; break;
-    case OPT_TEST: r->test = a.text; break;
-    case OPT_PROTOCOL: r->evaluate.protocol = a.text; break;
+    case OPT_BUNDLE: r->bundle = a.text; return true;
+    case OPT_EVENTS: r->events = a.text; return true;
+    case OPT_TEST: r->test = a.text; return true;
+    case OPT_PROTOCOL: o->protocol = a.text; return is_protocol(a);
     case OPT_TYPES: return nbx_argument_types(&r->types, a);
-    case OPT_WEIGHTED: r->weighted = true; break;
-    case OPT_JSON: r->json = true; break;
+    case OPT_WEIGHTED: r->weighted = true; return true;
+    case OPT_JSON: r->json = true; return true;
+    case OPT_REPEAT: o->repeat = true; return true;
     case OPT_K:
-        ok = nbx_argument_whole(&whole, a, 1, NBX_EVALUATE_MAX_K);
-        r->evaluate.k = whole;
-        break;
+        return nbx_argument_list(o->k, &o->n_k, NBX_EVALUATE_MAX_N_K, a, NBX_EVALUATE_MAX_K);
     default:
         ok = nbx_argument_whole(&whole, a, 1, NBX_PARALLEL_MAX_THREADS);
-        r->evaluate.threads = (unsigned)whole;
-        break;
+        o->threads = (unsigned)whole;
+        return ok;
     }
-    return ok;
+}
+
+/* The metrics of a list by name, in the order they are printed. */
+#define N_METRICS 6
+
+struct named {
+    const char *name;
+    double value;
+};
+
+static void name_metrics(struct named out[N_METRICS], const struct nbx_metrics *m)
+{
+    out[0] = (struct named){"recall", m->recall};
+    out[1] = (struct named){"ndcg", m->ndcg};
+    out[2] = (struct named){"precision", m->precision};
+    out[3] = (struct named){"hit", m->hit};
+    out[4] = (struct named){"mrr", m->mrr};
+    out[5] = (struct named){"map", m->map};
+}
+
+/* "name@k":value, for the first n metrics. */
+static void print_json_metrics(const struct nbx_metrics *m, size_t k, size_t n)
+{
+    struct named named[N_METRICS];
+    name_metrics(named, m);
+    for (size_t i = 0; i < n; i++)
+        printf("%s\"%s@%zu\":%.6f", i ? "," : "", named[i].name, k, named[i].value);
+}
+
+static void print_json_segments(const struct nbx_evaluation *e)
+{
+    printf("\"segments\":{");
+    for (size_t s = 0; s < NBX_SEGMENTS; s++) {
+        printf("%s\"%s\":{\"users\":%zu", s ? "," : "", nbx_segment_names[s],
+               e->segment_customers[s]);
+        for (size_t i = 0; i < e->n_k; i++) {
+            printf(",");
+            print_json_metrics(&e->at[i].segments[s], e->at[i].k, 2);
+        }
+        printf("}");
+    }
+    printf("},\"head_items\":%zu", e->head_items);
+}
+
+static size_t largest_k(const struct nbx_evaluation *e)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < e->n_k; i++)
+        most = e->at[i].k > most ? e->at[i].k : most;
+    return most;
 }
 
 static void print_json(const struct request *r, const struct nbx_bundle_info *bundle,
                        const struct nbx_evaluation *e)
 {
-    size_t k = r->evaluate.k;
     printf("{\"protocol\":\"%s\",\"k\":%zu,\"model\":\"%.*s\",\"version\":\"%.*s\",",
-           r->evaluate.protocol, k, NBX_STR_ARG(bundle->name), NBX_STR_ARG(bundle->version));
-    printf("\"recall@%zu\":%.6f,\"ndcg@%zu\":%.6f,\"precision@%zu\":%.6f,", k, e->metrics.recall, k,
-           e->metrics.ndcg, k, e->metrics.precision);
-    printf("\"hit@%zu\":%.6f,\"mrr@%zu\":%.6f,\"map@%zu\":%.6f,", k, e->metrics.hit, k,
-           e->metrics.mrr, k, e->metrics.map);
-    printf("\"popularity\":{\"recall@%zu\":%.6f,\"ndcg@%zu\":%.6f},", k, e->popularity.recall, k,
-           e->popularity.ndcg);
-    printf("\"customers\":\"folded in from their events\",\"users\":%zu,\"cold\":%zu,",
-           e->customers, e->cold);
-    printf("\"items\":%zu,\"test_pairs\":%zu,\"unknown_pairs\":%zu,\"seconds\":%.3f}\n",
-           bundle->n_items, e->test_pairs, e->unknown_pairs, e->seconds);
+           r->evaluate.protocol, largest_k(e), NBX_STR_ARG(bundle->name),
+           NBX_STR_ARG(bundle->version));
+    for (size_t i = 0; i < e->n_k; i++) {
+        size_t k = e->at[i].k;
+        const struct nbx_exposure *x = &e->at[i].exposure;
+        print_json_metrics(&e->at[i].metrics, k, N_METRICS);
+        printf(",\"coverage@%zu\":%.6f,\"gini@%zu\":%.6f,\"novelty@%zu\":%.6f,", k, x->coverage, k,
+               x->gini, k, x->novelty);
+    }
+    printf("\"popularity\":{");
+    for (size_t i = 0; i < e->n_k; i++) {
+        printf("%s", i ? "," : "");
+        print_json_metrics(&e->at[i].popularity, e->at[i].k, N_METRICS);
+    }
+    printf("},\"customers\":\"folded in from their events\",\"repeat\":%s,\"users\":%zu,",
+           r->evaluate.repeat ? "true" : "false", e->customers);
+    printf("\"cold\":%zu,\"items\":%zu,\"test_pairs\":%zu,\"unknown_pairs\":%zu,"
+           "\"seconds\":%.3f,",
+           e->cold, bundle->n_items, e->test_pairs, e->unknown_pairs, e->seconds);
+    print_json_segments(e);
+    printf("}\n");
+}
+
+static void print_line(const char *name, size_t k, double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%s@%zu", name, k);
+    printf("  %-14s %8.4f", text, value);
+}
+
+static void print_at(const struct nbx_evaluation_at *at)
+{
+    struct named model[N_METRICS], popularity[N_METRICS];
+    name_metrics(model, &at->metrics);
+    name_metrics(popularity, &at->popularity);
+    for (size_t i = 0; i < N_METRICS; i++) {
+        print_line(model[i].name, at->k, model[i].value);
+        printf(" %12.4f\n", popularity[i].value);
+    }
+    const struct named exposure[] = {{"coverage", at->exposure.coverage},
+                                     {"gini", at->exposure.gini},
+                                     {"novelty", at->exposure.novelty}};
+    for (size_t i = 0; i < sizeof exposure / sizeof *exposure; i++) {
+        print_line(exposure[i].name, at->k, exposure[i].value);
+        printf("\n");
+    }
+}
+
+static void print_segments(const struct nbx_evaluation *e)
+{
+    static const char *const what[NBX_SEGMENTS] = {"fewer than 5 items", "5 to 19", "20 and more",
+                                                   "items of half the pairs", "other items"};
+    char recall[16], ndcg[16];
+    printf("\n  %-33s %9s", "", "customers");
+    for (size_t i = 0; i < e->n_k; i++) {
+        snprintf(recall, sizeof recall, "recall@%zu", e->at[i].k);
+        snprintf(ndcg, sizeof ndcg, "ndcg@%zu", e->at[i].k);
+        printf("  %11s  %9s", recall, ndcg);
+    }
+    printf("\n");
+    for (size_t s = 0; s < NBX_SEGMENTS; s++) {
+        printf("  %-8s %-24s %9zu", nbx_segment_names[s], what[s], e->segment_customers[s]);
+        for (size_t i = 0; i < e->n_k; i++)
+            printf("  %11.4f  %9.4f", e->at[i].segments[s].recall, e->at[i].segments[s].ndcg);
+        printf("\n");
+    }
 }
 
 static void print_table(const struct request *r, const struct nbx_bundle_info *bundle,
                         const struct nbx_evaluation *e)
 {
-    size_t k = r->evaluate.k;
     printf("%.*s %.*s, protocol %s: %zu customers folded in from their events, %zu items\n",
            NBX_STR_ARG(bundle->name), NBX_STR_ARG(bundle->version), r->evaluate.protocol,
            e->customers, bundle->n_items);
-    const struct {
-        const char *name;
-        double model, popularity;
-    } lines[] = {
-        {"recall", e->metrics.recall, e->popularity.recall},
-        {"ndcg", e->metrics.ndcg, e->popularity.ndcg},
-        {"precision", e->metrics.precision, e->popularity.precision},
-        {"hit", e->metrics.hit, e->popularity.hit},
-        {"mrr", e->metrics.mrr, e->popularity.mrr},
-        {"map", e->metrics.map, e->popularity.map},
-    };
     printf("  %-14s %8s %12s\n", "", "model", "popularity");
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "%s@%zu", lines[i].name, k);
-        printf("  %-14s %8.4f %12.4f\n", name, lines[i].model, lines[i].popularity);
-    }
-    printf("  %zu held-out pairs, %zu on items the model does not know; %zu customers without "
+    for (size_t i = 0; i < e->n_k; i++)
+        print_at(&e->at[i]);
+    print_segments(e);
+    printf("\n  %zu held-out pairs, %zu on items the model does not know; %zu customers without "
            "history\n  %.1f s\n",
            e->test_pairs, e->unknown_pairs, e->cold, e->seconds);
 }
@@ -179,33 +291,16 @@ static int run(const struct request *r)
 
 int nbx_train_evaluate(int argc, char **argv)
 {
-    struct request r = {.evaluate = {.protocol = "lightgcn",
-                                     .k = DEFAULT_K,
+    struct request r = {.evaluate = {.protocol = PROTOCOL,
+                                     .k = {DEFAULT_K},
+                                     .n_k = 1,
                                      .threads = nbx_parallel_processors(),
                                      .progress_fd = STDERR_FILENO}};
-    int id;
+    struct nbx_command command = {usage, options, OPT_HELP, take_option, &r};
+    int code;
     nbx_types_default(&r.types);
-    while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        char name[32];
-        if (id == OPT_HELP) {
-            fputs(usage, stdout);
-            return NBX_EXIT_OK;
-        }
-        if (id == '?')
-            return NBX_EXIT_USAGE;
-        snprintf(name, sizeof name, "--%s", options[id - 1].name);
-        if (!take_option(&r, id, (struct nbx_argument){name, optarg}))
-            return NBX_EXIT_USAGE;
-    }
-    if (optind < argc) {
-        fprintf(stderr, "nbx-train: \"%s\" is no option\n", argv[optind]);
-        return NBX_EXIT_USAGE;
-    }
-    if (!nbx_evaluate_knows(r.evaluate.protocol)) {
-        fprintf(stderr, "nbx-train: --protocol: unknown \"%s\", known are %s\n",
-                r.evaluate.protocol, NBX_EVALUATE_PROTOCOLS);
-        return NBX_EXIT_USAGE;
-    }
+    if (!nbx_command_take(&command, argc, argv, &code))
+        return code;
     if (!nbx_argument_given((struct nbx_argument){"--bundle", r.bundle}) ||
         !nbx_argument_given((struct nbx_argument){"--events", r.events}) ||
         !nbx_argument_given((struct nbx_argument){"--test", r.test}))

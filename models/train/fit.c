@@ -1,348 +1,217 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/base/buf.h"
-#include "engine/base/clock.h"
-#include "engine/base/hash.h"
-#include "engine/base/parallel.h"
-#include "engine/base/progress.h"
-#include "models/bundle/bundle.h"
-#include "models/dataset/dataset.h"
-#include "models/ials/ials.h"
-#include "models/train/arguments.h"
+#include "engine/json/json.h"
 #include "models/train/commands.h"
+#include "models/train/task.h"
+#include "models/tune/search.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define MAX_EPOCHS     10000
-#define MAX_CREATED_MS UINT64_C(253402300799999) /* the year 9999 */
-#define SPACE          "ials"
-#define WORD_BYTES     64
-#define VERSION_BYTES  32
+#define MAX_SETTINGS (NBX_FAMILIES * NBX_SETTINGS_MAX)
+#define OPTION_BYTES 40
+#define MAX_RECIPE   (1 << 20)
+#define RECIPE_BYTES ((size_t)16 << 20)
 
 static const char usage[] =
     "nbx-train fit --events FILE --out BUNDLE [options]\n"
     "\n"
     "  --events FILE      CSV with a header: customer, item, and optionally type and time\n"
     "  --out BUNDLE       the file to write (.safetensors)\n"
-    "  --family ials      how to learn; ials is the only family so far and the default\n"
-    "  --name NAME        the model's name (default: ials)\n"
-    "  --dim D            dimensions of a factor, 1 to 4096 (default: 64)\n"
-    "  --epochs E         rounds over customers and items (default: 8)\n"
-    "  --alpha0 A         weight of pairs that were not observed (default: 0.01)\n"
-    "  --lambda L         regularisation, above 0 (default: 0.003)\n"
-    "  --nu N             how regularisation grows with the number of pairs (default: 1)\n"
-    "  --seed S           seed of the first factors (default: 1)\n"
-    "  --threads T        (default: every processor)\n"
-    "  --types T=W,...    weights of event types: above 0 positive, below 0 takes the pair back,\n"
-    "                     0 says nothing. Known without it: purchase, cart, click, view, visit,\n"
-    "                     rating 1; call, search, impression 0; dismiss, return -1\n"
-    "  --weighted         keep the weights of positive types; otherwise each pair weighs 1\n"
-    "  --created-ms MS    the bundle's time of creation, in milliseconds since 1970 (default: "
-    "now).\n"
-    "                     nbxd loads the newest bundle by it. The same data, options, seed and\n"
-    "                     --created-ms give the same bytes on one machine, on any number of "
-    "threads\n"
-    "\n"
-    "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
+    "  --family F         how to learn (default: ials): a family below\n"
+    "  --recipe FILE      instead: families, settings and weights as nbx-train tune wrote "
+    "them\n" NBX_COMMON_USAGE "  --SETTING VALUE    of the family:\n";
+
+enum { OPT_FAMILY = NBX_OPT_OWN, OPT_RECIPE, OPT_SETTING };
+
+/* "--customer-power" of setting customer_power, given on the command line. */
+struct given {
+    const char *option;
+    char setting[OPTION_BYTES];
+    float value;
+};
 
 struct fit {
-    const char *events, *out, *name;
-    struct nbx_types types;
-    bool weighted;
-    struct nbx_ials_options ials;
-    uint64_t epochs, created_ms;
-    double loss;
+    struct nbx_task task;
+    const char *family, *recipe;
+    char names[MAX_SETTINGS][OPTION_BYTES];
+    struct option options[NBX_OPT_OWN + 3 + MAX_SETTINGS];
+    struct given given[MAX_SETTINGS]; /* (n_given) */
+    size_t n_given;
 };
 
-enum option_id {
-    OPT_EVENTS = 1,
-    OPT_OUT,
-    OPT_FAMILY,
-    OPT_NAME,
-    OPT_DIM,
-    OPT_EPOCHS,
-    OPT_ALPHA0,
-    OPT_LAMBDA,
-    OPT_NU,
-    OPT_SEED,
-    OPT_THREADS,
-    OPT_TYPES,
-    OPT_WEIGHTED,
-    OPT_CREATED_MS,
-    OPT_HELP,
-};
-
-static const struct option options[] = {
-    {"events", required_argument, NULL, OPT_EVENTS},
-    {"out", required_argument, NULL, OPT_OUT},
-    {"family", required_argument, NULL, OPT_FAMILY},
-    {"name", required_argument, NULL, OPT_NAME},
-    {"dim", required_argument, NULL, OPT_DIM},
-    {"epochs", required_argument, NULL, OPT_EPOCHS},
-    {"alpha0", required_argument, NULL, OPT_ALPHA0},
-    {"lambda", required_argument, NULL, OPT_LAMBDA},
-    {"nu", required_argument, NULL, OPT_NU},
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"types", required_argument, NULL, OPT_TYPES},
-    {"weighted", no_argument, NULL, OPT_WEIGHTED},
-    {"created-ms", required_argument, NULL, OPT_CREATED_MS},
-    {"help", no_argument, NULL, OPT_HELP},
-    {0},
-};
-
-static bool is_word(const char *option, const char *text)
+static void add_setting(struct fit *fit, const char *setting, size_t *n_names, size_t *n_options)
 {
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t len = strlen(text);
-    if (len >= 1 && len <= WORD_BYTES && text[0] != '.' && strspn(text, allowed) == len)
-        return true;
-    fprintf(stderr, "nbx-train: %s: must be 1 to %d of A-Z a-z 0-9 . _ -, the first no point\n",
-            option, WORD_BYTES);
-    return false;
+    char *name = fit->names[*n_names];
+    snprintf(name, OPTION_BYTES, "%s", setting);
+    for (char *c = name; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    for (size_t i = 0; i < *n_options; i++)
+        if (strcmp(fit->options[i].name, name) == 0)
+            return;
+    fit->options[*n_options] =
+        (struct option){name, required_argument, NULL, OPT_SETTING + (int)*n_names};
+    ++*n_options;
+    ++*n_names;
 }
 
-static bool is_family(const char *text)
+/* The common options and a setting of any family. */
+static void make_options(struct fit *fit)
 {
-    if (strcmp(text, "ials") == 0)
-        return true;
-    fprintf(stderr, "nbx-train: --family: unknown \"%s\", known are ials\n", text);
-    return false;
-}
-
-static bool take_number(struct fit *fit, int id, struct nbx_argument a)
-{
-    uint64_t whole = 0;
-    bool ok = true;
-    switch (id) {
-    case OPT_DIM:
-        ok = nbx_argument_whole(&whole, a, 1, NBX_IALS_MAX_DIM);
-        fit->ials.dim = whole;
-        break;
-    case OPT_THREADS:
-        ok = nbx_argument_whole(&whole, a, 1, NBX_PARALLEL_MAX_THREADS);
-        fit->ials.threads = (unsigned)whole;
-        break;
-    case OPT_EPOCHS: return nbx_argument_whole(&fit->epochs, a, 1, MAX_EPOCHS);
-    case OPT_SEED: return nbx_argument_whole(&fit->ials.seed, a, 0, UINT64_MAX);
-    case OPT_CREATED_MS: return nbx_argument_whole(&fit->created_ms, a, 0, MAX_CREATED_MS);
-    case OPT_ALPHA0: return nbx_argument_number(&fit->ials.alpha0, a);
-    case OPT_LAMBDA: return nbx_argument_number(&fit->ials.lambda, a);
-    default: return nbx_argument_number(&fit->ials.nu, a);
-    }
-    return ok;
-}
-
-static bool take_option(struct fit *fit, int id, struct nbx_argument a)
-{
-    switch (id) {
-    case OPT_EVENTS: fit->events = a.text; return true;
-    case OPT_OUT: fit->out = a.text; return true;
-    case OPT_FAMILY: return is_family(a.text);
-    case OPT_NAME: fit->name = a.text; return is_word(a.option, a.text);
-    case OPT_TYPES: return nbx_argument_types(&fit->types, a);
-    case OPT_WEIGHTED: fit->weighted = true; return true;
-    default: return take_number(fit, id, a);
+    static const struct option fixed[] = {NBX_COMMON_OPTIONS,
+                                          {"family", required_argument, NULL, OPT_FAMILY},
+                                          {"recipe", required_argument, NULL, OPT_RECIPE}};
+    size_t n_names = 0, n_options = sizeof fixed / sizeof *fixed;
+    memcpy(fit->options, fixed, sizeof fixed);
+    for (int f = 0; f < NBX_FAMILIES; f++) {
+        const struct nbx_family_info *info = nbx_family_info((enum nbx_family)f);
+        for (size_t s = 0; s < info->n_settings; s++)
+            add_setting(fit, info->settings[s].name, &n_names, &n_options);
     }
 }
 
-/* A run of minutes must not end at a folder that is not there. */
-static bool can_write(const char *path)
+static bool take_setting(struct fit *fit, struct nbx_argument a)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    bool ok = folder && access(folder, W_OK | X_OK) == 0;
-    if (!ok)
-        fprintf(stderr, "nbx-train: %s: cannot write there: %s\n", path, strerror(errno));
-    free(folder);
-    return ok;
+    if (fit->n_given == MAX_SETTINGS)
+        return false;
+    struct given *g = &fit->given[fit->n_given++];
+    g->option = a.text;
+    snprintf(g->setting, sizeof g->setting, "%s", a.option + 2);
+    for (char *c = g->setting; *c; c++)
+        *c = *c == '-' ? '_' : *c;
+    return nbx_argument_number(&g->value, a);
 }
 
-static const char *version_of(char out[VERSION_BYTES], const struct fit *fit, const float *factors,
-                              size_t n)
+static bool take(void *ctx, int option, struct nbx_argument a)
 {
-    char stamp[20] = "";
-    struct tm tm;
-    time_t seconds = (time_t)(fit->created_ms / 1000);
-    uint32_t hash = nbx_hash32(factors, n * sizeof *factors);
-    if (gmtime_r(&seconds, &tm))
-        strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", &tm);
-    snprintf(out, VERSION_BYTES, "%s-%08" PRIx32, stamp, hash);
-    return out;
+    struct fit *fit = ctx;
+    switch (option) {
+    case OPT_FAMILY: fit->family = a.text; return true;
+    case OPT_RECIPE: fit->recipe = a.text; return true;
+    default:
+        return option >= OPT_SETTING ? take_setting(fit, a) : nbx_task_take(&fit->task, option, a);
+    }
 }
 
-static void put_time(struct nbx_buf *json, const char *key, int64_t ms)
+/* The recipe that the options describe; false after a line on stderr. */
+static bool recipe_of_options(struct nbx_recipe *out, const struct fit *fit)
 {
-    if (ms == NBX_DATASET_NO_TIME)
-        nbx_buf_printf(json, "\"%s\":null", key);
-    else
-        nbx_buf_printf(json, "\"%s\":%" PRId64, key, ms);
-}
-
-/* What the bundle says of its making; nothing that differs between two equal runs. */
-static void describe(struct nbx_buf *json, const struct fit *fit, const struct nbx_dataset *d)
-{
-    const struct nbx_ials_options *o = &fit->ials;
-    nbx_buf_printf(json,
-                   "{\"algorithm\":\"ials\",\"settings\":{\"dim\":%zu,\"epochs\":%" PRIu64
-                   ",\"alpha0\":%.9g,\"lambda\":%.9g,\"nu\":%.9g,\"seed\":\"%" PRIu64
-                   "\",\"weighted\":%s},",
-                   o->dim, fit->epochs, (double)o->alpha0, (double)o->lambda, (double)o->nu,
-                   o->seed, fit->weighted ? "true" : "false");
-    nbx_buf_printf(json,
-                   "\"counts\":{\"customers\":%zu,\"items\":%zu,\"pairs\":%zu,\"rows\":%" PRIu64
-                   ",\"anonymous\":%" PRIu64 ",\"no_item\":%" PRIu64 ",\"neutral\":%" PRIu64
-                   ",\"negative\":%" PRIu64 "},\"data_window\":{",
-                   d->n_customers, d->n_items, nbx_csr_entries(&d->by_customer), d->counts.rows,
-                   d->counts.anonymous, d->counts.no_item, d->counts.neutral, d->counts.negative);
-    put_time(json, "first_ms", d->first_ms);
-    nbx_buf_printf(json, ",");
-    put_time(json, "last_ms", d->last_ms);
-    nbx_buf_printf(json, "},\"training\":{\"loss\":%.17g}}", fit->loss);
-    nbx_buf_put_u8(json, 0);
-}
-
-static enum nbx_err write_bundle(const struct fit *fit, const struct nbx_dataset *d,
-                                 const float *factors, struct nbx_fault *fault)
-{
-    char version[VERSION_BYTES];
-    struct nbx_buf json = {0};
-    struct nbx_bundle_info info = {
-        .name = nbx_str_c(fit->name),
-        .version = nbx_str_c(version_of(version, fit, factors, d->n_items * fit->ials.dim)),
-        .family = NBX_STR("factors"),
-        .created_ms = (int64_t)fit->created_ms,
-        .n_items = d->n_items,
-        .item_ids = d->item_ids,
-        .n_spaces = 1,
-        .spaces = {{.name = NBX_STR(SPACE),
-                    .dims = fit->ials.dim,
-                    .metric = NBX_METRIC_DOT,
-                    .customer = NBX_CUSTOMER_FOLDED,
-                    .item_factors = factors,
-                    .alpha0 = fit->ials.alpha0,
-                    .lambda = fit->ials.lambda,
-                    .nu = fit->ials.nu}},
-    };
-    describe(&json, fit, d);
-    enum nbx_err err = json.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
-                                   : nbx_bundle_write(fit->out, &info, (char *)json.p, fault);
-    nbx_buf_fini(&json);
+    enum nbx_family family;
+    struct nbx_fault fault;
+    struct nbx_str name = nbx_str_c(fit->family ? fit->family : "ials");
+    enum nbx_err err = nbx_family_find(&family, name, &fault);
+    *out = (struct nbx_recipe){.n_parts = 1};
     if (!err)
-        printf("wrote %s: %s %s, %zu items\n", fit->out, fit->name, version, d->n_items);
-    return err;
-}
-
-static enum nbx_err train(struct fit *fit, struct nbx_ials *ials, struct nbx_fault *fault)
-{
-    struct nbx_progress progress;
-    double before = 0;
-    int64_t start_ns = nbx_clock_mono_ns();
-    enum nbx_err err = NBX_OK;
-    nbx_progress_start(&progress, STDERR_FILENO, "training", "epochs", fit->epochs);
-    for (uint64_t epoch = 1; !err && epoch <= fit->epochs; epoch++) {
-        nbx_progress_update(&progress, epoch - 1);
-        int64_t epoch_ns = nbx_clock_mono_ns();
-        err = nbx_ials_epoch(ials, fault);
-        double seconds = (double)(nbx_clock_mono_ns() - epoch_ns) / 1e9;
-        if (!err)
-            err = nbx_ials_loss(ials, &fit->loss, fault);
-        nbx_progress_end(&progress);
-        if (err)
-            break;
-        printf("epoch %" PRIu64 "/%" PRIu64 ": loss %.1f", epoch, fit->epochs, fit->loss);
-        if (epoch > 1)
-            printf(" (%+.2f %%)", 100 * (fit->loss - before) / before);
-        printf(", %.3f s\n", seconds);
-        before = fit->loss;
-    }
-    if (!err)
-        printf("trained in %.1f s\n", (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
-    return err;
-}
-
-static void print_dataset(const struct nbx_dataset *d, double seconds)
-{
-    printf("read %" PRIu64 " events in %.1f s: %zu customers, %zu items, %zu pairs", d->counts.rows,
-           seconds, d->n_customers, d->n_items, nbx_csr_entries(&d->by_customer));
-    printf(" (%" PRIu64 " anonymous, %" PRIu64 " without item, %" PRIu64 " neutral, %" PRIu64
-           " negative)\n",
-           d->counts.anonymous, d->counts.no_item, d->counts.neutral, d->counts.negative);
-}
-
-static enum nbx_err learn(struct fit *fit, const struct nbx_dataset *d, struct nbx_fault *fault)
-{
-    char text[32];
-    struct nbx_ials *ials;
-    if (d->n_items == 0)
-        return nbx_fault_set(fault, NBX_EBAD, fit->events, "has no pair to learn from");
-    printf("memory: training takes %s more\n",
-           nbx_train_bytes(text, nbx_ials_bound_bytes(d->n_customers, d->n_items, &fit->ials)));
-    enum nbx_err err = nbx_ials_new(&ials, &d->by_customer, &d->by_item, &fit->ials, fault);
+        nbx_ingredient_init(&out->parts[0], family);
+    for (size_t i = 0; !err && i < fit->n_given; i++)
+        err = nbx_ingredient_set(&out->parts[0], nbx_str_c(fit->given[i].setting),
+                                 strtod(fit->given[i].option, NULL), &fault);
+    for (char *c = fault.field; err && *c; c++)
+        *c = *c == '_' ? '-' : *c;
     if (err)
-        return err;
-    err = train(fit, ials, fault);
+        fprintf(stderr, "nbx-train: --%s: %s\n", fault.field, fault.message);
+    return !err;
+}
+
+static enum nbx_err recipe_of_file(struct nbx_recipe *out, const char *path,
+                                   struct nbx_fault *fault)
+{
+    struct nbx_value v;
+    struct nbx_arena *arena = nbx_arena_new(RECIPE_BYTES);
+    char *text = malloc(MAX_RECIPE);
+    FILE *f = fopen(path, "r");
+    enum nbx_err err = NBX_OK;
+    if (!f)
+        err = nbx_fault_set(fault, NBX_ENOTFOUND, path, "%s", strerror(errno));
+    else if (!arena || !text)
+        err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    else
+        err = nbx_json_decode(&v, text, fread(text, 1, MAX_RECIPE, f), arena, fault);
     if (!err)
-        err = write_bundle(fit, d, nbx_ials_items(ials), fault);
-    nbx_ials_destroy(&ials);
+        err = nbx_recipe_read(out, &v, fault);
+    if (err && f)
+        nbx_fault_prefix(fault, "%s", path);
+    if (f)
+        fclose(f);
+    free(text);
+    nbx_arena_destroy(&arena);
     return err;
 }
 
-static int run(struct fit *fit)
+static enum nbx_err check_order(const struct fit *fit, const struct nbx_recipe *recipe,
+                                struct nbx_fault *fault)
 {
-    char text[32];
-    struct nbx_fault fault = {0};
-    struct nbx_dataset *d;
-    struct nbx_dataset_options read = {
-        .types = &fit->types, .weighted = fit->weighted, .progress_fd = STDERR_FILENO};
-    printf("seed %" PRIu64 ", %zu dimensions, %" PRIu64
-           " epochs, alpha0 %g, lambda %g, nu %g, %u threads\n",
-           fit->ials.seed, fit->ials.dim, fit->epochs, (double)fit->ials.alpha0,
-           (double)fit->ials.lambda, (double)fit->ials.nu, fit->ials.threads);
-    printf("memory: reading %s takes at most %s\n", fit->events,
-           nbx_train_bytes(text, nbx_dataset_bound_bytes(fit->events)));
-    int64_t start_ns = nbx_clock_mono_ns();
-    enum nbx_err err = nbx_dataset_read(&d, fit->events, &read, &fault);
-    if (!err) {
-        print_dataset(d, (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
-        err = learn(fit, d, &fault);
+    for (size_t i = 0; i < recipe->n_parts; i++) {
+        const struct nbx_family_info *info = nbx_family_info(recipe->parts[i].family);
+        if (info->ordered && !fit->task.ordered)
+            return nbx_fault_set(fault, NBX_EBAD, "--family",
+                                 "%s learns from the order of events, and these have none "
+                                 "(--ordered yes says that they have)",
+                                 info->name);
     }
-    nbx_dataset_destroy(&d);
+    return NBX_OK;
+}
+
+static int run(struct fit *fit, struct nbx_recipe *recipe)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_fit_run how = nbx_task_run(&fit->task);
+    printf("seed %" PRIu64 ", %u threads\n", fit->task.seed, fit->task.threads);
+    enum nbx_err err = fit->recipe ? recipe_of_file(recipe, fit->recipe, &fault) : NBX_OK;
+    if (!err)
+        err = nbx_task_read(&fit->task, &fault);
+    if (!err)
+        err = check_order(fit, recipe, &fault);
+    if (!err)
+        err = nbx_task_make(&fit->task, recipe, &how, NULL, &fault);
+    nbx_task_fini(&fit->task);
     return err ? nbx_train_failed(&fault) : NBX_EXIT_OK;
+}
+
+/* The settings of every family, behind the fixed lines. */
+static char *full_usage(void)
+{
+    struct nbx_buf text = {0};
+    nbx_buf_printf(&text, "%s", usage);
+    for (int f = 0; f < NBX_FAMILIES; f++) {
+        const struct nbx_family_info *info = nbx_family_info((enum nbx_family)f);
+        nbx_buf_printf(&text, "\n%s: %s\n", info->name, info->what);
+        for (size_t s = 0; s < info->n_settings; s++) {
+            const struct nbx_setting *setting = &info->settings[s];
+            char name[OPTION_BYTES];
+            snprintf(name, sizeof name, "%s", setting->name);
+            for (char *c = name; *c; c++)
+                *c = *c == '_' ? '-' : *c;
+            nbx_buf_printf(&text, "  --%-17s %s (%g to %g, default %g)\n", name, setting->what,
+                           setting->least, setting->most, setting->usual);
+        }
+    }
+    nbx_buf_printf(&text, "\nExit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 "
+                          "wrong usage.\n");
+    nbx_buf_put_u8(&text, 0);
+    return text.failed ? NULL : (char *)text.p;
 }
 
 int nbx_train_fit(int argc, char **argv)
 {
-    struct fit fit = {.name = "ials", .epochs = NBX_IALS_DEFAULT_EPOCHS};
-    int id, at = 0;
-    nbx_ials_defaults(&fit.ials);
-    nbx_types_default(&fit.types);
-    fit.created_ms = (uint64_t)nbx_clock_wall_ms();
-    while ((id = getopt_long(argc, argv, "", options, &at)) != -1) {
-        char name[32];
-        if (id == OPT_HELP) {
-            fputs(usage, stdout);
-            return NBX_EXIT_OK;
-        }
-        if (id == '?')
-            return NBX_EXIT_USAGE;
-        snprintf(name, sizeof name, "--%s", options[id - 1].name);
-        if (!take_option(&fit, id, (struct nbx_argument){name, optarg}))
-            return NBX_EXIT_USAGE;
+    static struct fit fit;
+    struct nbx_recipe recipe;
+    char *help = full_usage();
+    int code = NBX_EXIT_FAILED;
+    nbx_task_init(&fit.task, "taste");
+    make_options(&fit);
+    struct nbx_command command = {.usage = help ? help : usage,
+                                  .options = fit.options,
+                                  .help = NBX_OPT_HELP,
+                                  .take = take,
+                                  .ctx = &fit};
+    if (nbx_command_take(&command, argc, argv, &code)) {
+        code = NBX_EXIT_USAGE;
+        if (recipe_of_options(&recipe, &fit) && nbx_task_ready(&fit.task, &code))
+            code = run(&fit, &recipe);
     }
-    if (optind < argc) {
-        fprintf(stderr, "nbx-train: \"%s\" is no option\n", argv[optind]);
-        return NBX_EXIT_USAGE;
-    }
-    if (!nbx_argument_given((struct nbx_argument){"--events", fit.events}) ||
-        !nbx_argument_given((struct nbx_argument){"--out", fit.out}))
-        return NBX_EXIT_USAGE;
-    return can_write(fit.out) ? run(&fit) : NBX_EXIT_FAILED;
+    free(help);
+    return code;
 }

@@ -98,6 +98,55 @@ Test(blas, products_match_loops)
     free(x);
 }
 
+Test(blas, a_product_in_doubles_is_added_to_what_is_there)
+{
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    enum { M = 4, N = 6, K = 9 };
+    double a[K * M], b[K * N], c[M * N];
+    for (size_t i = 0; i < K * M; i++)
+        a[i] = nbx_random_normal(&r);
+    for (size_t i = 0; i < K * N; i++)
+        b[i] = nbx_random_normal(&r);
+    for (size_t i = 0; i < M * N; i++)
+        c[i] = 3;
+    nbx_blas_gemm_tn_double(c, a, b, M, N, K);
+    for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < N; j++) {
+            double sum = 3;
+            for (size_t k = 0; k < K; k++)
+                sum += a[k * M + i] * b[k * N + j];
+            cr_expect_float_eq(c[i * N + j], sum, 1e-13, "seed %d", SEED);
+        }
+}
+
+Test(blas, products_are_added_to_what_is_there)
+{
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    enum { M = 7, N = 5, K = 11 };
+    float *a = random_matrix(&r, M, K), *at = random_matrix(&r, K, M), *b = random_matrix(&r, K, N);
+    float c[M * N], d[M * N];
+    for (size_t i = 0; i < M * N; i++)
+        c[i] = d[i] = (float)i;
+    for (size_t i = 0; i < M; i++)
+        for (size_t k = 0; k < K; k++)
+            at[k * M + i] = a[i * K + k];
+    nbx_blas_gemm_nn_add(c, a, b, M, N, K);
+    nbx_blas_gemm_tn_add(d, at, b, M, N, K);
+    for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < N; j++) {
+            double sum = (double)(i * N + j);
+            for (size_t k = 0; k < K; k++)
+                sum += (double)a[i * K + k] * b[k * N + j];
+            expect_near(c[i * N + j], sum, 1, "gemm_nn_add");
+            expect_near(d[i * N + j], sum, 1, "gemm_tn_add");
+        }
+    free(a);
+    free(at);
+    free(b);
+}
+
 Test(blas, solve_inverts_a_positive_definite_matrix)
 {
     struct nbx_random r;

@@ -16,6 +16,9 @@ Test(csr, transpose_keeps_places_and_weights)
     cr_expect_arr_eq(t.col, ((uint32_t[]){2, 0, 2, 0}), 4 * sizeof(uint32_t));
     cr_expect_arr_eq(t.weight, ((float[]){3, 4, 0.5f, 2}), 4 * sizeof(float));
     cr_expect_eq(nbx_csr_row_entries(&t, 1), 2);
+    cr_expect_eq(nbx_csr_weight(&t, 0, 2), 3);
+    cr_expect_eq(nbx_csr_weight(&t, 1, 0), 4);
+    cr_expect_eq(nbx_csr_weight(&t, 1, 2), 0.5f);
     nbx_csr_fini(&a);
     nbx_csr_fini(&t);
     cr_expect_eq(nbx_csr_entries(&a), 0);

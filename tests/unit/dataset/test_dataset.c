@@ -4,6 +4,7 @@
 #include "engine/base/random.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -142,6 +143,14 @@ Test(dataset, refusals_name_line_column_and_reason)
         {"customer,item,time\nu,x,9999999999999999\n", ":2:5", "is not a time"},
         {"customer,item\nu,x\nu,\"x\n", ":3:3", "never closed"},
         {"customer,item\nu\n", ":2:1", "1 fields"},
+        {"customer,item,time\nu,x,5\nu,y", ":3:1", "2 fields"}, /* cut in the middle */
+        {"customer,item,time\nu,x,5\nu,\"y", ":3:3", "never closed"},
+        {"customer,item,time\nu,x,1700000000\nu,y,1700000001\n", ":2:5",
+         "looks like seconds since 1970, nbx takes milliseconds"},
+        {"customer,item,time\nu,x,\nu,x,1700000000000\nu,z,7\nu,y,1700000001\n", ":5:5",
+         "1700000001 looks like seconds since 1970, but line 3 has milliseconds"},
+        {"customer,item,time\nu,x,1700000000\nu,y,1700000001000\n", ":3:5",
+         "1700000001000 looks like milliseconds since 1970, but line 2 has seconds"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct nbx_dataset *d;
@@ -150,6 +159,90 @@ Test(dataset, refusals_name_line_column_and_reason)
         cr_expect_not_null(strstr(fault.field, cases[i].where), "%s", fault.field);
         cr_expect_not_null(strstr(fault.message, cases[i].why), "%s", fault.message);
     }
+}
+
+/* "b a c" for the customer's items, oldest first; valid until the next call. */
+static const char *sequence_of(const struct nbx_dataset *d, const char *id)
+{
+    static char text[256];
+    size_t row = customer(d, id);
+    text[0] = '\0';
+    cr_assert_neq(row, NBX_DATASET_NO_ROW);
+    for (uint64_t i = d->by_customer.start[row]; i < d->by_customer.start[row + 1]; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.*s", text[0] ? " " : "",
+                 NBX_STR_ARG(d->item_ids[d->sequence[i]]));
+    return text;
+}
+
+Test(dataset, a_sequence_is_in_order_of_the_last_event_that_counts)
+{
+    struct nbx_dataset *d = must_read("customer,type,item,time\n"
+                                      "u,view,b,10\nu,view,c,5\nu,view,a,20\n"
+                                      "u,view,c,30\n"       /* moves c to the end */
+                                      "u,impression,b,99\n" /* says nothing */
+                                      "v,view,z,7\nv,view,y,7\nv,view,x,7\nv,view,w,\n"
+                                      "u,view,gone,1\nu,return,gone,2\n",
+                                      (struct nbx_dataset_options){0});
+    cr_expect_str_eq(sequence_of(d, "u"), "b a c");
+    cr_expect_str_eq(sequence_of(d, "v"), "w z y x", "no time first, equal times as in the file");
+    size_t u = d->by_customer.start[customer(d, "u")], v = d->by_customer.start[customer(d, "v")];
+    cr_expect_arr_eq(d->times_ms + u, ((int64_t[]){10, 20, 30}), 3 * sizeof(int64_t));
+    cr_expect_arr_eq(d->times_ms + v, ((int64_t[]){NBX_DATASET_NO_TIME, 7, 7, 7}),
+                     4 * sizeof(int64_t));
+    nbx_dataset_destroy(&d);
+}
+
+Test(dataset, without_times_a_sequence_is_in_the_order_of_the_file)
+{
+    struct nbx_dataset *d =
+        must_read("customer,item\nu,b\nw,q\nu,a\nu,c\nu,b\nu,d", (struct nbx_dataset_options){0});
+    cr_expect_str_eq(sequence_of(d, "u"), "a c b d", "b came again; the last line has no end");
+    cr_expect_str_eq(sequence_of(d, "w"), "q");
+    cr_expect_eq(d->times_ms[0], NBX_DATASET_NO_TIME);
+    nbx_dataset_destroy(&d);
+}
+
+Test(dataset, weights_halve_with_age)
+{
+    struct nbx_types types;
+    nbx_types_default(&types);
+    cr_assert_eq(nbx_types_parse(&types, "purchase=4", &fault), NBX_OK);
+    struct nbx_dataset_options options = {.types = &types, .half_life_ms = 100};
+    struct nbx_dataset *d = must_read("customer,type,item,time\n"
+                                      "u,view,new,1000\nu,view,old,900\nu,view,older,800\n"
+                                      "u,purchase,both,700\nu,view,both,950\n"
+                                      "u,purchase,back,900\nu,return,back,950\nu,view,back,1000\n"
+                                      "u,view,timeless,\nu,view,ancient,0\n",
+                                      options);
+    cr_expect(has(d, "u", "new", 1));
+    cr_expect(has(d, "u", "old", 0.5f));
+    cr_expect(has(d, "u", "older", 0.25f));
+    cr_expect(has(d, "u", "both", (float)exp2(-0.5)), "4 / 8 is less");
+    cr_expect(has(d, "u", "back", 1));
+    cr_expect(has(d, "u", "ancient", (float)exp2(-10)));
+    cr_expect(has(d, "u", "timeless", (float)exp2(-10)), "as old as the oldest");
+    nbx_dataset_destroy(&d);
+    d = must_read("customer,item,time\nu,x,0\nu,y,90000\n", options);
+    cr_expect(has(d, "u", "x", 0x1p-40f), "900 half-lives leave something");
+    nbx_dataset_destroy(&d);
+    d = must_read("customer,item\nu,x\n", options);
+    cr_expect(has(d, "u", "x", 1), "no time, no age");
+    nbx_dataset_destroy(&d);
+    options.half_life_ms = -1;
+    cr_expect_eq(read_text(&d, "customer,item\n", options), NBX_EBAD);
+    cr_expect_str_eq(fault.field, "half_life_ms");
+}
+
+Test(dataset, duplicates_are_counted)
+{
+    struct nbx_dataset *d = must_read("customer,type,item,time\n"
+                                      "u,view,x,5\nu,purchase,x,5\nu,view,x,5\nu,view,x,6\n"
+                                      "u,,y,\nv,,y,\nu,,y,\nu,,y,\nu,view,y,\n"
+                                      "u,search,x,5\nu,search,x,5\n",
+                                      (struct nbx_dataset_options){0});
+    cr_expect_eq(d->counts.duplicates, 3);
+    cr_expect_eq(nbx_csr_entries(&d->by_customer), 3);
+    nbx_dataset_destroy(&d);
 }
 
 Test(dataset, an_id_too_long_and_a_missing_file)
@@ -190,6 +283,8 @@ Test(dataset, the_order_of_lines_changes_nothing)
                      (a->n_customers + 1) * sizeof(uint64_t));
     cr_expect_arr_eq(a->by_customer.col, b->by_customer.col, n * sizeof(uint32_t));
     cr_expect_arr_eq(a->by_item.col, b->by_item.col, n * sizeof(uint32_t));
+    cr_expect_neq(memcmp(a->sequence, b->sequence, n * sizeof(uint32_t)), 0,
+                  "but the sequence, where there are no times");
     for (size_t i = 0; i < a->n_items; i++)
         cr_expect(nbx_str_eq(a->item_ids[i], b->item_ids[i]));
     nbx_dataset_destroy(&a);
@@ -208,7 +303,10 @@ Test(types, parse_refuses_by_entry)
     cr_expect_eq(nbx_types_parse(&types, "view=1,=2", &fault), NBX_EBAD);
     cr_expect_eq(nbx_types_parse(&types, "view=", &fault), NBX_EBAD);
     cr_expect_eq(nbx_types_parse(&types, "view=1x", &fault), NBX_EBAD);
-    cr_expect_eq(nbx_types_parse(&types, "view=nan", &fault), NBX_EBAD);
+    cr_expect_eq(nbx_types_parse(&types, "purchase=nan", &fault), NBX_EBAD);
+    cr_expect_not_null(strstr(fault.message, "the weight of \"purchase=nan\" is not a number"));
+    cr_expect_eq(nbx_types_parse(&types, "view=inf", &fault), NBX_EBAD);
+    cr_expect_eq(nbx_types_parse(&types, "view=1e39", &fault), NBX_EBAD, "beyond fp32");
     cr_expect_eq(nbx_types_parse(&types, "", &fault), NBX_EBAD);
     nbx_types_list(&types, list, sizeof list);
     cr_expect_eq(strncmp(list, "purchase, cart", 14), 0);

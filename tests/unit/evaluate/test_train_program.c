@@ -82,7 +82,8 @@ Test(train_program, fits_and_evaluates, .init = make_folder, .fini = remove_fold
 {
     cr_assert_eq(train("fit --events events.csv --out m.safetensors --dim 8 --seed 3"), 0, "%s",
                  said);
-    cr_expect_not_null(strstr(said, "seed 3, 8 dimensions, 8 epochs"));
+    cr_expect_not_null(strstr(said, "seed 3,"));
+    cr_expect_not_null(strstr(said, "dim=8 epochs=8"));
     cr_expect_not_null(strstr(said, "1 anonymous"));
     cr_expect_not_null(strstr(said, "memory: training takes"));
     cr_expect_not_null(strstr(said, "epoch 8/8: loss"));
@@ -142,13 +143,14 @@ Test(train_program, wrong_usage_exits_2, .init = make_folder, .fini = remove_fol
         const char *arguments, *why;
     } cases[] = {
         {"", "nbx-train fit"},
-        {"learn", "unknown command \"learn\", known are fit, evaluate"},
+        {"learn", "unknown command \"learn\", known are fit, tune, auto, evaluate"},
         {"fit --events events.csv", "--out is missing"},
         {"fit --out x", "--events is missing"},
         {"fit --events e --out x --dim 0", "--dim: must be a whole number from 1"},
         {"fit --events e --out x --dim 8x", "--dim: must be"},
         {"fit --events e --out x --epochs -1", "--epochs: must be"},
         {"fit --events e --out x --lambda abc", "--lambda: must be a number"},
+        {"fit --events e --out x --lambda 0", "--lambda: must be a number from"},
         {"fit --events e --out x --family bpr", "unknown \"bpr\", known are ials"},
         {"fit --events e --out x --name a/b", "--name: must be"},
         {"fit --events e --out x --types view", "--types: \"view\" is not NAME=WEIGHT"},
@@ -157,6 +159,10 @@ Test(train_program, wrong_usage_exits_2, .init = make_folder, .fini = remove_fol
         {"evaluate --bundle b --events e", "--test is missing"},
         {"evaluate --bundle b --events e --test t --protocol x", "known are lightgcn"},
         {"evaluate --bundle b --events e --test t --k 1001", "--k: must be"},
+        {"evaluate --bundle b --events e --test t --k 10,,20", "--k: must be"},
+        {"evaluate --bundle b --events e --test t --k 10,", "--k: must be"},
+        {"evaluate --bundle b --events e --test t --k 1,2,3,4,5,6,7,8,9", "--k: must be 1 to 8"},
+        {"evaluate --bundle b --events e --test t more", "\"more\" is no option"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_expect_eq(train(cases[i].arguments), 2, "%s", cases[i].arguments);
@@ -175,12 +181,73 @@ Test(train_program, bad_input_exits_1, .init = make_folder, .fini = remove_folde
     cr_expect_not_null(strstr(said, "empty.csv:1:1: no header"));
     cr_expect_eq(train("fit --events none.csv --out m"), 1);
     cr_expect_not_null(strstr(said, "no pair to learn from"));
-    cr_expect_eq(train("fit --events events.csv --lambda 0 --out m"), 1);
-    cr_expect_not_null(strstr(said, "lambda: must be above 0"));
     cr_expect_eq(train("fit --events events.csv --out nowhere/m"), 1);
     cr_expect_not_null(strstr(said, "cannot write there"));
     cr_expect_eq(train("evaluate --bundle missing --events events.csv --test test.csv"), 1);
     cr_expect_eq(train("evaluate --bundle events.csv --events events.csv --test test.csv"), 1);
+}
+
+Test(train_program, one_customer_and_one_item_are_enough, .init = make_folder,
+     .fini = remove_folder)
+{
+    fputs("customer,item,time\nu,x,5\nu,x,5", create("one.csv"));
+    fputs("customer,item\nu,x\nstranger,x\n", create("later.csv"));
+    fflush(NULL);
+    cr_assert_eq(train("fit --events one.csv --out m --dim 4"), 0, "%s", said);
+    cr_expect_eq(train("evaluate --bundle m --events one.csv --test later.csv --k 1,5"), 0, "%s",
+                 said);
+    cr_expect_not_null(strstr(said, "1 customers without history"));
+    cr_expect_eq(train("evaluate --bundle m --events one.csv --test later.csv --k 5 --repeat "
+                       "--json"),
+                 0, "%s", said);
+    cr_expect_eq(number_after("\"recall@5\":"), 0.5);
+    cr_expect_eq(number_after("\"coverage@5\":"), 1);
+}
+
+Test(train_program, bad_events_are_named_by_line, .init = make_folder, .fini = remove_folder)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"customer,item,time\nu,x,1700000000\n", "bad.csv:2:5: looks like seconds since 1970"},
+        {"customer,item,time\nu,x,1700000000000\nu,y,1700000000\n",
+         "bad.csv:3:5: 1700000000 looks"},
+        {"customer,item,time\nu,x,-5\n", "bad.csv:2:5: \"-5\" is not a time"},
+        {"customer,item,time\nu,x,5\nu,y", "bad.csv:3:1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        FILE *f = create("bad.csv");
+        fputs(cases[i].text, f);
+        fclose(f);
+        cr_expect_eq(train("fit --events bad.csv --out m"), 1, "%s", cases[i].text);
+        cr_expect_not_null(strstr(said, cases[i].why), "%s: %s", cases[i].why, said);
+    }
+    cr_expect_eq(train("fit --events events.csv --out m --types purchase=nan"), 2);
+    cr_expect_not_null(strstr(said, "the weight of \"purchase=nan\" is not a number"));
+}
+
+Test(train_program, protocols_refuse_what_does_not_fit, .init = make_folder, .fini = remove_folder)
+{
+    fputs("customer,item,time\nc1,i1,1000\n", create("early.csv"));
+    fputs("customer,item\nc1,i1\nc1,i2\n", create("two.csv"));
+    fflush(NULL);
+    cr_assert_eq(train("fit --events events.csv --out m --dim 4"), 0, "%s", said);
+    cr_expect_eq(train("evaluate --bundle m --events events.csv --test early.csv "
+                       "--protocol time-split"),
+                 1);
+    cr_expect_not_null(strstr(said, "test: customer \"c1\" has a held-out item of 1000"));
+    cr_expect_eq(train("evaluate --bundle m --events events.csv --test two.csv "
+                       "--protocol leave-one-out"),
+                 1);
+    cr_expect_not_null(strstr(said, "test: customer \"c1\" has 2 held-out items"));
+    cr_expect_eq(train("evaluate --bundle m --events events.csv --test test.csv "
+                       "--protocol leave-one-out"),
+                 0);
+    cr_expect_eq(train("evaluate --bundle m --events events.csv --test test.csv "
+                       "--protocol strong --k 3,10"),
+                 0);
+    cr_expect_not_null(strstr(said, "recall@10"));
+    cr_expect_not_null(strstr(said, "loyal    20 and more"));
 }
 
 Test(train_program, help_and_version)
@@ -190,7 +257,7 @@ Test(train_program, help_and_version)
     cr_expect_eq(train("fit --help"), 0);
     cr_expect_not_null(strstr(said, "--created-ms"));
     cr_expect_eq(train("evaluate --help"), 0);
-    cr_expect_not_null(strstr(said, "--protocol lightgcn"));
+    cr_expect_not_null(strstr(said, "leave-one-out"));
     cr_expect_eq(train("--version"), 0);
     cr_expect_not_null(strstr(said, "nbx-train "));
 }

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ * Finding a recipe (tune), and making a bundle by it at once (auto).
+ */
+#include "models/train/commands.h"
+#include "models/train/task.h"
+#include "models/tune/search.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_MINUTES   10000
+#define DEFAULT_K     10
+#define DEFAULT_SHARE 0.1F
+#define CUSTOMERS     5000
+
+#define OWN_USAGE                                                                                  \
+    "  --minutes M        for everything (default: 10)\n"                                          \
+    "  --trials N         instead: so many trials, which makes the result repeatable\n"            \
+    "  --split S          what is held out to choose by: last, each customer's last item (the\n"   \
+    "                     default where the order means something); random, a share of all\n"      \
+    "                     pairs (where it does not); time, the last share of the time\n"           \
+    "  --share P          of random and time, above 0 and below 1 (default: 0.1)\n"                \
+    "  --k K              NDCG at K decides (default: 10)\n"                                       \
+    "  --customers N      whom to ask, drawn by seed; 0: everybody (default: 5000)\n"              \
+    "  --log FILE         the trials, a line of JSON each; where it exists they are not run "      \
+    "again,\n"                                                                                     \
+    "                     so that a search that was cut goes on\n"
+
+static const char tune_usage[] =
+    "nbx-train tune --events FILE --out RECIPE [options]\n"
+    "\n"
+    "Searches families, settings and weights on a part of the events that is held out, and writes\n"
+    "what ranks it best, for nbx-train fit --recipe.\n"
+    "\n"
+    "  --events FILE      CSV with a header: customer, item, and optionally type and time\n"
+    "  --out RECIPE       the file to write, JSON\n" OWN_USAGE NBX_COMMON_USAGE "\n"
+    "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
+
+static const char auto_usage[] =
+    "nbx-train auto --events FILE --out BUNDLE [options]\n"
+    "\n"
+    "Searches families, settings and weights on a part of the events that is held out, then "
+    "learns\n"
+    "from all of them and writes the bundle.\n"
+    "\n"
+    "  --events FILE      CSV with a header: customer, item, and optionally type and time\n"
+    "  --out BUNDLE       the file to write (.safetensors)\n" OWN_USAGE NBX_COMMON_USAGE "\n"
+    "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
+
+enum { OPT_MINUTES = NBX_OPT_OWN, OPT_TRIALS, OPT_SPLIT, OPT_SHARE, OPT_K, OPT_CUSTOMERS, OPT_LOG };
+
+static const struct option options[] = {NBX_COMMON_OPTIONS,
+                                        {"minutes", required_argument, NULL, OPT_MINUTES},
+                                        {"trials", required_argument, NULL, OPT_TRIALS},
+                                        {"split", required_argument, NULL, OPT_SPLIT},
+                                        {"share", required_argument, NULL, OPT_SHARE},
+                                        {"k", required_argument, NULL, OPT_K},
+                                        {"customers", required_argument, NULL, OPT_CUSTOMERS},
+                                        {"log", required_argument, NULL, OPT_LOG},
+                                        {0}};
+
+static const char *const split_names[] = {"last", "random", "time"};
+
+struct automatic {
+    struct nbx_task task;
+    uint64_t minutes, trials, k, customers;
+    float share;
+    const char *log;
+    int split; /* enum nbx_split_kind, or -1: by the data */
+};
+
+static bool take_split(struct automatic *a, struct nbx_argument arg)
+{
+    for (a->split = 0; a->split < 3; a->split++)
+        if (strcmp(arg.text, split_names[a->split]) == 0)
+            return true;
+    fprintf(stderr, "nbx-train: %s: must be last, random or time, got \"%s\"\n", arg.option,
+            arg.text);
+    return false;
+}
+
+static bool take_share(struct automatic *a, struct nbx_argument arg)
+{
+    if (!nbx_argument_number(&a->share, arg))
+        return false;
+    if (a->share > 0 && a->share < 1)
+        return true;
+    fprintf(stderr, "nbx-train: %s: must be above 0 and below 1, got \"%s\"\n", arg.option,
+            arg.text);
+    return false;
+}
+
+static bool take(void *ctx, int option, struct nbx_argument arg)
+{
+    struct automatic *a = ctx;
+    switch (option) {
+    case OPT_MINUTES: return nbx_argument_whole(&a->minutes, arg, 1, MAX_MINUTES);
+    case OPT_TRIALS: return nbx_argument_whole(&a->trials, arg, 1, 1000000);
+    case OPT_SPLIT: return take_split(a, arg);
+    case OPT_SHARE: return take_share(a, arg);
+    case OPT_K: return nbx_argument_whole(&a->k, arg, 1, 1000);
+    case OPT_CUSTOMERS: return nbx_argument_whole(&a->customers, arg, 0, UINT32_MAX);
+    case OPT_LOG: a->log = arg.text; return true;
+    default: return nbx_task_take(&a->task, option, arg);
+    }
+}
+
+static struct nbx_search_options search_options(const struct automatic *a)
+{
+    enum nbx_split_kind usual = a->task.ordered ? NBX_SPLIT_LAST : NBX_SPLIT_RANDOM;
+    return (struct nbx_search_options){
+        .split = {.kind = a->split < 0 ? usual : (enum nbx_split_kind)a->split,
+                  .share = (double)a->share,
+                  .seed = a->task.seed},
+        .ordered = a->task.ordered,
+        .k = a->k,
+        .customers = a->customers,
+        .seconds = (double)a->minutes * 60,
+        .max_trials = a->trials,
+        .memory_bytes = a->task.memory_mib << 20,
+        .seed = a->task.seed,
+        .threads = a->task.threads,
+        .progress_fd = STDERR_FILENO,
+        .log = a->log};
+}
+
+static void print_result(const struct automatic *a, const struct nbx_search_result *r)
+{
+    printf("%" PRIu64 " trials (%" PRIu64 " from the log) on %zu customers: NDCG@%" PRIu64
+           " %.4f, of the best part alone %.4f\n",
+           r->trials, r->repeated, r->customers, a->k, r->ndcg, r->best_alone);
+    for (size_t i = 0; i < r->recipe.n_parts; i++)
+        printf("  %-12s weight %.3g\n", nbx_family_info(r->recipe.parts[i].family)->name,
+               r->recipe.parts[i].weight);
+}
+
+/* The search, on what may be learnt from; where the last items are left out anyway, they are what
+ * is asked for. */
+static enum nbx_err search(struct automatic *a, struct nbx_search_result *out,
+                           struct nbx_fault *fault)
+{
+    struct nbx_search_options o;
+    printf("seed %" PRIu64 ", %u threads, %" PRIu64 " minutes\n", a->task.seed, a->task.threads,
+           a->minutes);
+    enum nbx_err err = nbx_task_read(&a->task, fault);
+    if (err)
+        return err;
+    o = search_options(a);
+    printf("held out to choose by: %s\n", split_names[o.split.kind]);
+    bool last = o.split.kind == NBX_SPLIT_LAST;
+    err = nbx_search_recipe(out, last ? a->task.dataset : a->task.learn, &o, fault);
+    if (!err)
+        print_result(a, out);
+    return err;
+}
+
+static enum nbx_err write_recipe(const struct automatic *a, const struct nbx_search_result *r,
+                                 struct nbx_fault *fault)
+{
+    struct nbx_buf text = {0};
+    nbx_recipe_write(&text, &r->recipe);
+    nbx_buf_printf(&text, "\n");
+    FILE *f = fopen(a->task.out, "w");
+    bool ok = f && !text.failed && fwrite(text.p, 1, text.len, f) == text.len;
+    ok = f && fclose(f) == 0 && ok;
+    nbx_buf_fini(&text);
+    if (!ok)
+        return nbx_fault_set(fault, NBX_ESTORAGE, a->task.out, "%s", strerror(errno));
+    printf("wrote %s\n", a->task.out);
+    return NBX_OK;
+}
+
+static enum nbx_err make_bundle(struct automatic *a, const struct nbx_search_result *r,
+                                struct nbx_fault *fault)
+{
+    char said[256];
+    struct nbx_fit_run run = nbx_task_run(&a->task);
+    struct nbx_search_options o = search_options(a);
+    run.quiet = true;
+    snprintf(said, sizeof said,
+             "\"validation\":{\"split\":\"%s\",\"customers\":%zu,\"ndcg@%" PRIu64
+             "\":%.6f,\"trials\":%" PRIu64 "}",
+             split_names[o.split.kind], r->customers, a->k, r->ndcg, r->trials);
+    return nbx_task_make(&a->task, &r->recipe, &run, said, fault);
+}
+
+static int run_command(int argc, char **argv, bool bundle)
+{
+    int code = NBX_EXIT_FAILED;
+    struct nbx_fault fault = {0};
+    struct nbx_search_result result;
+    struct automatic a = {
+        .minutes = 10, .k = DEFAULT_K, .customers = CUSTOMERS, .share = DEFAULT_SHARE, .split = -1};
+    nbx_task_init(&a.task, "taste");
+    struct nbx_command command = {.usage = bundle ? auto_usage : tune_usage,
+                                  .options = options,
+                                  .help = NBX_OPT_HELP,
+                                  .take = take,
+                                  .ctx = &a};
+    if (!nbx_command_take(&command, argc, argv, &code) || !nbx_task_ready(&a.task, &code))
+        return code;
+    enum nbx_err err = search(&a, &result, &fault);
+    if (!err)
+        err = bundle ? make_bundle(&a, &result, &fault) : write_recipe(&a, &result, &fault);
+    nbx_task_fini(&a.task);
+    return err ? nbx_train_failed(&fault) : NBX_EXIT_OK;
+}
+
+int nbx_train_tune(int argc, char **argv)
+{
+    return run_command(argc, argv, false);
+}
+
+int nbx_train_auto(int argc, char **argv)
+{
+    return run_command(argc, argv, true);
+}

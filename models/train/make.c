@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * From a recipe to a bundle.
+ */
+#include "engine/base/clock.h"
+#include "engine/base/hash.h"
+#include "models/train/task.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define VERSION_BYTES 32
+
+/* What tells this training from every other: its time and a hash of all that it learnt. */
+static const char *version_of(char out[VERSION_BYTES], const struct nbx_task *task,
+                              const struct nbx_part *parts, size_t n)
+{
+    char stamp[20] = "";
+    struct tm tm;
+    time_t seconds = (time_t)(task->created_ms / 1000);
+    uint64_t hashes[NBX_RECIPE_MAX][2] = {{0}};
+    for (size_t i = 0; i < n; i++) {
+        const struct nbx_part *p = &parts[i];
+        size_t factors = p->sparse ? 0 : task->dataset->n_items * p->space.dims;
+        hashes[i][0] = nbx_hash64(p->item_factors, factors * sizeof(float));
+        hashes[i][1] = nbx_hash64(p->rows.weight, nbx_csr_entries(&p->rows) * sizeof(float));
+    }
+    if (gmtime_r(&seconds, &tm))
+        strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", &tm);
+    snprintf(out, VERSION_BYTES, "%s-%08" PRIx32, stamp, nbx_hash32(hashes, sizeof hashes));
+    return out;
+}
+
+static void put_time(struct nbx_buf *json, const char *key, int64_t ms)
+{
+    if (ms == NBX_DATASET_NO_TIME)
+        nbx_buf_printf(json, "\"%s\":null", key);
+    else
+        nbx_buf_printf(json, "\"%s\":%" PRId64, key, ms);
+}
+
+/* What the bundle says of its making; nothing that differs between two equal runs. */
+static void describe(struct nbx_buf *json, const struct nbx_task *task,
+                     const struct nbx_recipe *recipe, const struct nbx_part *parts,
+                     const char *extra_json)
+{
+    const struct nbx_dataset *d = task->dataset;
+    const struct nbx_dataset_counts *c = &d->counts;
+    nbx_buf_printf(json, "{\"recipe\":");
+    nbx_recipe_write(json, recipe);
+    nbx_buf_printf(json,
+                   ",\"settings\":{\"seed\":\"%" PRIu64
+                   "\",\"weighted\":%s,\"ordered\":%s,\"half_life_days\":%.9g,"
+                   "\"leave_out_last\":%s},",
+                   task->seed, task->weighted ? "true" : "false", task->ordered ? "true" : "false",
+                   (double)task->half_life_days, task->leave_out_last ? "true" : "false");
+    nbx_buf_printf(json,
+                   "\"counts\":{\"customers\":%zu,\"items\":%zu,\"pairs\":%zu,\"rows\":%" PRIu64
+                   ",\"anonymous\":%" PRIu64 ",\"no_item\":%" PRIu64 ",\"neutral\":%" PRIu64
+                   ",\"negative\":%" PRIu64 ",\"duplicates\":%" PRIu64 "},\"data_window\":{",
+                   d->n_customers, d->n_items, nbx_csr_entries(&task->learn->by_customer), c->rows,
+                   c->anonymous, c->no_item, c->neutral, c->negative, c->duplicates);
+    put_time(json, "first_ms", d->first_ms);
+    nbx_buf_printf(json, ",");
+    put_time(json, "last_ms", d->last_ms);
+    nbx_buf_printf(json, "},\"training\":{");
+    for (size_t i = 0; i < recipe->n_parts; i++)
+        nbx_buf_printf(json, "%s\"%s_loss\":%.17g", i ? "," : "",
+                       nbx_family_info(parts[i].family)->name, parts[i].loss);
+    nbx_buf_printf(json, "}%s%s}", extra_json ? "," : "", extra_json ? extra_json : "");
+    nbx_buf_put_u8(json, 0);
+}
+
+static enum nbx_err write_bundle(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                                 const struct nbx_part *parts, const char *extra_json,
+                                 struct nbx_fault *fault)
+{
+    char version[VERSION_BYTES];
+    double weights[NBX_RECIPE_MAX];
+    struct nbx_buf json = {0};
+    struct nbx_bundle_info info = {.name = nbx_str_c(task->name),
+                                   .version =
+                                       nbx_str_c(version_of(version, task, parts, recipe->n_parts)),
+                                   .created_ms = (int64_t)task->created_ms,
+                                   .n_items = task->dataset->n_items,
+                                   .item_ids = task->dataset->item_ids};
+    for (size_t i = 0; i < recipe->n_parts; i++)
+        weights[i] = recipe->parts[i].weight;
+    nbx_parts_describe(&info, parts, weights, recipe->n_parts);
+    describe(&json, task, recipe, parts, extra_json);
+    enum nbx_err err = json.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
+                                   : nbx_bundle_write(task->out, &info, (char *)json.p, fault);
+    nbx_buf_fini(&json);
+    if (!err)
+        printf("wrote %s: %s %s, %zu items\n", task->out, task->name, version, info.n_items);
+    return err;
+}
+
+/* Says what a part is made of and what memory it takes, before it takes it. */
+static enum nbx_err announce(const struct nbx_task *task, const struct nbx_ingredient *i,
+                             const struct nbx_fit_run *run, struct nbx_fault *fault)
+{
+    char text[32];
+    uint64_t bytes = nbx_part_bound_bytes(i, task->learn, run);
+    const struct nbx_family_info *info = nbx_family_info(i->family);
+    printf("%s:", info->name);
+    for (size_t s = 0; s < info->n_settings; s++)
+        printf(" %s=%g", info->settings[s].name, i->settings[s]);
+    printf("\nmemory: training takes at most %s more\n", nbx_train_bytes(text, bytes));
+    if (task->memory_mib && bytes > task->memory_mib << 20)
+        return nbx_fault_set(fault, NBX_ELIMIT, "--memory", "%s may take %s", info->name, text);
+    return NBX_OK;
+}
+
+enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recipe,
+                           const struct nbx_fit_run *run, const char *extra_json,
+                           struct nbx_fault *fault)
+{
+    struct nbx_part parts[NBX_RECIPE_MAX] = {0};
+    enum nbx_err err = NBX_OK;
+    size_t n = 0;
+    int64_t start_ns = nbx_clock_mono_ns();
+    for (; !err && n < recipe->n_parts; n++) {
+        err = announce(task, &recipe->parts[n], run, fault);
+        if (!err)
+            err = nbx_part_fit(&parts[n], &recipe->parts[n], task->learn, run, fault);
+    }
+    if (!err) {
+        printf("trained in %.1f s\n", (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
+        err = write_bundle(task, recipe, parts, extra_json, fault);
+    }
+    for (size_t i = 0; i < n; i++)
+        nbx_part_fini(&parts[i]);
+    return err;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * A search for the recipe that finds what was held out: families, settings, weights.
+ *
+ * Why:     nobody should have to know which family suits which data. Every family that the data
+ *          allows is fitted with its usual settings, then, in turn, with one setting moved a step
+ *          along its list (recipe.h), up and then down; what ranks the held-out items better
+ *          (NDCG of the part alone) is kept, until nothing helps or the time is up. Then the best
+ *          of each family are weighed against each other (pool.h), and what hardly counts is left
+ *          out. Which trials come is decided by seed, data and results alone; how many of them, by
+ *          the clock or by max_trials, which makes it repeatable.
+ * Owns:    the log is written as it goes: a line of JSON per trial, and read again on resume.
+ * Threads: one caller; spreads over options.threads.
+ * Errors:  those of the parts; NBX_ESTORAGE for the log; NBX_EBAD where nothing can be held out.
+ */
+#ifndef NBX_MODELS_TUNE_SEARCH_H
+#define NBX_MODELS_TUNE_SEARCH_H
+
+#include "models/dataset/split.h"
+#include "models/recipe/recipe.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nbx_search_options {
+    struct nbx_split_options split; /* what is held out */
+    bool ordered;                   /* the order of events means something */
+    size_t k;                       /* NDCG at k decides */
+    size_t customers;               /* whom to ask, at most; 0: everybody */
+    double seconds;                 /* for all of it */
+    uint64_t max_trials;            /* 0: as many as there is time for */
+    uint64_t memory_bytes;          /* a family that might take more is passed over; 0: no limit */
+    uint64_t seed;
+    unsigned threads;
+    int progress_fd;
+    const char *log; /* NULL, or a file; where it exists its trials are not repeated */
+};
+
+struct nbx_search_result {
+    struct nbx_recipe recipe;  /* parts with their weights */
+    double ndcg;               /* of the blend, on what was held out */
+    double best_alone;         /* of its best part */
+    uint64_t trials, repeated; /* in all; read from the log instead */
+    size_t customers;
+};
+
+enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_dataset *all,
+                               const struct nbx_search_options *options,
+                               struct nbx_fault *fault) NBX_MUST_CHECK;
+
+#endif
