@@ -96,8 +96,8 @@ enum nbx_err nbx_blend_addends(const struct nbx_blend *blend,
                                struct nbx_addends *addends);
 
 /* shares (history->n): what each item of the history gave to the score of an item, whose vector is
- * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With what
- * constant parts and biases give they sum to the score. */
+ * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With what constant parts and biases
+ * give they sum to the score. */
 enum nbx_err nbx_blend_explain(const struct nbx_blend *blend,
                                const struct nbx_blend_history *history, const float *y,
                                uint32_t row, struct nbx_arena *arena, float *shares);

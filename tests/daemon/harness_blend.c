@@ -5,12 +5,20 @@
 
 #define TOLERANCE 5e-4 /* of a score of a few deviations */
 
-static const float fading[] = {1, 0.7F, 0.4F, 0.1F}, two[] = {1, 0.5F, 0}, alike[] = {1};
+static const float paces[] = {1, 0.7F, 0.4F, 0.1F, /**/ 1, -0.5F, -0.25F, 0};
+static const float two[] = {1, -0.5F, 0}, alike[] = {1};
 
 static void fill(struct nbx_random *r, float *x, size_t n, float scale, float mean)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = mean + scale * (float)nbx_random_normal(r);
+}
+
+/* As loud as the groups, whose factors are small and history is large. */
+static void fill_bias(struct blend *b, struct nbx_random *r)
+{
+    for (size_t row = 0; row < BLEND_ITEMS; row++)
+        b->next[row * BLEND_NEXT + BLEND_NEXT - 1] = 0.2F + 0.5F * (float)nbx_random_normal(r);
 }
 
 /* About six neighbours a row. */
@@ -55,8 +63,10 @@ static void describe_spaces(struct blend *b)
                                            .customer = NBX_CUSTOMER_SUMMED,
                                            .item_factors = b->next,
                                            .history_factors = b->history,
-                                           .positions = fading,
+                                           .positions = paces,
                                            .n_positions = 4,
+                                           .n_groups = 2,
+                                           .bias = true,
                                            .weight = 0.8F};
     b->info.spaces[2] = (struct nbx_space){.name = NBX_STR("popular"),
                                            .dims = 1,
@@ -87,6 +97,7 @@ void blend_make(struct blend *b, uint64_t seed)
     name_items(b);
     fill(&r, b->taste, BLEND_ITEMS * BLEND_TASTE, 1, 0);
     fill(&r, b->next, BLEND_ITEMS * BLEND_NEXT, 0.01F, 0.02F);
+    fill_bias(b, &r);
     fill(&r, b->history, BLEND_ITEMS * BLEND_NEXT, 30, 0);
     fill(&r, b->popular, BLEND_ITEMS, 1.5F, 9);
     fill_neighbours(b, 0, &r);
@@ -114,7 +125,9 @@ static struct nbx_blend_part space_part(const struct nbx_space *s)
                                    .history_factors = s->history_factors,
                                    .fold = {s->alpha0, s->lambda, s->nu},
                                    .positions = s->positions,
-                                   .n_positions = s->n_positions};
+                                   .n_positions = s->n_positions,
+                                   .n_groups = s->n_groups,
+                                   .bias = s->bias};
 }
 
 static void join_space(struct blend *b, const struct nbx_space *s, size_t at)
@@ -141,7 +154,8 @@ void blend_join(struct blend *b)
                                                 .neighbours = s->items,
                                                 .weights = s->weights,
                                                 .positions = s->positions,
-                                                .n_positions = s->n_positions};
+                                                .n_positions = s->n_positions,
+                                                .n_groups = 1};
     }
     b->options = (struct nbx_blend_options){
         .parts = b->parts, .n_parts = n, .n_items = BLEND_ITEMS, .standardise = true};

@@ -16,13 +16,13 @@
 #define BLEND_EXTRA 2 /* items that the bundle does not have */
 #define BLEND_ALL   (BLEND_ITEMS + BLEND_EXTRA)
 #define BLEND_TASTE 8 /* dimensions of the folded space, */
-#define BLEND_NEXT  6 /* of the summed one; the constant one has 1 */
+#define BLEND_NEXT  7 /* of the summed one: two groups and a bias; the constant one has 1 */
 #define BLEND_DIMS  (BLEND_TASTE + BLEND_NEXT + 1)
 #define BLEND_DEEDS 40
 
 /* Items "i000", "i001", ... and "x0", "x1", which are not in the bundle. Spaces "taste" (folded),
- * "next" (summed, fading), "popular" (constant), neighbours "recent" (the last two items) and
- * "always" (all alike). */
+ * "next" (summed: one group fades, one tells the latest from what came before), "popular"
+ * (constant), neighbours "recent" (the last two items) and "always" (all alike). */
 struct blend {
     struct nbx_str ids[BLEND_ALL];
     char id_text[BLEND_ALL][8];

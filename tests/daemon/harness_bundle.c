@@ -26,6 +26,16 @@ static void put_positions(struct nbx_buf *b, const float *positions, size_t n)
     nbx_buf_printf(b, "]");
 }
 
+/* What is as if it were not there is left out. */
+static void put_summing(struct nbx_buf *b, const struct nbx_space *space)
+{
+    put_positions(b, space->positions, space->n_groups * space->n_positions);
+    if (space->n_groups > 1)
+        nbx_buf_printf(b, ",\\\"groups\\\":%zu", space->n_groups);
+    if (space->bias)
+        nbx_buf_printf(b, ",\\\"bias\\\":true");
+}
+
 /* The spaces, as JSON inside a JSON string. */
 static void put_spaces(struct nbx_buf *b, const struct nbx_bundle_info *info)
 {
@@ -46,7 +56,7 @@ static void put_spaces(struct nbx_buf *b, const struct nbx_bundle_info *info)
             nbx_buf_printf(b, ",\\\"alpha0\\\":%.9g,\\\"lambda\\\":%.9g,\\\"nu\\\":%.9g",
                            (double)space->alpha0, (double)space->lambda, (double)space->nu);
         if (space->customer == NBX_CUSTOMER_SUMMED)
-            put_positions(b, space->positions, space->n_positions);
+            put_summing(b, space);
         if (is_blend(info))
             nbx_buf_printf(b, ",\\\"weight\\\":%.9g", (double)space->weight);
         nbx_buf_printf(b, "}");

@@ -297,7 +297,7 @@ Test(blend_served, a_vector_sent_is_taken_as_it_is)
     some_past("anna");
     struct nbx_value *r =
         get(p, "recommend", "anna",
-            "{'n': 20, 'space': 'blend', 'vector': [0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]}");
+            "{'n': 20, 'space': 'blend', 'vector': [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]}");
     double last = INFINITY;
     for (uint32_t i = 0; i < 20; i++) {
         const struct nbx_value *item = &at(r, "items")->list[i];
@@ -306,9 +306,9 @@ Test(blend_served, a_vector_sent_is_taken_as_it_is)
         cr_assert(number_at(item, "score") <= last);
         last = number_at(item, "score");
     }
-    REFUSED(ask(p, "recommend", "", "{'vector': [1, 2]}"), "bad_request", "vector", "15");
+    REFUSED(ask(p, "recommend", "", "{'vector': [1, 2]}"), "bad_request", "vector", "16");
     REFUSED(ask(p, "recommend", "", "{'vector': [1], 'space': 'taste'}"), "bad_request", "space",
-            "blend (15)");
+            "blend (16)");
 }
 
 static uint32_t same_items(const struct nbx_value *a, const struct nbx_value *c)
@@ -465,23 +465,43 @@ Test(blend_served, customer_get_shows_the_joined_vector)
     mix_free(&m);
 }
 
+/* A newer bundle of that space and nothing else, and its answer. */
+static void must_stand_alone(const struct nbx_space *space, const char *version, struct past *past)
+{
+    b.info.n_neighbours = 0;
+    b.info.n_spaces = 1;
+    b.info.spaces[0] = *space;
+    b.info.version = nbx_str_c(version);
+    blend_join(&b);
+    server_bundle(&s, version, &b.info);
+    server_reload(&s);
+    cr_assert(nbx_str_is(text_at(get(p, "hello", "", "{}"), "model.version"), version));
+    must_answer("anna", past, "", NULL);
+}
+
 /* One kind of space alone; neighbours alone are below. */
 Test(blend_served, every_part_may_stand_alone)
 {
+    static const char *const versions[] = {"2", "3", "4"};
     serve_blend();
     struct past past = some_past("anna");
     struct blend whole = b;
-    for (size_t i = 0; i < 3; i++) {
-        b = whole;
-        b.info.n_neighbours = 0;
-        b.info.n_spaces = 1;
-        b.info.spaces[0] = whole.info.spaces[i];
-        b.info.version = i == 0 ? NBX_STR("2") : i == 1 ? NBX_STR("3") : NBX_STR("4");
-        blend_join(&b);
-        server_bundle(&s, i == 0 ? "two" : i == 1 ? "three" : "four", &b.info);
-        server_reload(&s);
-        must_answer("anna", &past, "", NULL);
-    }
+    for (size_t i = 0; i < 3; i++)
+        must_stand_alone(&whole.info.spaces[i], versions[i], &past);
+}
+
+/* What the first bundle does not have: no bias, and one group or as many as dimensions. */
+Test(blend_served, a_summed_space_has_any_groups)
+{
+    serve_blend();
+    struct past past = some_past("anna");
+    struct nbx_space space = b.info.spaces[1];
+    space.bias = false;
+    space.n_groups = 1;
+    must_stand_alone(&space, "2", &past);
+    space.n_groups = BLEND_NEXT;
+    space.n_positions = 1;
+    must_stand_alone(&space, "3", &past);
 }
 
 /* No space at all: what nothing speaks for scores 0, own vectors have one dimension of zeros. */

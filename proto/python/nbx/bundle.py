@@ -20,6 +20,7 @@ MAX_HEADER_BYTES = 16 << 20
 MAX_SPACES = 8
 MAX_NEIGHBOURS = 4
 MAX_POSITIONS = 256
+MAX_GROUPS = 16
 MOST = 1e6  # of weights and positions
 MAX_DIMS = 4096
 MAX_ITEMS = 2**31 - 1
@@ -42,8 +43,9 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
 
     A blend is the sum of all its spaces and neighbours. It is written where family="blend", where
     there are neighbours, or where a space has a weight or is of a blend only: customer="summed"
-    (then history_factors as item_factors, and positions, default [1]) or "constant" (1 dimension).
-    Each space then has a weight, default 1. neighbours: a list of at most 4 dicts with name,
+    (then history_factors as item_factors, positions, default [1], and where they are wanted groups,
+    in which case positions are as many lists one behind the other, and bias=True) or "constant" (1
+    dimension). Each space then has a weight, default 1. neighbours: a list of at most 4 dicts with name,
     weight, positions, and the matrix N[i, item] either as start (n + 1), items and weights (m), row
     after row with ascending items, or as triples, (rows, items, weights) in any order.
 
@@ -111,7 +113,8 @@ def _family(family, spaces, neighbours):
 
 
 def _space(n_items, family, item_factors=None, space="main", metric="dot", customer="folded",
-           alpha0=None, lambda_=None, nu=None, history_factors=None, positions=None, weight=None):
+           alpha0=None, lambda_=None, nu=None, history_factors=None, positions=None, groups=None,
+           bias=None, weight=None):
     """The space's entry of the metadata, its factors as little-endian 32-bit floats, and its
     history factors or None."""
     factors = _matrix("item_factors", item_factors, n_items, space)
@@ -123,9 +126,9 @@ def _space(n_items, family, item_factors=None, space="main", metric="dot", custo
         if history_factors.shape != factors.shape:
             raise ValueError(f"history_factors: must be as item_factors, {factors.shape}, got "
                              f"{history_factors.shape}")
-        info["positions"] = _positions(positions)
-    elif history_factors is not None or positions is not None:
-        raise ValueError("history_factors and positions belong to summed spaces only")
+        info.update(_summing(info["dims"], positions, groups, bias))
+    elif any(one is not None for one in (history_factors, positions, groups, bias)):
+        raise ValueError("history_factors, positions, groups and bias belong to summed spaces only")
     if family == "blend":
         info["weight"] = _weight(weight)
     return info, factors, history_factors
@@ -165,13 +168,33 @@ def _weight(weight):
     return value
 
 
+def _summing(dims, positions, groups, bias):
+    """What a summed space says of itself."""
+    groups, bias = 1 if groups is None else groups, False if bias is None else bias
+    if not isinstance(bias, (bool, np.bool_)):
+        raise ValueError(f"bias: must be True or False, got {bias!r}")
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or (
+            not 1 <= groups <= MAX_GROUPS):
+        raise ValueError(f"groups: must be 1 to {MAX_GROUPS}, got {groups!r}")
+    summed = dims - bool(bias)
+    if not summed:
+        raise ValueError("bias: must be False where there is 1 dimension")
+    if summed % groups:
+        raise ValueError(f"groups: must divide the {summed} summed dimensions, got {groups}")
+    values = _positions([1] * int(groups) if positions is None else positions)
+    if len(values) % groups:
+        raise ValueError(f"positions: must be as many for each of {groups} groups, got "
+                         f"{len(values)}")
+    return {"positions": values, "groups": int(groups), "bias": bool(bias)}
+
+
 def _positions(positions):
     values = [float(one) for one in ([1] if positions is None else positions)]
     if not 1 <= len(values) <= MAX_POSITIONS:
         raise ValueError(f"positions: must be 1 to {MAX_POSITIONS} numbers, got {len(values)}")
     for i, one in enumerate(values):
-        if not 0 <= one <= MOST:
-            raise ValueError(f"positions[{i}]: must lie in 0 to {MOST:.0f}, got {one}")
+        if not -MOST <= one <= MOST:
+            raise ValueError(f"positions[{i}]: must lie in {-MOST:.0f} to {MOST:.0f}, got {one}")
     return values
 
 

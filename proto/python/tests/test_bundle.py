@@ -156,7 +156,7 @@ class BundleTest(unittest.TestCase):
         bundle.write(self.path, IDS, version="v", created_ms=5, spaces=[
             {"space": "taste", "item_factors": FACTORS, "alpha0": 0.5, "weight": 2},
             {"space": "next", "item_factors": FACTORS, "history_factors": -FACTORS,
-             "customer": "summed", "positions": [1, 0.8, 0]},
+             "customer": "summed", "positions": [1, -0.8, 0]},
             {"space": "popular", "item_factors": FACTORS[:, :1], "customer": "constant",
              "weight": 0.25}], neighbours=[ROWS, {"name": "alike", "triples": ([], [], [])}])
         metadata, tensors = read(self.path)
@@ -170,7 +170,7 @@ class BundleTest(unittest.TestCase):
             {"name": "taste", "dims": 2, "metric": "dot", "customer": "folded", "alpha0": 0.5,
              "lambda": 0.003, "nu": 1, "weight": 2},
             {"name": "next", "dims": 2, "metric": "dot", "customer": "summed",
-             "positions": [1, 0.8, 0], "weight": 1},
+             "positions": [1, -0.8, 0], "groups": 1, "bias": False, "weight": 1},
             {"name": "popular", "dims": 1, "metric": "dot", "customer": "constant",
              "weight": 0.25}])
         self.assertEqual(list(tensors), [
@@ -185,6 +185,22 @@ class BundleTest(unittest.TestCase):
             self.assertEqual(array.dtype, np.dtype(dtype))
             np.testing.assert_array_equal(array, ROWS[part])
         np.testing.assert_array_equal(tensors["neighbours.alike.start"], [0, 0, 0, 0])
+
+    def test_groups_and_bias_of_a_summed_space(self):
+        wide = np.ones((3, 5), "f4")
+        for asked, written in [
+                (dict(groups=2, bias=True, positions=[1, -0.5, -1e6, 1e6]),
+                 '"positions":[1.0,-0.5,-1000000.0,1000000.0],"groups":2,"bias":true'),
+                (dict(groups=5, bias=np.bool_(False)),
+                 '"positions":[1.0,1.0,1.0,1.0,1.0],"groups":5,"bias":false'),
+                (dict(groups=np.int64(4), bias=np.bool_(True), positions=np.arange(4)),
+                 '"positions":[0.0,1.0,2.0,3.0],"groups":4,"bias":true'),
+                (dict(groups=1, positions=[-1]), '"positions":[-1.0],"groups":1,"bias":false')]:
+            bundle.write(self.path, IDS, wide, customer="summed", history_factors=wide, **asked)
+            self.assertEqual(
+                read(self.path)[0]["spaces"],
+                '[{"name":"main","dims":5,"metric":"dot","customer":"summed",' + written +
+                ',"weight":1.0}]')
 
     def test_triples_in_any_order_are_rows(self):
         triples = ([2, 0, 0, 0], [1, 2, 0, 1], [4, 3, 1, 2])
@@ -230,11 +246,26 @@ class BundleTest(unittest.TestCase):
             ("^weight", dict(weight=1e-60)),
             ("^positions: ", dict(summed, positions=[])),
             ("^positions: ", dict(summed, positions=[1] * 257)),
-            (r"^positions\[1\]", dict(summed, positions=[1, -1])),
+            (r"^positions\[1\]", dict(summed, positions=[1, -1000001])),
             (r"^positions\[0\]", dict(summed, positions=[float("nan")])),
             (r"^positions\[0\]", dict(summed, positions=[1e7])),
             ("summed spaces only", dict(weight=1, positions=[1])),
             ("summed spaces only", dict(weight=1, history_factors=FACTORS)),
+            ("summed spaces only", dict(weight=1, groups=1)),
+            ("summed spaces only", dict(weight=1, bias=False)),
+            ("^groups: must be 1 to 16", dict(summed, groups=0)),
+            ("^groups: must be 1 to 16", dict(summed, groups=17)),
+            ("^groups: must be 1 to 16", dict(summed, groups=1.0)),
+            ("^groups: must be 1 to 16", dict(summed, groups=True)),
+            ("^groups: must divide the 2", dict(summed, groups=3, positions=[1] * 3)),
+            ("^groups: must divide the 1", dict(summed, groups=2, bias=True)),
+            ("^positions: must be as many", dict(summed, groups=2, positions=[1, 1, 1])),
+            ("^positions: must be 1 to 256", dict(summed, groups=2, positions=[1] * 258)),
+            ("^bias: must be True or False", dict(summed, bias=1)),
+            ("^bias: must be True or False", dict(summed, bias="true")),
+            ("^bias: must be False where", dict(
+                item_factors=FACTORS[:, :1], customer="summed", history_factors=FACTORS[:, :1],
+                bias=True)),
             ("^history_factors: missing", dict(customer="summed")),
             ("^history_factors", dict(customer="summed", history_factors=FACTORS[:2])),
             ("^history_factors", dict(customer="summed", history_factors=FACTORS[:, :1])),

@@ -27,29 +27,32 @@ static void teardown(void)
 TestSuite(bundle_blend, .init = setup, .fini = teardown);
 
 static const struct nbx_str ids[] = {{"b", 1}, {"\xC3\xA9", 2}, {"a-long-id", 9}};
-static const float taste[] = {1, 2, -3, 4, 5e-40f, 6};     /* (3, 2) */
-static const float next[] = {7, 8, 9, 10, 11, 12};         /* (3, 2) */
-static const float history[] = {-1, 0.5f, 0, -0.0f, 3, 4}; /* (3, 2) */
-static const float popular[] = {0.25f, 0.5f, 1};           /* (3, 1) */
+static const float taste[] = {1, 2, -3, 4, 5e-40f, 6};              /* (3, 2) */
+static const float next[] = {7, 8, 9, 10, 11, 12, 13, 14, 15};      /* (3, 3) */
+static const float history[] = {-1, 0.5f, 0, -0.0f, 3, 4, 5, 6, 7}; /* (3, 3) */
+static const float popular[] = {0.25f, 0.5f, 1};                    /* (3, 1) */
 static const uint64_t start[] = {0, 3, 3, 4};
 static const uint32_t items[] = {0, 1, 2, 1};
 static const float weights[] = {1, 0.5f, -0.25f, 2};
-static const float fading[] = {1, 0.8f, 0.64f, 0}, alike[] = {1};
+static const float paces[] = {1, 0.8f, -0.64f, 0}, alike[] = {1};
 
 static struct nbx_space summed_space(void)
 {
     return (struct nbx_space){.name = NBX_STR("next"),
-                              .dims = 2,
+                              .dims = 3,
                               .customer = NBX_CUSTOMER_SUMMED,
                               .item_factors = next,
                               .history_factors = history,
-                              .positions = fading,
-                              .n_positions = 4,
+                              .positions = paces,
+                              .n_positions = 2,
+                              .n_groups = 2,
+                              .bias = true,
                               .weight = 0.7f};
 }
 #define SUMMED_JSON                                                                                \
-    "{\\\"name\\\":\\\"next\\\",\\\"dims\\\":2,\\\"metric\\\":\\\"dot\\\","                        \
-    "\\\"customer\\\":\\\"summed\\\",\\\"positions\\\":[1.0,0.8,0.64,0.0],\\\"weight\\\":0.7}"
+    "{\\\"name\\\":\\\"next\\\",\\\"dims\\\":3,\\\"metric\\\":\\\"dot\\\","                        \
+    "\\\"customer\\\":\\\"summed\\\",\\\"positions\\\":[1.0,0.8,-0.64,0.0],\\\"groups\\\":2,"      \
+    "\\\"bias\\\":true,\\\"weight\\\":0.7}"
 
 static struct nbx_bundle_info sample(void)
 {
@@ -103,7 +106,9 @@ static void expect_space(const struct nbx_space *is, const struct nbx_space *was
     if (was->history_factors)
         same_floats(is->history_factors, was->history_factors, 3 * was->dims);
     cr_assert_eq(is->n_positions, was->n_positions);
-    same_floats(is->positions, was->positions, was->n_positions);
+    cr_assert_eq(is->n_groups, was->n_groups);
+    cr_expect_eq(is->bias, was->bias);
+    same_floats(is->positions, was->positions, was->n_groups * was->n_positions);
 }
 
 Test(bundle_blend, is_read_back_whole)
@@ -138,14 +143,14 @@ static const struct {
     {start, 0, 32},
     {(uint32_t[]){0, 1, 3, 12}, 32, 16},
     {taste, 48, 24},
-    {next, 72, 24},
-    {history, 96, 24},
-    {popular, 120, 12},
-    {items, 132, 16},
-    {weights, 148, 16},
+    {next, 72, 36},
+    {history, 108, 36},
+    {popular, 144, 12},
+    {items, 156, 16},
+    {weights, 172, 16},
     {"b\xC3\xA9"
      "a-long-id",
-     164, 12},
+     188, 12},
 };
 
 /* The bytes of format 2. If this fails the format changed: follow FORMAT.md's procedure. */
@@ -164,16 +169,16 @@ Test(bundle_blend, has_the_bytes_of_format_2)
         "\"neighbours.together.start\":{\"dtype\":\"U64\",\"shape\":[4],\"data_offsets\":[0,32]},"
         "\"item_ids.offsets\":{\"dtype\":\"U32\",\"shape\":[4],\"data_offsets\":[32,48]},"
         "\"space.taste.item_factors\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[48,72]},"
-        "\"space.next.item_factors\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[72,96]},"
-        "\"space.next.history_factors\":{\"dtype\":\"F32\",\"shape\":[3,2],"
-        "\"data_offsets\":[96,120]},"
+        "\"space.next.item_factors\":{\"dtype\":\"F32\",\"shape\":[3,3],\"data_offsets\":[72,108]},"
+        "\"space.next.history_factors\":{\"dtype\":\"F32\",\"shape\":[3,3],"
+        "\"data_offsets\":[108,144]},"
         "\"space.popular.item_factors\":{\"dtype\":\"F32\",\"shape\":[3,1],"
-        "\"data_offsets\":[120,132]},"
+        "\"data_offsets\":[144,156]},"
         "\"neighbours.together.items\":{\"dtype\":\"U32\",\"shape\":[4],"
-        "\"data_offsets\":[132,148]},"
+        "\"data_offsets\":[156,172]},"
         "\"neighbours.together.weights\":{\"dtype\":\"F32\",\"shape\":[4],"
-        "\"data_offsets\":[148,164]},"
-        "\"item_ids.bytes\":{\"dtype\":\"U8\",\"shape\":[12],\"data_offsets\":[164,176]}}";
+        "\"data_offsets\":[172,188]},"
+        "\"item_ids.bytes\":{\"dtype\":\"U8\",\"shape\":[12],\"data_offsets\":[188,200]}}";
     static char bytes[1 << 14];
     struct nbx_bundle_info in = sample();
     cr_assert_eq(nbx_bundle_write(path, &in, NULL, &fault), NBX_OK);
@@ -184,7 +189,7 @@ Test(bundle_blend, has_the_bytes_of_format_2)
     uint64_t length;
     memcpy(&length, bytes, 8);
     cr_expect_eq((length + 8) % 64, 0);
-    cr_assert_eq(n, 8 + length + 176);
+    cr_assert_eq(n, 8 + length + 200);
     cr_expect_eq(memcmp(bytes + 8, header, sizeof header - 1), 0, "%.*s", (int)length, bytes + 8);
     for (; at < 8 + length; at++)
         cr_assert_eq(bytes[at], ' ');
@@ -231,7 +236,7 @@ Test(bundle_blend, as_many_parts_as_there_may_be)
         in.spaces[s] = summed_space();
         in.spaces[s].name = nbx_str_c(names[s]);
         in.spaces[s].positions = positions;
-        in.spaces[s].n_positions = NBX_BUNDLE_MAX_POSITIONS;
+        in.spaces[s].n_positions = NBX_BUNDLE_MAX_POSITIONS / 2;
     }
     for (size_t i = 0; i < NBX_BUNDLE_MAX_NEIGHBOURS; i++) {
         in.neighbours[i] = in.neighbours[0];
@@ -247,9 +252,36 @@ Test(bundle_blend, as_many_parts_as_there_may_be)
     expect_write(&in, NBX_EBAD, "neighbours");
 }
 
+/* Each dimension a group of its own, with and without a bias behind them. */
+Test(bundle_blend, as_many_groups_as_there_may_be)
+{
+    static float factors[3 * (NBX_BUNDLE_MAX_GROUPS + 2)], positions[NBX_BUNDLE_MAX_POSITIONS];
+    struct nbx_bundle_info in = sample();
+    struct nbx_space *space = &in.spaces[1];
+    space->item_factors = space->history_factors = factors;
+    space->positions = positions;
+    space->n_groups = NBX_BUNDLE_MAX_GROUPS;
+    space->n_positions = NBX_BUNDLE_MAX_POSITIONS / NBX_BUNDLE_MAX_GROUPS;
+    for (size_t bias = 0; bias < 2; bias++) {
+        space->bias = bias;
+        space->dims = NBX_BUNDLE_MAX_GROUPS + bias;
+        expect_write(&in, NBX_OK, "");
+        space->dims++;
+        expect_write(&in, NBX_EBAD, "__metadata__.spaces[1].groups");
+    }
+    space->n_groups = space->dims = NBX_BUNDLE_MAX_GROUPS + 1;
+    space->n_positions = 1;
+    space->bias = false;
+    expect_write(&in, NBX_EBAD, "__metadata__.spaces[1].groups");
+    space->n_groups = space->dims = 1;
+    expect_write(&in, NBX_OK, "");
+    space->bias = true;
+    expect_write(&in, NBX_EBAD, "__metadata__.spaces[1].bias");
+}
+
 Test(bundle_blend, refuses_to_write_what_it_would_not_read)
 {
-    static const float bad[] = {1, NAN, 3, 4, 5, 6};
+    static const float bad[] = {1, NAN, 3, 4, 5, 6, 7, 8, 9};
     static const uint32_t far[] = {0, 1, 3, 1};
     struct nbx_bundle_info in = sample();
     in.spaces[1].history_factors = bad;

@@ -11,6 +11,11 @@
 #define ITEMS   "neighbours.near.items"
 #define WEIGHTS "neighbours.near.weights"
 #define HISTORY "space.s.history_factors"
+/* Of the sound header, from dims to positions: */
+#define DIMS     "\\\"dims\\\":"
+#define CUSTOMER "\\\"customer\\\":\\\""
+#define SUMMED   ",\\\"metric\\\":\\\"dot\\\"," CUSTOMER "summed\\\",\\\"positions\\\":"
+#define FOLDING  "\\\"alpha0\\\":1,\\\"lambda\\\":1,\\\"nu\\\":1"
 
 TestSuite(bundle_blend_malformed, .init = spoil_begin, .fini = spoil_end);
 
@@ -71,7 +76,7 @@ static const struct spoilt parts[] = {
     {"\\\"weight\\\":1}", "\\\"weight\\\":NaN}", NBX_EBAD, META ".spaces", "line 1"},
     {",\\\"positions\\\":[1,0.5]", "", NBX_EBAD, SPACE ".positions", "1 to 256"},
     {"[1,0.5]", "[]", NBX_EBAD, SPACE ".positions", "1 to 256"},
-    {"[1,0.5]", "[1,-0.5]", NBX_EBAD, SPACE ".positions", "number 1 must"},
+    {"[1,0.5]", "[1,-1000001]", NBX_EBAD, SPACE ".positions", "number 1 must be from -1e+06"},
     {"[1,0.5]", "[1,1000001]", NBX_EBAD, SPACE ".positions", "number 1 must"},
     {"[1,0.5]", "[NaN]", NBX_EBAD, META ".spaces", "line 1"},
     {"[1,0.5]", "[\\\"1\\\"]", NBX_EBAD, SPACE ".positions", "number 0 must"},
@@ -80,6 +85,49 @@ static const struct spoilt parts[] = {
     {"[1,0.5]", "1", NBX_EBAD, SPACE ".positions", "list"},
     {"\\\"weight\\\":1}", "\\\"weight\\\":1,\\\"bias_\\\":1}", NBX_EBAD, SPACE,
      "unknown key bias_"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":0", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":17", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":-1", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":1.0", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":\\\"1\\\"", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":null", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":true", NBX_EBAD, SPACE ".groups", "1 to 16"},
+    {"[1,0.5]", "[1,0.5],\\\"groups\\\":2", NBX_EBAD, SPACE ".groups", "the 1 summed dim"},
+    {"[1,0.5]", "[1,0.5],\\\"bias\\\":1", NBX_EBAD, SPACE ".bias", "true or false"},
+    {"[1,0.5]", "[1,0.5],\\\"bias\\\":null", NBX_EBAD, SPACE ".bias", "true or false"},
+    {"[1,0.5]", "[1,0.5],\\\"bias\\\":\\\"true\\\"", NBX_EBAD, SPACE ".bias", "true or false"},
+    {"[1,0.5]", "[1,0.5],\\\"bias\\\":true", NBX_EBAD, SPACE ".bias", "false where there is 1"},
+    {DIMS "1" SUMMED "[1,0.5]", DIMS "4" SUMMED "[1,0.5],\\\"groups\\\":3", NBX_EBAD,
+     SPACE ".groups", "the 4 summed dimensions"},
+    {DIMS "1" SUMMED "[1,0.5]", DIMS "4" SUMMED "[1,0.5],\\\"groups\\\":2,\\\"bias\\\":true",
+     NBX_EBAD, SPACE ".groups", "the 3 summed dimensions"},
+    {DIMS "1" SUMMED "[1,0.5]", DIMS "4" SUMMED "[1,0.5,1],\\\"groups\\\":2", NBX_EBAD,
+     SPACE ".positions", "for each of 2 groups"},
+    {DIMS "1" SUMMED "[1,0.5]", DIMS "4" SUMMED "[1],\\\"groups\\\":2", NBX_EBAD,
+     SPACE ".positions", "for each of 2 groups"},
+    {DIMS "1" SUMMED "[1,0.5]", DIMS "5" SUMMED "[1,0],\\\"groups\\\":2,\\\"bias\\\":true",
+     NBX_EBAD, "space.s.item_factors", "must be [3, 5]"},
+    {"[1,0.5]", "[1,0.5],\\\"alpha0\\\":1", NBX_EBAD, SPACE ".alpha0", "folded spaces only"},
+    {"[1,0.5]", "[1,0.5],\\\"lambda\\\":1", NBX_EBAD, SPACE ".lambda", "folded spaces only"},
+    {"[1,0.5]", "[1,0.5],\\\"nu\\\":1", NBX_EBAD, SPACE ".nu", "folded spaces only"},
+    {CUSTOMER "summed\\\"", CUSTOMER "constant\\\"", NBX_EBAD, SPACE ".positions",
+     "summed spaces only"},
+    {CUSTOMER "summed\\\",\\\"positions\\\":[1,0.5]", CUSTOMER "constant\\\",\\\"groups\\\":1",
+     NBX_EBAD, SPACE ".groups", "summed spaces only"},
+    {CUSTOMER "summed\\\",\\\"positions\\\":[1,0.5]", CUSTOMER "constant\\\",\\\"bias\\\":false",
+     NBX_EBAD, SPACE ".bias", "summed spaces only"},
+    {CUSTOMER "summed\\\",\\\"positions\\\":[1,0.5]", CUSTOMER "constant\\\",\\\"nu\\\":1",
+     NBX_EBAD, SPACE ".nu", "folded spaces only"},
+    {CUSTOMER "summed\\\"", CUSTOMER "folded\\\"," FOLDING, NBX_EBAD, SPACE ".positions",
+     "summed spaces only"},
+    {CUSTOMER "summed\\\",\\\"positions\\\":[1,0.5]",
+     CUSTOMER "folded\\\"," FOLDING ",\\\"groups\\\":1", NBX_EBAD, SPACE ".groups",
+     "summed spaces only"},
+    {CUSTOMER "summed\\\",\\\"positions\\\":[1,0.5]",
+     CUSTOMER "folded\\\"," FOLDING ",\\\"bias\\\":true", NBX_EBAD, SPACE ".bias",
+     "summed spaces only"},
+    {"\\\"weight\\\":2", "\\\"weight\\\":2,\\\"groups\\\":1", NBX_EBAD, NEAR, "unknown key groups"},
+    {"\\\"weight\\\":2", "\\\"weight\\\":2,\\\"bias\\\":true", NBX_EBAD, NEAR, "unknown key bias"},
     {"[1],\\\"weight\\\":2", "[1]", NBX_EBAD, NEAR ".weight", "missing"},
     {"\\\"weight\\\":2", "\\\"weight\\\":0", NBX_EBAD, NEAR ".weight", "above 0"},
     {"\\\"weight\\\":2", "\\\"weight\\\":-2", NBX_EBAD, NEAR ".weight", "from 0"},
@@ -87,7 +135,7 @@ static const struct spoilt parts[] = {
     {"\\\"weight\\\":2", "\\\"weight\\\":true", NBX_EBAD, NEAR ".weight", "number"},
     {"\\\"positions\\\":[1],", "", NBX_EBAD, NEAR ".positions", "1 to 256"},
     {"[1],", "[],", NBX_EBAD, NEAR ".positions", "1 to 256"},
-    {"[1],", "[-1],", NBX_EBAD, NEAR ".positions", "number 0 must"},
+    {"[1],", "[-1e7],", NBX_EBAD, NEAR ".positions", "number 0 must"},
     {"[1],", "[NaN],", NBX_EBAD, META ".neighbours", "line 1"},
     {"\\\"weight\\\":2", "\\\"weight\\\":2,\\\"dims\\\":1", NBX_EBAD, NEAR, "unknown key dims"},
     {"\\\"name\\\":\\\"near\\\",", "", NBX_EBAD, NEAR ".name", "missing"},
@@ -140,7 +188,8 @@ static const struct spoilt parts[] = {
 };
 
 static const struct spoilt headers[] = {
-    {"\"family\":\"blend\"", "\"family\":\"factors\"", NBX_EBAD, SPACE, "unknown key positions"},
+    {"\"family\":\"blend\"", "\"family\":\"factors\"", NBX_EBAD, META ".family",
+     "factors is of nbx_format 1"},
     {"\"nbx_format\":\"2\"", "\"nbx_format\":\"1\"", NBX_EBAD, META ".family", "of nbx_format 2"},
     {"space.s.history_factors", "space.s.history", NBX_EBAD, "space.s.history",
      "belongs to no part"},
@@ -214,29 +263,49 @@ static const char old_sound[] =
     "\"item_ids.bytes\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[12,13]}}";
 
 static const struct spoilt old_ones[] = {
-    {"\"spaces\"", "\"neighbours\":\"[]\",\"spaces\"", NBX_EBAD, META ".neighbours", "blend only"},
+    {"\"nbx_format\":\"1\"", "\"nbx_format\":\"2\"", NBX_EBAD, META ".family", "of nbx_format 1"},
     {"\\\"nu\\\":1", "\\\"nu\\\":1,\\\"weight\\\":1", NBX_EBAD, SPACE, "unknown key weight"},
     {"\\\"nu\\\":1", "\\\"nu\\\":1,\\\"positions\\\":[1]", NBX_EBAD, SPACE, "key positions"},
+    {"\\\"nu\\\":1", "\\\"nu\\\":1,\\\"groups\\\":1", NBX_EBAD, SPACE, "unknown key groups"},
+    {"\\\"nu\\\":1", "\\\"nu\\\":1,\\\"bias\\\":true", NBX_EBAD, SPACE, "unknown key bias"},
     {"\\\"folded\\\"", "\\\"summed\\\"", NBX_EBAD, SPACE ".customer", "folded or given"},
     {"\\\"folded\\\"", "\\\"constant\\\"", NBX_EBAD, SPACE ".customer", "folded or given"},
     {"\"spaces\":\"[{", "\"spaces\":\"[]\",\"x\":\"[{", NBX_EBAD, META ".spaces", "1 to 8"},
 };
 
+static const unsigned char old_data[] = {0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x80, 0x3F, 'a'};
+
+/* Keys that said nothing before there were blends say nothing still. */
+Test(bundle_blend_malformed, an_old_file_is_read_as_before)
+{
+    static const char *const changes[][2] = {
+        {"\"spaces\"", "\"neighbours\":\"[]\",\"spaces\""},
+        {"\"spaces\"", "\"neighbours\":\"20, by cosine\",\"spaces\""},
+        {"\"spaces\"", "\"neighbours\":\"[{\\\"name\\\":\\\"s\\\"}]\",\"groups\":\"2\",\"spaces\""},
+        {"\\\"folded\\\"", "\\\"given\\\""},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char header[MAX_FILE / 2];
+        replace(header, old_sound, changes[i][0], changes[i][1]);
+        cr_expect_eq(open_parts(header, old_data, sizeof old_data), NBX_OK, "%s: %s: %s",
+                     changes[i][1], fault.field, fault.message);
+    }
+}
+
 /* A blend of one folded space, from the same text. */
 Test(bundle_blend_malformed, factors_know_nothing_of_blends)
 {
-    static const unsigned char data[] = {0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x80, 0x3F, 'a'};
     char blend[MAX_FILE / 2], weighted[MAX_FILE / 2];
-    cr_expect_eq(open_parts(old_sound, data, sizeof data), NBX_OK, "%s", fault.message);
+    cr_expect_eq(open_parts(old_sound, old_data, sizeof old_data), NBX_OK, "%s", fault.message);
     for (size_t i = 0; i < sizeof old_ones / sizeof *old_ones; i++)
-        check_spoilt(old_sound, &old_ones[i], data, sizeof data);
+        check_spoilt(old_sound, &old_ones[i], old_data, sizeof old_data);
     replace(blend, old_sound, "\"1\",\"name\":\"n\",\"version\":\"v1\",\"family\":\"factors\"",
             "\"2\",\"name\":\"n\",\"version\":\"v1\",\"family\":\"blend\"");
     replace(weighted, blend, "\\\"nu\\\":1", "\\\"nu\\\":1,\\\"weight\\\":1");
-    cr_expect_eq(open_parts(weighted, data, sizeof data), NBX_OK, "%s", fault.message);
+    cr_expect_eq(open_parts(weighted, old_data, sizeof old_data), NBX_OK, "%s", fault.message);
     const struct spoilt history = {"space.s.item_factors", "space.s.history_factors", NBX_EBAD,
                                    HISTORY, "belongs to no part"};
-    check_spoilt(weighted, &history, data, sizeof data);
+    check_spoilt(weighted, &history, old_data, sizeof old_data);
 }
 
 /* Spaces and neighbours both empty or not there at all. */
@@ -251,6 +320,19 @@ Test(bundle_blend_malformed, a_blend_needs_a_part)
         cr_expect_eq(open_parts(header, "", 0), NBX_EBAD);
         cr_expect_str_eq(fault.field, META ".spaces");
         cr_expect(strstr(fault.message, "needs a part"), "%s", fault.message);
+    }
+}
+
+/* What ends on a bound is within it. */
+Test(bundle_blend_malformed, the_furthest_is_sound)
+{
+    static const char *const by[] = {"[-1000000,1000000]", "[-0.5,0]", "[-0.0]",
+                                     "[1,0.5],\\\"groups\\\":1,\\\"bias\\\":false"};
+    for (size_t i = 0; i < sizeof by / sizeof *by; i++) {
+        char header[MAX_FILE / 2];
+        replace(header, sound, "[1,0.5]", by[i]);
+        cr_expect_eq(open_parts(header, &sound_data, DATA_BYTES), NBX_OK, "%s: %s: %s", by[i],
+                     fault.field, fault.message);
     }
 }
 

@@ -36,12 +36,19 @@ static inline double mix_dot(const double *x, const float *y, size_t n)
     return sum;
 }
 
-/* By which what item k of the history adds is multiplied. */
-static inline double mix_position(const struct nbx_blend_part *p, const struct nbx_blend_history *h,
-                                  size_t k)
+/* Dimensions that a summed space sums; a bias is behind them. */
+static inline size_t mix_summed(const struct nbx_blend_part *p)
 {
+    return p->bias ? p->dims - 1 : p->dims;
+}
+
+/* By which what item k of the history adds is multiplied, in dimension d (of neighbours 0). */
+static inline double mix_position(const struct nbx_blend_part *p, const struct nbx_blend_history *h,
+                                  size_t k, size_t d)
+{
+    size_t group = d * p->n_groups / (mix_summed(p) ? mix_summed(p) : 1);
     size_t at = k < p->n_positions ? k : p->n_positions - 1;
-    return (double)p->positions[at] * (double)h->weights[k];
+    return (double)p->positions[group * p->n_positions + at] * (double)h->weights[k];
 }
 
 /* alpha0 YT Y + sum w y yT + reg I. a: (dims, dims) */
@@ -96,9 +103,11 @@ static inline void mix_sum(struct mix *m, size_t i)
 {
     const struct nbx_blend_part *p = &m->o->parts[i];
     for (size_t k = 0; k < m->h->n; k++)
-        for (size_t d = 0; m->h->rows[k] != NBX_BLEND_NO_ROW && d < p->dims; d++)
-            m->x[i][d] +=
-                mix_position(p, m->h, k) * (double)p->history_factors[m->h->rows[k] * p->dims + d];
+        for (size_t d = 0; m->h->rows[k] != NBX_BLEND_NO_ROW && d < mix_summed(p); d++)
+            m->x[i][d] += mix_position(p, m->h, k, d) *
+                          (double)p->history_factors[m->h->rows[k] * p->dims + d];
+    if (p->bias)
+        m->x[i][p->dims - 1] = 1;
 }
 
 static inline void mix_rows(struct mix *m, size_t i)
@@ -110,7 +119,7 @@ static inline void mix_rows(struct mix *m, size_t i)
         if (row == NBX_BLEND_NO_ROW)
             continue;
         for (uint64_t e = p->start[row]; e < p->start[row + 1]; e++)
-            m->sums[i][p->neighbours[e]] += mix_position(p, m->h, k) * (double)p->weights[e];
+            m->sums[i][p->neighbours[e]] += mix_position(p, m->h, k, 0) * (double)p->weights[e];
     }
 }
 
@@ -177,6 +186,15 @@ static inline double mix_score(const struct mix *m, const float *y, uint32_t row
     return sum;
 }
 
+/* What a part gives to an item's score whatever the history. */
+static inline double mix_unasked(const struct mix *m, size_t i, const float *y)
+{
+    const struct nbx_blend_part *p = &m->o->parts[i];
+    if (p->kind == NBX_BLEND_CONSTANT || p->bias)
+        return m->scale[i] * (double)y[m->offset[i] + p->dims - 1];
+    return 0;
+}
+
 /* N[from, to]. */
 static inline double mix_neighbour(const struct nbx_blend_part *p, uint32_t from, uint32_t to)
 {
@@ -199,10 +217,12 @@ static inline double mix_part_share(const struct mix *m, size_t i, size_t k, con
     if (p->kind == NBX_BLEND_CONSTANT || from == NBX_BLEND_NO_ROW)
         return 0;
     if (p->kind == NBX_BLEND_NEIGHBOURS)
-        return row == NBX_BLEND_NO_ROW ? 0 : mix_position(p, m->h, k) * mix_neighbour(p, from, row);
-    for (size_t d = 0; d < p->dims; d++)
-        sum += (double)p->history_factors[from * p->dims + d] * (double)y[m->offset[i] + d];
-    return mix_position(p, m->h, k) * sum;
+        return row == NBX_BLEND_NO_ROW ? 0
+                                       : mix_position(p, m->h, k, 0) * mix_neighbour(p, from, row);
+    for (size_t d = 0; d < mix_summed(p); d++)
+        sum += mix_position(p, m->h, k, d) * (double)p->history_factors[from * p->dims + d] *
+               (double)y[m->offset[i] + d];
+    return sum;
 }
 
 /* shares (h->n): what each item of the history gives to the score. */

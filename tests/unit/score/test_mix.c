@@ -14,6 +14,7 @@
 #define MAX_JOINED  (NBX_BLEND_MAX_PARTS * MIX_DIMS)
 #define TOLERANCE   1e-3 /* of what each part gives, and of its weight */
 #define WORLDS      150
+#define MAX_GROUPS  4
 
 static struct nbx_random rng;
 static struct nbx_arena *arena;
@@ -65,13 +66,24 @@ static float *matrix(size_t n, size_t dims)
     return out;
 }
 
-static const float *make_positions(size_t *n)
+/* A list for each group; one number in four is negative. */
+static void make_positions(struct nbx_blend_part *p, size_t n_groups)
 {
-    float *out = malloc(8 * sizeof *out);
-    *n = 1 + below(8);
-    for (size_t i = 0; i < *n; i++)
-        out[i] = below(4) ? (float)nbx_random_unit(&rng) : (float)below(2);
-    return out;
+    float *out = malloc(MAX_GROUPS * 8 * sizeof *out);
+    p->n_groups = n_groups;
+    p->n_positions = 1 + below(8);
+    for (size_t i = 0; i < n_groups * p->n_positions; i++)
+        out[i] = (below(4) ? 1 : -1) * (below(4) ? (float)nbx_random_unit(&rng) : (float)below(2));
+    p->positions = out;
+}
+
+static void make_summed(struct nbx_blend_part *p, size_t n_items)
+{
+    make_positions(p, 1 + below(MAX_GROUPS));
+    p->bias = below(2);
+    p->dims = p->n_groups * (1 + below(below(4) ? 12 : (MIX_DIMS - 1) / p->n_groups)) + p->bias;
+    p->item_factors = matrix(n_items, p->dims);
+    p->history_factors = matrix(n_items, p->dims);
 }
 
 /* Each row with none, few or many of the items, ascending. */
@@ -101,6 +113,9 @@ static void make_part(struct nbx_blend_part *p, enum nbx_blend_kind kind, size_t
     *p = (struct nbx_blend_part){.kind = kind, .weight = 0.1F + 2 * (float)nbx_random_unit(&rng)};
     if (kind == NBX_BLEND_NEIGHBOURS) {
         make_neighbours(p, n_items);
+        make_positions(p, 1);
+    } else if (kind == NBX_BLEND_SUMMED) {
+        make_summed(p, n_items);
     } else {
         p->dims = kind == NBX_BLEND_CONSTANT ? 1 : 1 + below(below(4) ? 12 : MIX_DIMS);
         p->item_factors = matrix(n_items, p->dims);
@@ -109,10 +124,6 @@ static void make_part(struct nbx_blend_part *p, enum nbx_blend_kind kind, size_t
         p->fold = (struct nbx_fold_options){.alpha0 = 0.01F + (float)nbx_random_unit(&rng),
                                             .lambda = 0.1F,
                                             .nu = (float)nbx_random_unit(&rng)};
-    if (kind == NBX_BLEND_SUMMED)
-        p->history_factors = matrix(n_items, p->dims);
-    if (kind == NBX_BLEND_SUMMED || kind == NBX_BLEND_NEIGHBOURS)
-        p->positions = make_positions(&p->n_positions);
 }
 
 static void free_part(const struct nbx_blend_part *p)
@@ -279,7 +290,7 @@ static void check_repeats(const struct scene *s, const struct asked *a)
                  0);
 }
 
-/* Each share is the reference's, and with the constant parts they are the score. */
+/* Each share is the reference's, and with the constant parts and biases they are the score. */
 static void check_shares_of(const struct scene *s, const struct mix *m, const float *y,
                             uint32_t row)
 {
@@ -296,8 +307,7 @@ static void check_shares_of(const struct scene *s, const struct mix *m, const fl
         sum += (double)shares[k];
     }
     for (size_t i = 0; i < s->o.n_parts; i++)
-        if (s->parts[i].kind == NBX_BLEND_CONSTANT)
-            sum += mix_gives(m, i, y, row);
+        sum += mix_unasked(m, i, y);
     cr_assert(fabs(sum - mix_score(m, y, row)) <= all, "shares sum to %.9g, the score is %.9g", sum,
               mix_score(m, y, row));
 }
@@ -383,6 +393,58 @@ Test(mix, as_many_parts_as_there_may_be)
 {
     for (int w = 0; w < 4; w++)
         check_world(NBX_BLEND_MAX_PARTS, 2 + below(100), true);
+}
+
+/* A summed space by hand: of its two groups the first sees the latest item, the second what came
+ * before, subtracted; the last dimension is 1 for everybody. */
+static const float by_hand_items[] = {1, 2, 4, 8, 16, /**/ 1, 0, 0, 0, 0, /**/ 0, 1, 1, 0, -3};
+static const float by_hand_history[] = {3, 5, 7, 9, 99, /**/ 2, 4, 6, 8, 99, /**/ 1, 1, 1, 1, 99};
+static const float by_hand_positions[] = {1, 0, 0, -0.5F};
+
+static struct nbx_blend *blend_by_hand(void)
+{
+    struct nbx_blend *blend;
+    const struct nbx_blend_part part = {.kind = NBX_BLEND_SUMMED,
+                                        .weight = 2,
+                                        .dims = 5,
+                                        .item_factors = by_hand_items,
+                                        .history_factors = by_hand_history,
+                                        .bias = true,
+                                        .positions = by_hand_positions,
+                                        .n_positions = 2,
+                                        .n_groups = 2};
+    const struct nbx_blend_options o = {.parts = &part, .n_parts = 1, .n_items = 3};
+    cr_assert_eq(nbx_blend_new(&blend, &o), NBX_OK);
+    return blend;
+}
+
+Test(mix, groups_have_positions_of_their_own_and_a_bias_has_none)
+{
+    struct nbx_blend *blend = blend_by_hand();
+    const uint32_t rows[] = {0, 2, NBX_BLEND_NO_ROW, 1};
+    const float weights[] = {1, 2, 1, 4};
+    const float *const vectors[] = {by_hand_items, by_hand_items + 10, by_hand_items,
+                                    by_hand_items + 5};
+    struct nbx_blend_history h = {rows, weights, vectors, 4};
+    const float want[] = {2 * 3, 2 * 5, 2 * (-1 - 12), 2 * (-1 - 16), 2};
+    const float want_shares[] = {2 * (3 + 10), 2 * (-4 - 8), 0, 2 * (-48 - 128)};
+    float *x = nbx_arena_floats(arena, nbx_padded(5)), shares[4], sum = 2 * 16;
+    cr_assert_eq(nbx_blend_vector(blend, &h, arena, x), NBX_OK);
+    for (size_t d = 0; d < 5; d++)
+        cr_expect(x[d] == want[d], "dimension %zu is %g", d, (double)x[d]);
+    cr_assert_eq(nbx_blend_explain(blend, &h, by_hand_items, 0, arena, shares), NBX_OK);
+    for (size_t k = 0; k < 4; k++) {
+        cr_expect(shares[k] == want_shares[k], "share %zu is %g", k, (double)shares[k]);
+        sum += shares[k];
+    }
+    for (size_t d = 0; d < 5; d++)
+        sum -= x[d] * by_hand_items[d];
+    cr_expect(sum == 0, "shares and bias miss the score by %g", (double)sum);
+    h.n = 0;
+    cr_assert_eq(nbx_blend_vector(blend, &h, arena, x), NBX_OK);
+    for (size_t d = 0; d < 5; d++)
+        cr_expect(x[d] == (d == 4 ? 2 : 0), "dimension %zu is %g", d, (double)x[d]);
+    nbx_blend_destroy(&blend);
 }
 
 /* One item: nothing deviates. */
