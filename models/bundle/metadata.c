@@ -24,6 +24,7 @@ const char *const nbx_bundle__keys[] = {"nbx_format", "name",   "version",    "f
 /* What a part may be, which depends on the family. */
 struct reading {
     struct nbx_bundle_info *info;
+    const struct nbx_value *metadata;
     struct nbx_arena *arena;
     bool blend;
 };
@@ -304,31 +305,28 @@ static enum nbx_err check_names(const struct nbx_bundle_info *info, struct nbx_f
 }
 
 /* The list that a metadata key holds as JSON text. */
-static enum nbx_err get_list(struct nbx_value *list, const struct nbx_value *metadata,
-                             const char *key, const char *of, uint32_t least, uint32_t most,
-                             struct nbx_arena *arena, struct nbx_fault *fault)
+static enum nbx_err get_list(struct nbx_value *list, const struct reading *r, const char *key,
+                             uint32_t least, uint32_t most, struct nbx_fault *fault)
 {
     struct nbx_str text = {NULL, 0};
-    enum nbx_err err = get_text(&text, metadata, key, fault);
+    enum nbx_err err = get_text(&text, r->metadata, key, fault);
     if (err)
         return err;
-    err = nbx_json_decode(list, text.p, text.len, arena, fault);
+    err = nbx_json_decode(list, text.p, text.len, r->arena, fault);
     if (err) {
         nbx_fault_prefix(fault, key);
         return err;
     }
     if (list->type != NBX_LIST || list->n < least || list->n > most)
         return nbx_fault_set(fault, NBX_EBAD, key, "must be a JSON list of %u to %u %s", least,
-                             most, of);
+                             most, key);
     return NBX_OK;
 }
 
-static enum nbx_err read_spaces(struct reading *r, const struct nbx_value *metadata,
-                                struct nbx_fault *fault)
+static enum nbx_err read_spaces(struct reading *r, struct nbx_fault *fault)
 {
     struct nbx_value list;
-    enum nbx_err err = get_list(&list, metadata, "spaces", "spaces", r->blend ? 0 : 1,
-                                NBX_BUNDLE_MAX_SPACES, r->arena, fault);
+    enum nbx_err err = get_list(&list, r, "spaces", r->blend ? 0 : 1, NBX_BUNDLE_MAX_SPACES, fault);
     for (uint32_t i = 0; !err && i < list.n; i++) {
         err = read_space(r, &r->info->spaces[r->info->n_spaces++], &list.list[i], fault);
         if (err)
@@ -337,14 +335,13 @@ static enum nbx_err read_spaces(struct reading *r, const struct nbx_value *metad
     return err;
 }
 
-static enum nbx_err read_all_neighbours(struct reading *r, const struct nbx_value *metadata,
-                                        struct nbx_fault *fault)
+/* In format 1 the key is one like any other. */
+static enum nbx_err read_all_neighbours(struct reading *r, struct nbx_fault *fault)
 {
     struct nbx_value list;
-    if (!r->blend || !nbx_value_get(metadata, "neighbours")) /* in format 1 a key like any other */
+    if (!r->blend || !nbx_value_get(r->metadata, "neighbours"))
         return NBX_OK;
-    enum nbx_err err = get_list(&list, metadata, "neighbours", "neighbours", 0,
-                                NBX_BUNDLE_MAX_NEIGHBOURS, r->arena, fault);
+    enum nbx_err err = get_list(&list, r, "neighbours", 0, NBX_BUNDLE_MAX_NEIGHBOURS, fault);
     for (uint32_t i = 0; !err && i < list.n; i++) {
         err =
             read_neighbours(r, &r->info->neighbours[r->info->n_neighbours++], &list.list[i], fault);
@@ -357,10 +354,10 @@ static enum nbx_err read_all_neighbours(struct reading *r, const struct nbx_valu
 static enum nbx_err read_parts(struct nbx_bundle_info *info, const struct nbx_value *metadata,
                                struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    struct reading r = {info, arena, nbx_bundle_is_blend(info)};
-    enum nbx_err err = read_spaces(&r, metadata, fault);
+    struct reading r = {info, metadata, arena, nbx_bundle_is_blend(info)};
+    enum nbx_err err = read_spaces(&r, fault);
     if (!err)
-        err = read_all_neighbours(&r, metadata, fault);
+        err = read_all_neighbours(&r, fault);
     if (!err && info->n_spaces + info->n_neighbours == 0)
         err = nbx_fault_set(fault, NBX_EBAD, "spaces", "a blend needs a part");
     return err ? err : check_names(info, fault);
