@@ -14,14 +14,34 @@
 struct nbx_fold {
     size_t dim, n_items;
     struct nbx_fold_options options;
-    float *gram; /* (dim, dim) lower triangle of G */
+    float *gram;   /* (dim, dim) lower triangle of G */
+    bool straight; /* G is diagonal: Q is the identity, and nothing is turned */
     float *axes; /* (dim, dim) Q: row i is the eigenvector of eigenvalues[i], G = QT diag Q */
     double *eigenvalues; /* (dim) ascending; rounding below zero is cut off */
 };
 
+/* Below this share of the largest element, what stands beside the diagonal is G's own rounding. */
+#define ROUNDING 1e-5F
+
+static bool is_diagonal(const float *gram, size_t dim)
+{
+    float most = 0, beside = 0;
+    for (size_t i = 0; i < dim; i++) {
+        most = fmaxf(most, gram[i * dim + i]);
+        for (size_t j = 0; j < i; j++)
+            beside = fmaxf(beside, fabsf(gram[i * dim + j]));
+    }
+    return beside <= ROUNDING * most;
+}
+
 /* Q is computed in doubles: it is done once and every answer rests on it. */
 static enum nbx_err diagonalise(struct nbx_fold *fold)
 {
+    fold->straight = is_diagonal(fold->gram, fold->dim);
+    for (size_t i = 0; fold->straight && i < fold->dim; i++)
+        fold->eigenvalues[i] = (double)fold->gram[i * fold->dim + i];
+    if (fold->straight)
+        return NBX_OK;
     size_t cells = fold->dim * fold->dim;
     double *work = malloc(cells * sizeof *work);
     if (!work)
@@ -98,6 +118,15 @@ static double regularisation(const struct nbx_fold *fold, size_t n)
     return o->lambda * pow((double)n + o->alpha0 * (double)fold->n_items, o->nu);
 }
 
+/* out (n, dim): rows (n, dim) in the axes of G. */
+static void turn(float *out, const struct nbx_fold *fold, const float *rows, size_t n)
+{
+    if (fold->straight)
+        memcpy(out, rows, n * fold->dim * sizeof *out);
+    else
+        nbx_blas_gemm_nt(out, rows, fold->axes, n, fold->dim, fold->dim);
+}
+
 /* A short history in the axes of G, where A = D is diagonal. With the rows
  *     Z = W^1/2 Y_S QT D^-1/2,   the system is   D^1/2 (I + ZT Z) D^1/2,
  * and Woodbury turns it round to K = I + Z ZT, n x n and never worse conditioned than the data. */
@@ -145,7 +174,7 @@ static enum nbx_err build_short(struct short_system *s, const struct nbx_fold *f
         for (size_t d = 0; d < dim; d++)
             rows[i * dim + d] = s->root_w[i] * h->factors[i][d];
     }
-    nbx_blas_gemm_nt(s->z, rows, fold->axes, n, dim, dim);
+    turn(s->z, fold, rows, n);
     for (size_t i = 0; i < n; i++)
         for (size_t d = 0; d < dim; d++)
             s->z[i * dim + d] *= s->inv_root_d[d];
@@ -171,7 +200,10 @@ static enum nbx_err solve_short(const struct nbx_fold *fold, const struct nbx_hi
     nbx_blas_gemv_t(rotated, s.z, s.root_w, h->n, fold->dim);
     for (size_t d = 0; d < fold->dim; d++)
         rotated[d] *= s.inv_root_d[d];
-    nbx_blas_gemv_t(x, fold->axes, rotated, fold->dim, fold->dim);
+    if (fold->straight)
+        memcpy(x, rotated, fold->dim * sizeof *x);
+    else
+        nbx_blas_gemv_t(x, fold->axes, rotated, fold->dim, fold->dim);
     return NBX_OK;
 }
 
@@ -186,7 +218,7 @@ static enum nbx_err explain_short(const struct nbx_fold *fold, const struct nbx_
     float *rotated = nbx_arena_floats(arena, fold->dim);
     if (!rotated)
         return NBX_ELIMIT;
-    nbx_blas_gemv(rotated, fold->axes, y, fold->dim, fold->dim);
+    turn(rotated, fold, y, 1);
     for (size_t d = 0; d < fold->dim; d++)
         rotated[d] *= s.inv_root_d[d];
     nbx_blas_gemv(shares, s.z, rotated, h->n, fold->dim);

@@ -8,7 +8,8 @@
  *              reg = lambda (n_S + alpha0 n_items)^nu,
  *          n_S the number of items in the history, whatever their weights.
  *          Where n_S < dim the same x comes from an n_S x n_S system by Woodbury with the factored
- *          A = alpha0 G + reg I. (reg depends on n_S, so A is kept as the eigendecomposition of G.)
+ *          A = alpha0 G + reg I. (reg depends on n_S, so A is kept as the eigendecomposition of G.
+ *          Where G is diagonal, as of factors that nbx-train turned, histories need no turning.)
  * Owns:    struct nbx_fold owns what depends on the items alone.
  * Threads: immutable after nbx_fold_new; scratch comes from the caller's arena.
  * Errors:  NBX_ELIMIT where memory is out, NBX_EBAD where the system cannot be solved: lambda 0

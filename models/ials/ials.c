@@ -219,6 +219,13 @@ enum nbx_err nbx_ials_loss(struct nbx_ials *ials, double *loss, struct nbx_fault
     return explain(err, fault);
 }
 
+enum nbx_err nbx_ials_align(struct nbx_ials *ials, struct nbx_fault *fault)
+{
+    return explain(nbx_ials_sides_align(&ials->items, &ials->customers, &ials->options,
+                                        &ials->workspace),
+                   fault);
+}
+
 const float *nbx_ials_customers(const struct nbx_ials *ials)
 {
     return ials->customers.factors;

@@ -58,6 +58,10 @@ enum nbx_err nbx_ials_epoch(struct nbx_ials *ials, struct nbx_fault *fault) NBX_
 enum nbx_err nbx_ials_loss(struct nbx_ials *ials, double *loss,
                            struct nbx_fault *fault) NBX_MUST_CHECK;
 
+/* Turns the factors into the axes in which the items' Gram matrix is diagonal. No score changes,
+ * and whoever folds customers in need not turn their histories (engine/score/fold.h). */
+enum nbx_err nbx_ials_align(struct nbx_ials *ials, struct nbx_fault *fault) NBX_MUST_CHECK;
+
 /* Borrowed until destroy; changed by each epoch. */
 const float *nbx_ials_customers(const struct nbx_ials *ials); /* (n_customers, dim) */
 const float *nbx_ials_items(const struct nbx_ials *ials);     /* (n_items, dim) */

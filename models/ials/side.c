@@ -232,3 +232,25 @@ enum nbx_err nbx_ials_side_solve(struct nbx_ials_side *side, const struct nbx_ia
     size_t units = (side->n + UNIT_ROWS - 1) / UNIT_ROWS;
     return err ? err : nbx_parallel(w->threads, units, solve_unit, &job);
 }
+
+/* The factors of a side in the basis that the workspace holds. */
+static enum nbx_err take_turned(struct nbx_ials_side *side, const struct nbx_ials_options *options,
+                                struct nbx_ials_workspace *w)
+{
+    struct solve_job job = {side, side, options, w};
+    enum nbx_err err = nbx_parallel(w->threads, nbx_ials_parts(side->n), rotate_part, &job);
+    if (!err)
+        memcpy(side->factors, w->rotated, side->n * side->dim * sizeof *side->factors);
+    return err;
+}
+
+enum nbx_err nbx_ials_sides_align(struct nbx_ials_side *items, struct nbx_ials_side *customers,
+                                  const struct nbx_ials_options *options,
+                                  struct nbx_ials_workspace *w)
+{
+    struct solve_job job = {items, items, options, w};
+    enum nbx_err err = diagonalise(&job);
+    if (!err)
+        err = take_turned(items, options, w);
+    return err ? err : take_turned(customers, options, w);
+}

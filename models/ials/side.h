@@ -58,6 +58,11 @@ enum nbx_err nbx_ials_side_gram(const struct nbx_ials_side *side, struct nbx_ial
 enum nbx_err nbx_ials_side_solve(struct nbx_ials_side *side, const struct nbx_ials_side *fixed,
                                  const struct nbx_ials_options *options,
                                  struct nbx_ials_workspace *w) NBX_MUST_CHECK;
+/* Turns both sides' factors into the axes of the items' Gram matrix, which is then diagonal; their
+ * inner products stay. */
+enum nbx_err nbx_ials_sides_align(struct nbx_ials_side *items, struct nbx_ials_side *customers,
+                                  const struct nbx_ials_options *options,
+                                  struct nbx_ials_workspace *w) NBX_MUST_CHECK;
 /* lambda (n + alpha0 n_other)^nu */
 float nbx_ials_reg(const struct nbx_ials_options *options, size_t n, size_t n_other);
 

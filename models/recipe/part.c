@@ -126,6 +126,8 @@ static enum nbx_err fit_ials(struct nbx_part *p, const struct nbx_ingredient *i,
     if (err)
         return err;
     err = run_ials(ials, &p->loss, whole(i, "epochs"), run, fault);
+    if (!err)
+        err = nbx_ials_align(ials, fault);
     size_t n = d->n_items * o.dim;
     p->item_factors = malloc((n + 1) * sizeof *p->item_factors);
     if (!err && !p->item_factors)

@@ -444,13 +444,21 @@ static double climb(const struct nbx_pool *pool, double *weights, size_t p, size
     return value;
 }
 
+static size_t count_used(const double *weights, size_t n)
+{
+    size_t used = 0;
+    for (size_t p = 0; p < n; p++)
+        used += weights[p] > 0;
+    return used;
+}
+
 /* Leaves out what hardly counts: a part less is time and memory less for every request. */
 static double drop_idle(const struct nbx_pool *pool, double *weights, size_t k, double worth,
                         double value)
 {
     for (size_t p = 0; p < pool->n_parts; p++) {
         double was = weights[p];
-        if (was == 0)
+        if (was == 0 || count_used(weights, pool->n_parts) == 1)
             continue;
         weights[p] = 0;
         double without = nbx_pool_ndcg(pool, weights, k);
