@@ -43,11 +43,11 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
 
     A blend is the sum of all its spaces and neighbours. It is written where family="blend", where
     there are neighbours, or where a space has a weight or is of a blend only: customer="summed"
-    (then history_factors as item_factors, positions, default [1], and where they are wanted groups,
-    in which case positions are as many lists one behind the other, and bias=True) or "constant" (1
-    dimension). Each space then has a weight, default 1. neighbours: a list of at most 4 dicts with name,
-    weight, positions, and the matrix N[i, item] either as start (n + 1), items and weights (m), row
-    after row with ascending items, or as triples, (rows, items, weights) in any order.
+    (then history_factors as item_factors, positions, default [1], groups, of which each has a list
+    of positions, one behind the other, and bias=True) or "constant" (1 dimension). Each space then
+    has a weight, default 1. neighbours: a list of at most 4 dicts with name, weight, positions, and
+    the matrix N[i, item] either as start (n + 1), items and weights (m), row after row with
+    ascending items, or as triples, (rows, items, weights) in any order.
 
     The file appears whole or not at all: it is written beside its place and renamed.
     """
