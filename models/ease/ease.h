@@ -7,8 +7,8 @@
  * customer's number of pairs, so that (G_SS + diag l) B = G_Sj with G = RT
  * diag(n_c^-customer_power) R. l_i = lambda h (n_i / m)^lambda_power, h the mean of
  *          n_c^-customer_power over customers, n_i an item's number of pairs and m their mean. The
- *          support is the `support` items of largest G[i][j] n_i^-support_power. With all items in
- *          it and powers 0 this is EASE (Steck 2019, "Embarrassingly shallow autoencoders for
+ *          support is the `support` items of largest G[i][j] n_i^-support_power, of those that go
+ *          with it at all. With all items in it and powers 0 this is EASE (Steck 2019, "Embarrassingly shallow autoencoders for
  *          sparse data", eq. 8) without its inverse of everything; with few it is SLIM's feature
  *          selection (Ning and Karypis 2011, section 4.3). Of each row of B the `keep` largest
  *          weights above 0 are kept.

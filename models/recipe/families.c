@@ -90,7 +90,7 @@ static const struct nbx_setting sequence[] = {
 
 static const struct nbx_setting popularity[] = {
     {"half_life_days", 0, 36500, 0, false, "age at which an event counts half; 0: all alike",
-     TRY(0, 7, 30, 90, 365)},
+     TRY(0, 7, 30, 90, 365), true},
 };
 
 static const struct nbx_family_info families[NBX_FAMILIES] = {

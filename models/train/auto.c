@@ -21,11 +21,9 @@
     "  --trials N         instead: so many trials, which makes the result repeatable\n"            \
     "  --split S          what is held out to choose by: last, each customer's last item (the\n"   \
     "                     default where the order means something); mixed, a share of each\n"      \
-    "                     customer's items, of half the customers by chance, of the others "       \
-    "those\n"                                                                                      \
-    "                     that are alike (the default where it does not); random, a share of "     \
-    "all\n"                                                                                        \
-    "                     pairs; time, the last share of the time\n"                               \
+    "                     customer's items, of half of them by chance, of the others what is\n"    \
+    "                     alike (the default where it does not); random, a share of all pairs;\n"  \
+    "                     time, the last share of the time\n"                                      \
     "  --share P          of all but last, above 0 and below 1 (default: 0.2)\n"                   \
     "  --k K              NDCG at K decides (default: 10)\n"                                       \
     "  --customers N      whom to ask, drawn by seed; 0: everybody (default: 5000)\n"              \

@@ -173,12 +173,13 @@ static size_t nearest(const struct nbx_setting *setting, double value)
 }
 
 /* The next neighbour of the best settings, if there is one in this direction. */
-static bool next_move(struct contender *c, struct nbx_ingredient *out)
+static bool next_move(const struct search *s, struct contender *c, struct nbx_ingredient *out)
 {
     const struct nbx_family_info *info = nbx_family_info(c->best.family);
     const struct nbx_setting *setting = &info->settings[c->at];
     *out = c->best;
-    if (setting->n_tries == 0)
+    bool timed = s->all->first_ms != NBX_DATASET_NO_TIME;
+    if (setting->n_tries == 0 || (setting->of_times && !timed))
         return false;
     size_t t = nearest(setting, c->best.settings[c->at]);
     if ((c->direction < 0 && t == 0) || (c->direction > 0 && t + 1 == setting->n_tries))
@@ -227,7 +228,7 @@ static enum nbx_err move(struct search *s, struct contender *c, struct nbx_fault
     struct nbx_part part;
     double ndcg, seconds;
     bool fitted;
-    while (!settled(c) && !next_move(c, &i))
+    while (!settled(c) && !next_move(s, c, &i))
         turn(c, false);
     if (settled(c) || !time_for(s, c->seconds))
         return NBX_OK;
