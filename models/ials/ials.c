@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INIT_DEVIATION 0.1
 
@@ -217,6 +218,11 @@ enum nbx_err nbx_ials_loss(struct nbx_ials *ials, double *loss, struct nbx_fault
         err = nbx_ials_side_gram(&ials->items, w, ials->item_gram);
     *loss += (double)ials->options.alpha0 * all_pairs(ials);
     return explain(err, fault);
+}
+
+void nbx_ials_restart(struct nbx_ials *ials, const float *items)
+{
+    memcpy(ials->items.factors, items, ials->items.n * ials->options.dim * sizeof *items);
 }
 
 enum nbx_err nbx_ials_align(struct nbx_ials *ials, struct nbx_fault *fault)
