@@ -23,6 +23,7 @@ void nbx_sequence_defaults(struct nbx_sequence_options *out)
                                          .rate = 0.003f,
                                          .history_dropout = 0.2f,
                                          .dropout = 0.2f,
+                                         .negatives = 2048,
                                          .seed = 1,
                                          .threads = nbx_parallel_processors(),
                                          .progress_fd = -1};

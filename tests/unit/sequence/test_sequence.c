@@ -80,6 +80,7 @@ static struct nbx_sequence_options some_options(void)
     o.batch = 150;
     o.rate = 0.02f;
     o.decay = 0.01f;
+    o.negatives = 0;
     o.seed = SEED;
     o.threads = 2;
     return o;
