@@ -90,7 +90,8 @@ enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *in
                               const char *extra_json, struct nbx_fault *fault);
 
 /* Writes an open bundle's info, changed or not, with all metadata it came with and `key`, none of
- * the format's own, set to text. */
+ * the format's own, set to text. A `neighbours` of format 1, where it is no key of the format's, is
+ * not kept. */
 enum nbx_err nbx_bundle_amend(const char *path, const struct nbx_bundle_info *info, const char *key,
                               const char *text, struct nbx_fault *fault) NBX_MUST_CHECK;
 
