@@ -47,15 +47,31 @@ static void write_date(struct nbx_buf *out, struct nbx_str key, const struct nbx
 
 static void write_value(struct nbx_buf *out, const struct nbx_value *v);
 
+static void write_words(struct nbx_buf *out, struct nbx_str key)
+{
+    for (uint32_t i = 0; i < key.len; i++)
+        nbx_html_text(out, key.p[i] == '_' ? NBX_STR(" ") : (struct nbx_str){key.p + i, 1});
+}
+
 static void write_member(struct nbx_buf *out, struct nbx_str key, const struct nbx_value *v)
 {
     nbx_buf_printf(out, "<dt>");
-    for (uint32_t i = 0; i < key.len; i++) /* as words */
-        nbx_html_text(out, key.p[i] == '_' ? NBX_STR(" ") : (struct nbx_str){key.p + i, 1});
+    write_words(out, key);
     nbx_buf_printf(out, "</dt><dd>");
     write_value(out, v);
     write_date(out, key, v);
     nbx_buf_printf(out, "</dd>\n");
+}
+
+/* One of many objects: "name ials, dims 64". */
+static void write_on_a_line(struct nbx_buf *out, const struct nbx_value *v)
+{
+    for (uint32_t i = 0; i < v->n && i < MOST_MEMBERS; i++) {
+        nbx_buf_printf(out, "%s<span class=\"dim\">", i ? ", " : "");
+        write_words(out, v->members[i].key);
+        nbx_buf_printf(out, "</span> ");
+        write_value(out, &v->members[i].value);
+    }
 }
 
 static void write_list(struct nbx_buf *out, const struct nbx_value *v)
@@ -67,7 +83,10 @@ static void write_list(struct nbx_buf *out, const struct nbx_value *v)
     nbx_buf_printf(out, scalars ? "" : "<ol>");
     for (uint32_t i = 0; i < n; i++) {
         nbx_buf_printf(out, scalars ? (i ? ", " : "") : "<li>");
-        write_value(out, &v->list[i]);
+        if (v->list[i].type == NBX_MAP)
+            write_on_a_line(out, &v->list[i]);
+        else
+            write_value(out, &v->list[i]);
         nbx_buf_printf(out, scalars ? "" : "</li>");
     }
     nbx_buf_printf(out, scalars ? "" : "</ol>");

@@ -16,9 +16,10 @@
 #define PLOT_W (WIDTH - LEFT - RIGHT)
 #define PLOT_H (HEIGHT - TOP - BOTTOM)
 
-#define TICKS       6    /* wanted on an axis */
-#define HEADROOM    1.02 /* above the largest value */
-#define GROUP_SHARE 0.72 /* of a group's room, that its bars take */
+#define TICKS        6    /* wanted on an axis */
+#define HEADROOM     1.02 /* above the largest value */
+#define MOST_ABREAST 5    /* labels below groups on one line */
+#define GROUP_SHARE  0.72 /* of a group's room, that its bars take */
 
 /* An axis from 0 to most. */
 struct axis {
@@ -162,8 +163,10 @@ void nbx_chart_bars(struct nbx_buf *out, const struct nbx_chart *chart)
     for (size_t i = 0; i < n; i++) {
         for (size_t s = 0; s < chart->n_series; s++)
             draw_bar(out, chart, &a, s, i);
+        /* where there are many, every other label stands a line lower */
         nbx_buf_printf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
-                       LEFT + PLOT_W * ((double)i + 0.5) / (double)n, HEIGHT - BOTTOM + 20);
+                       LEFT + PLOT_W * ((double)i + 0.5) / (double)n,
+                       HEIGHT - BOTTOM + (n > MOST_ABREAST && i % 2 ? 38 : 20));
         text(out, chart->labels[i]);
         nbx_buf_printf(out, "</text>\n");
     }
@@ -209,7 +212,8 @@ void nbx_chart_lines(struct nbx_buf *out, const struct nbx_chart *chart)
         nbx_buf_printf(out, "<path class=\"ideal\" d=\"M%d %dL%d %d\"/>\n", LEFT, TOP + PLOT_H,
                        LEFT + PLOT_W, TOP);
     for (size_t s = chart->n_series; s-- > 0;) { /* the first on top */
-        draw_line(out, &chart->series[s], s, &x, &y);
+        if (!chart->series[s].apart)
+            draw_line(out, &chart->series[s], s, &x, &y);
         draw_points(out, &chart->series[s], s, &x, &y);
     }
     end(out);

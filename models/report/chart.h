@@ -23,6 +23,7 @@ struct nbx_series {
     const double *x; /* (n) of nbx_chart_lines; those of bars have none */
     const double *y; /* (n) */
     size_t n;
+    bool apart; /* of nbx_chart_lines: points only */
 };
 
 struct nbx_chart {

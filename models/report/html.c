@@ -30,7 +30,7 @@ static const char style[] =
     "th,td{padding:5px 14px 5px 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--line)}\n"
     "th{font-weight:500}\n"
-    "th:first-child,td.text{text-align:left}\n"
+    "th:first-child,td.text,table:has(td.text) th:last-child{text-align:left}\n"
     "td.text{white-space:normal;min-width:14em}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin:.3em 0}\n"
     "dt{color:var(--dim)}\n"

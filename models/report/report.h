@@ -14,6 +14,7 @@
 #include "engine/base/buf.h"
 #include "models/bundle/bundle.h"
 #include "models/evaluate/evaluate.h"
+#include "models/tune/search.h"
 
 #include <stdbool.h>
 
@@ -25,6 +26,17 @@ struct nbx_report_evaluation {
 };
 
 void nbx_report_evaluation(struct nbx_buf *out, const struct nbx_report_evaluation *in);
+
+struct nbx_report_search {
+    const char *name;     /* of the model */
+    const char *hold_out; /* what was held out to choose by */
+    size_t k;             /* NDCG at k decided */
+    const struct nbx_search_result *result;
+    const struct nbx_bundle_info *bundle; /* what was made of it, or NULL */
+};
+
+/* The recipe, how it was come by, and every trial. Memory that is out shows in out->failed. */
+void nbx_report_search(struct nbx_buf *out, const struct nbx_report_search *in);
 
 /* Parts of a page. What the bundle says of itself; of its calibration nothing where it has none. */
 void nbx_report__bundle(struct nbx_buf *out, const struct nbx_bundle_info *bundle);

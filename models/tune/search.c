@@ -105,6 +105,20 @@ static void print_trial(const struct search *s, const struct nbx_ingredient *i, 
     nbx_buf_fini(&text);
 }
 
+/* Puts a trial down, of which there are `trials` by now, and says what it gave. */
+static enum nbx_err put_down(struct search *s, struct nbx_search_trial trial,
+                             struct nbx_fault *fault)
+{
+    struct nbx_search_result *r = s->result;
+    struct nbx_search_trial *more = realloc(r->history, r->trials * sizeof *more);
+    if (!more)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    r->history = more;
+    more[r->trials - 1] = trial;
+    print_trial(s, &trial.ingredient, trial.ndcg, trial.seconds, trial.repeated);
+    return NBX_OK;
+}
+
 /* Fits and judges; the part is the caller's where *fitted. */
 static enum nbx_err try_out(struct search *s, const struct nbx_ingredient *i, struct nbx_part *part,
                             bool *fitted, double *ndcg, double *seconds, struct nbx_fault *fault)
@@ -115,8 +129,7 @@ static enum nbx_err try_out(struct search *s, const struct nbx_ingredient *i, st
     if (nbx_trials_find(s->trials, i, ndcg, seconds)) {
         s->result->repeated++;
         s->credit += *seconds;
-        print_trial(s, i, *ndcg, *seconds, true);
-        return NBX_OK;
+        return put_down(s, (struct nbx_search_trial){*i, *ndcg, *seconds, true}, fault);
     }
     int64_t start_ns = nbx_clock_mono_ns();
     enum nbx_err err = nbx_part_fit(part, i, s->train, &run, fault);
@@ -128,9 +141,10 @@ static enum nbx_err try_out(struct search *s, const struct nbx_ingredient *i, st
     *seconds = seconds_since(start_ns);
     if (!err)
         err = nbx_trials_add(s->trials, i, *ndcg, *seconds, fault);
+    if (!err)
+        err = put_down(s, (struct nbx_search_trial){*i, *ndcg, *seconds, false}, fault);
     if (err)
         nbx_part_fini(part);
-    print_trial(s, i, *ndcg, *seconds, false);
     return err;
 }
 
@@ -317,6 +331,7 @@ static enum nbx_err weigh(struct search *s, struct nbx_fault *fault)
         err = nbx_pool_new(&pool, parts, r->recipe.n_parts, s->train, s->held, &options, fault);
     if (err)
         return err;
+    r->customers = nbx_pool_customers(pool); /* also where the log knew every trial */
     r->ndcg = nbx_pool_fit(pool, weights, s->options->k, WORTH);
     nbx_pool_destroy(&pool);
     drop_unused(s, weights);
@@ -371,6 +386,8 @@ void nbx_search_result_fini(struct nbx_search_result *result)
 {
     for (size_t i = 0; i < NBX_RECIPE_MAX; i++)
         nbx_part_fini(&result->parts[i]);
+    free(result->history);
+    result->history = NULL;
 }
 
 enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_dataset *all,
@@ -386,5 +403,9 @@ enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_d
     nbx_trials_close(&s.trials);
     nbx_dataset_destroy(&s.train);
     nbx_dataset_destroy(&s.held);
+    if (err) {
+        free(out->history);
+        out->history = NULL;
+    }
     return err;
 }

@@ -90,6 +90,28 @@ Test(report_page, has_every_figure, .init = make_folder, .fini = remove_folder)
     }
 }
 
+Test(report_page, has_every_trial, .init = make_folder, .fini = remove_folder)
+{
+    cr_assert_eq(run("%s/nbx-train auto --events events.csv --trials 8 --out m --html page.html",
+                     NBX_BIN_DIR),
+                 0, "%s", said);
+    cr_expect_not_null(strstr(said, "wrote page.html"));
+    FILE *f = create("none.json");
+    fputs("{\"trials\":8}", f);
+    fclose(f);
+    cr_expect_eq(run("/usr/bin/python3 %s/tests/reference/page.py page.html none.json ndcg "
+                     "best_alone customers trial.1.ndcg trial.8.seconds",
+                     NBX_SOURCE_DIR),
+                 0, "%s", said);
+    cr_expect_eq(run("grep -q 'What the bundle is' page.html%s", ""), 0);
+    cr_assert_eq(run("%s/nbx-train tune --events events.csv --trials 3 --out r --html page.html",
+                     NBX_BIN_DIR),
+                 0, "%s", said);
+    cr_expect_eq(run("/usr/bin/python3 %s/tests/reference/page.py page.html", NBX_SOURCE_DIR), 0,
+                 "%s", said);
+    cr_expect_eq(run("grep -q 'What the bundle is' page.html%s", ""), 1);
+}
+
 Test(report_page, fails_where_it_cannot_be_written, .init = make_folder, .fini = remove_folder)
 {
     cr_assert_eq(run("%s/nbx-train fit --events events.csv --out m --dim 4", NBX_BIN_DIR), 0);
