@@ -112,6 +112,20 @@ static void print_trial(const struct search *s, const struct attempt *a)
     nbx_buf_fini(&text);
 }
 
+/* Puts an attempt down, of which there are `trials` by now, and says what it gave. */
+static enum nbx_err put_down(struct search *s, const struct attempt *a, struct nbx_fault *fault)
+{
+    struct nbx_search_result *r = s->result;
+    struct nbx_search_trial *more = realloc(r->history, r->trials * sizeof *more);
+    if (!more)
+        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    r->history = more;
+    more[r->trials - 1] =
+        (struct nbx_search_trial){a->ingredient, a->ndcg, a->seconds, !a->fitted};
+    print_trial(s, a);
+    return NBX_OK;
+}
+
 /* Fits and judges, or looks it up in the log. After an error nothing is left to fini. */
 static enum nbx_err try_out(struct attempt *a, struct search *s, struct nbx_fault *fault)
 {
@@ -128,14 +142,16 @@ static enum nbx_err try_out(struct attempt *a, struct search *s, struct nbx_faul
         a->seconds = seconds_since(start_ns);
         if (!err)
             err = nbx_trials_add(s->trials, &a->ingredient, a->ndcg, a->seconds, fault);
-        if (err)
-            nbx_part_fini(&a->part);
     } else {
         s->result->repeated++;
         s->credit += a->seconds;
     }
     if (!err)
-        print_trial(s, a);
+        err = put_down(s, a, fault);
+    if (err && a->fitted) {
+        nbx_part_fini(&a->part);
+        a->fitted = false;
+    }
     return err;
 }
 
@@ -283,6 +299,7 @@ static enum nbx_err weigh(struct search *s, struct nbx_recipe *recipe, double *n
         err = nbx_pool_new(&pool, parts, recipe->n_parts, &options, fault);
     if (err)
         return err;
+    s->result->customers = nbx_pool_customers(pool); /* also where the log knew every trial */
     *ndcg = nbx_pool_fit(pool, weights, s->options->k, WORTH);
     for (size_t i = 0; i < recipe->n_parts; i++)
         recipe->parts[i].weight = weights[i];
@@ -399,6 +416,8 @@ void nbx_search_result_fini(struct nbx_search_result *result)
 {
     for (size_t i = 0; i < NBX_RECIPE_MAX; i++)
         nbx_part_fini(&result->parts[i]);
+    free(result->history);
+    result->history = NULL;
 }
 
 enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_dataset *all,
@@ -414,5 +433,7 @@ enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_d
     nbx_trials_close(&s.trials);
     nbx_dataset_destroy(&s.train);
     nbx_dataset_destroy(&s.held);
+    if (err)
+        nbx_search_result_fini(out);
     return err;
 }
