@@ -243,6 +243,61 @@ static void compare_with_reference(const struct pairs *p, const struct nbx_ials_
     nbx_ials_destroy(&ials);
 }
 
+static double score(const struct nbx_ials *ials, size_t customer, size_t item, size_t dim)
+{
+    const float *x = nbx_ials_customers(ials) + customer * dim;
+    const float *y = nbx_ials_items(ials) + item * dim;
+    double sum = 0;
+    for (size_t d = 0; d < dim; d++)
+        sum += (double)x[d] * (double)y[d];
+    return sum;
+}
+
+Test(ials, aligned_factors_score_the_same_and_have_a_diagonal_gram)
+{
+    enum { DIM = 12, CUSTOMERS = 80, ITEMS = 60 };
+    static double before[CUSTOMERS * ITEMS];
+    struct pairs p = make_pairs(CUSTOMERS, ITEMS, 0.1, false);
+    struct nbx_ials_options o = some_options(DIM, 2);
+    struct nbx_ials *ials = must_new(&p, &o);
+    for (int epoch = 0; epoch < 3; epoch++)
+        cr_assert_eq(nbx_ials_epoch(ials, &fault), NBX_OK);
+    for (size_t i = 0; i < CUSTOMERS * ITEMS; i++)
+        before[i] = score(ials, i / ITEMS, i % ITEMS, DIM);
+    cr_assert_eq(nbx_ials_align(ials, &fault), NBX_OK);
+    for (size_t i = 0; i < CUSTOMERS * ITEMS; i++)
+        cr_expect_float_eq(score(ials, i / ITEMS, i % ITEMS, DIM), before[i], 1e-5);
+    double largest = 0, beside = 0;
+    for (size_t a = 0; a < DIM; a++)
+        for (size_t b = 0; b <= a; b++) {
+            double sum = 0;
+            for (size_t i = 0; i < ITEMS; i++)
+                sum += (double)nbx_ials_items(ials)[i * DIM + a] *
+                       (double)nbx_ials_items(ials)[i * DIM + b];
+            largest = fmax(largest, a == b ? sum : 0);
+            beside = fmax(beside, a == b ? 0 : fabs(sum));
+        }
+    cr_expect_lt(beside, 1e-6 * largest, "seed %d", SEED);
+    nbx_ials_destroy(&ials);
+    free_pairs(&p);
+}
+
+Test(ials, goes_on_from_its_items_to_the_same_bits)
+{
+    struct pairs p = make_pairs(90, 70, 0.1, false);
+    struct nbx_ials_options o = some_options(8, 2);
+    struct nbx_ials *whole = must_new(&p, &o), *second = must_new(&p, &o);
+    for (int epoch = 0; epoch < 2; epoch++)
+        cr_assert_eq(nbx_ials_epoch(whole, &fault), NBX_OK);
+    nbx_ials_restart(second, nbx_ials_items(whole));
+    cr_assert_eq(nbx_ials_epoch(whole, &fault), NBX_OK);
+    cr_assert_eq(nbx_ials_epoch(second, &fault), NBX_OK);
+    expect_same_bits(whole, second, &p, 8);
+    nbx_ials_destroy(&whole);
+    nbx_ials_destroy(&second);
+    free_pairs(&p);
+}
+
 /* 320 items: customer 0's row takes two blocks; others lie on both sides of the dimension. */
 Test(ials, agrees_with_the_definition)
 {
