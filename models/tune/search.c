@@ -120,8 +120,7 @@ static enum nbx_err put_down(struct search *s, const struct attempt *a, struct n
     if (!more)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     r->history = more;
-    more[r->trials - 1] =
-        (struct nbx_search_trial){a->ingredient, a->ndcg, a->seconds, !a->fitted};
+    more[r->trials - 1] = (struct nbx_search_trial){a->ingredient, a->ndcg, a->seconds, !a->fitted};
     print_trial(s, a);
     return NBX_OK;
 }
