@@ -82,7 +82,7 @@ static size_t sort_k(size_t *order, const struct nbx_evaluation *e)
             order[j] = order[j - 1];
         order[j] = i;
     }
-    return order[e->n_k - 1];
+    return e->n_k ? order[e->n_k - 1] : 0;
 }
 
 /* recall (of_ndcg false) or ndcg at each k. */

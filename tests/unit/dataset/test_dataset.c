@@ -110,6 +110,28 @@ Test(dataset, weights_are_the_largest_since_the_last_refusal)
     nbx_dataset_destroy(&d);
 }
 
+Test(dataset, rows_without_a_type_have_the_one_that_is_given)
+{
+    static const char text[] = "customer,item,type\nu,x,\nu,y,view\nu,z,purchase\n";
+    struct nbx_types types;
+    struct nbx_dataset_options options = {.types = &types, .untyped = "purchase"};
+    struct nbx_dataset *d;
+    nbx_types_default(&types);
+    cr_assert_eq(nbx_types_parse(&types, "view=0,purchase=3", &fault), NBX_OK);
+    options.weighted = true;
+    d = must_read(text, options);
+    cr_expect(has(d, "u", "x", 3) && has(d, "u", "z", 3));
+    cr_expect_eq(d->n_items, 2);
+    nbx_dataset_destroy(&d);
+    options.untyped = "view";
+    d = must_read(text, options);
+    cr_expect_eq(d->n_items, 1);
+    nbx_dataset_destroy(&d);
+    options.untyped = "unheard";
+    cr_expect_eq(read_text(&d, text, options), NBX_EBAD);
+    cr_expect_str_eq(fault.field, "types");
+}
+
 Test(dataset, what_has_no_customer_or_item_is_counted)
 {
     struct nbx_dataset *d = must_read("customer,type,item\n,view,x\nu,search,\nu,view,\nu,,x\n",

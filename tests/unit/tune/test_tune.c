@@ -282,6 +282,14 @@ Test(trials, a_search_goes_on_from_its_log_and_comes_to_the_same)
     cr_expect(first.trials == 12 && first.repeated == 5);
     cr_expect(second.repeated == 12 && third.repeated == 0);
     cr_expect(first.ndcg == second.ndcg && first.ndcg == third.ndcg);
+    /* whom it asked is known where no trial was run, too */
+    cr_expect(first.customers > 0 && second.customers == first.customers);
+    for (uint64_t i = 0; i < first.trials; i++) {
+        cr_expect_eq(first.history[i].repeated, i < 5);
+        cr_expect_eq(first.history[i].ndcg, second.history[i].ndcg);
+        cr_expect_eq(first.history[i].ndcg, third.history[i].ndcg);
+        cr_expect_leq(first.history[i].ndcg, first.best_alone);
+    }
     cr_expect(first.ndcg >= first.best_alone - 1e-12 && first.ndcg > 0.5, "%g", first.ndcg);
     nbx_search_result_fini(&first);
     nbx_search_result_fini(&second);
