@@ -5,6 +5,7 @@
 #include "models/ials/ials.h"
 #include "models/neighbours/neighbours.h"
 #include "models/recipe/recipe.h"
+#include "models/sequence/sequence.h"
 #include "models/spectral/spectral.h"
 
 #define N(table) (sizeof(table) / sizeof *(table))
@@ -71,20 +72,21 @@ static const struct nbx_setting spectral[] = {
 };
 
 static const struct nbx_setting sequence[] = {
-    {"dim", 1, 4096, 64, "dimensions, in all groups together", TRY(32, 64, 128), .whole = true},
-    {"epochs", 1, 1000, 8, "times that every step is learnt from", TRY(4, 6, 8, 12, 16),
+    {"dim", 1, NBX_SEQUENCE_MAX_DIM, 128, "dimensions, in all groups together", TRY(64, 128, 256),
      .whole = true},
-    {"recent", 1, 255, 50, "items of the history that count", TRY(10, 20, 50, 100), .whole = true},
-    {"groups", 1, 8, 4, "paces at which the history is looked at", .whole = true},
-    {"batch", 1, 65536, 1024, "steps learnt from at a time", .whole = true},
-    {"rate", 1e-6, 1, 0.003, "step size at the beginning; it falls to 0",
-     TRY(0.001, 0.002, 0.003, 0.005, 0.008)},
-    {"history_dropout", 0, 0.95, 0.2, "share of the history's items left out of a step",
-     TRY(0, 0.1, 0.2, 0.3, 0.5)},
-    {"dropout", 0, 0.95, 0.2, "share of the vector's dimensions left out of a step",
-     TRY(0, 0.1, 0.2, 0.3, 0.5)},
-    {"weight_decay", 0, 10, 0, "regularisation, times the step size", TRY(0, 0.05, 0.1, 0.2, 0.4)},
-    {"negatives", 0, 1e6, 0, "items that a step is told apart from; 0: all", .whole = true},
+    {"epochs", 1, NBX_SEQUENCE_MAX_EPOCHS, 10, "times that every step is learnt from",
+     TRY(6, 10, 16), .whole = true},
+    {"recent", 1, 255, 50, "items of the history that count", TRY(20, 50, 100), .whole = true},
+    {"groups", 1, NBX_SEQUENCE_MAX_GROUPS, 4, "paces at which the history is looked at",
+     .whole = true},
+    {"batch", 1, NBX_SEQUENCE_MAX_BATCH, 1024, "steps learnt from at a time", .whole = true},
+    {"rate", 1e-6, 1, 0.004, "step size at the beginning; it falls to 0", TRY(0.002, 0.004, 0.008)},
+    {"history_dropout", 0, 0.95, 0.25, "share of the history's items left out of a step",
+     TRY(0.1, 0.25, 0.4)},
+    {"dropout", 0, 0.95, 0.25, "share of the vector's dimensions left out of a step",
+     TRY(0.1, 0.25, 0.4)},
+    {"weight_decay", 0, 10, 0.1, "regularisation, times the step size", TRY(0, 0.1, 0.2, 0.4)},
+    {"negatives", 0, 1e6, 2048, "items that a step is told apart from; 0: all", .whole = true},
 };
 
 static const struct nbx_setting popularity[] = {

@@ -181,7 +181,6 @@ static enum nbx_err enter(struct search *s, enum nbx_family family, struct nbx_f
 {
     struct contender *c = &s->contenders[family];
     nbx_ingredient_init(&c->best.ingredient, family);
-    nbx_ingredient_suit(&c->best.ingredient, s->all);
     c->direction = 1;
     c->out = !allowed(s, &c->best.ingredient) || !has_time(s, &c->best.ingredient);
     return c->out ? NBX_OK : try_out(&c->best, s, fault);
