@@ -404,24 +404,29 @@ double nbx_pool_ndcg(const struct nbx_pool *pool, const double *weights, size_t 
     return sum / (double)pool->n;
 }
 
-/* The best part alone. */
-static double start_alone(const struct nbx_pool *pool, double *weights, size_t k)
+/* All alike: what the held-out items cannot tell apart stays as it is, and a blend of many is surer
+ * of what was not held out. But where one part is better alone than all together, that one. */
+static double start(const struct nbx_pool *pool, double *weights, size_t k)
 {
-    size_t best = 0;
-    double most = -1;
-    for (size_t p = 0; p < pool->n_parts; p++) {
-        memset(weights, 0, pool->n_parts * sizeof *weights);
+    double alone[NBX_RECIPE_MAX] = {0}, most;
+    size_t best = pool->n_parts;
+    for (size_t p = 0; p < pool->n_parts; p++)
         weights[p] = 1;
-        double value = nbx_pool_ndcg(pool, weights, k);
-        if (value > most) {
-            most = value;
-            best = p;
-        }
+    most = nbx_pool_ndcg(pool, weights, k);
+    for (size_t p = 0; p < pool->n_parts; p++) {
+        alone[p] = 1;
+        double value = nbx_pool_ndcg(pool, alone, k);
+        alone[p] = 0;
+        best = value > most ? p : best;
+        most = value > most ? value : most;
     }
-    memset(weights, 0, pool->n_parts * sizeof *weights);
-    weights[best] = 1;
+    for (size_t p = 0; p < pool->n_parts && best < pool->n_parts; p++)
+        weights[p] = p == best;
     return most;
 }
+
+/* Less is luck, relative. */
+#define STEP_GAIN 5e-4
 
 /* Tries other weights for one part; keeps the best. */
 static double climb(const struct nbx_pool *pool, double *weights, size_t p, size_t k, double value)
@@ -433,7 +438,7 @@ static double climb(const struct nbx_pool *pool, double *weights, size_t p, size
     for (size_t i = 0; i < n; i++) {
         weights[p] = was > 0 ? was * factors[i] : first[i];
         double now = nbx_pool_ndcg(pool, weights, k);
-        if (now > value) {
+        if (now > value * (1 + STEP_GAIN)) {
             value = now;
             best = weights[p];
         }
@@ -473,7 +478,7 @@ static double drop_idle(const struct nbx_pool *pool, double *weights, size_t k, 
 
 double nbx_pool_fit(const struct nbx_pool *pool, double *weights, size_t k, double worth)
 {
-    double value = start_alone(pool, weights, k), before = 0;
+    double value = start(pool, weights, k), before = 0;
     for (size_t round = 0; round < MOST_ROUNDS && value > before * (1 + LEAST_GAIN); round++) {
         before = value;
         for (size_t p = 0; p < pool->n_parts; p++)

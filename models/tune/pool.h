@@ -42,8 +42,8 @@ size_t nbx_pool_customers(const struct nbx_pool *pool);
 /* Mean NDCG at k (metrics.h) of the blend with these weights (n parts, 0 or more each). */
 double nbx_pool_ndcg(const struct nbx_pool *pool, const double *weights, size_t k);
 
-/* Weights (n) by coordinate ascent on it, from the best part alone; a part whose loss costs less
- * than `worth` (relative) gets 0. Returns the metric. */
+/* Weights (n) by coordinate ascent on it, from all alike or, where that is better, from the best
+ * part alone; a part whose loss costs less than `worth` (relative) gets 0. Returns the metric. */
 double nbx_pool_fit(const struct nbx_pool *pool, double *weights, size_t k, double worth);
 
 #endif

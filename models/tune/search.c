@@ -16,8 +16,10 @@
  * everything, which the caller does. */
 #define TRIAL_SHARE 0.6
 /* A part that adds less than this share to the blend is left out. */
-#define WORTH      0.004
+#define WORTH      0.001
 #define POOL_DEPTH 150
+/* What a space can give shows in a large one; smaller ones are tried from there. */
+#define START_DIM 256
 /* Of a trial, relative: less is luck. */
 #define LEAST_GAIN 1e-3
 #define KEY_BYTES  160
@@ -181,6 +183,8 @@ static enum nbx_err enter(struct search *s, enum nbx_family family, struct nbx_f
 {
     struct contender *c = &s->contenders[family];
     nbx_ingredient_init(&c->best.ingredient, family);
+    if (family == NBX_FAMILY_IALS || family == NBX_FAMILY_SPECTRAL)
+        (void)nbx_ingredient_set(&c->best.ingredient, NBX_STR("dim"), START_DIM, fault);
     c->direction = 1;
     c->out = !allowed(s, &c->best.ingredient) || !has_time(s, &c->best.ingredient);
     return c->out ? NBX_OK : try_out(&c->best, s, fault);
