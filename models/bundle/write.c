@@ -117,7 +117,7 @@ static enum nbx_err neighbours_text(struct nbx_value *out, struct content *c)
     return json_text(out, &list, c->arena);
 }
 
-static bool is_own_key(struct nbx_str key)
+bool nbx_bundle__is_own_key(struct nbx_str key)
 {
     for (const char *const *k = nbx_bundle__keys; *k; k++)
         if (nbx_str_is(key, *k))
@@ -131,7 +131,7 @@ static enum nbx_err add_extra(struct content *c, const struct nbx_value *extra,
 {
     for (uint32_t i = 0; i < extra->n; i++) {
         const struct nbx_member *m = &extra->members[i];
-        if (is_own_key(m->key))
+        if (nbx_bundle__is_own_key(m->key))
             return nbx_fault_set(fault, NBX_EBAD, "extra_json", "%.*s belongs to the format",
                                  NBX_STR_ARG(m->key));
         struct nbx_member *to = &c->metadata.members[c->metadata.n++];
@@ -210,21 +210,31 @@ static void make_ids(struct content *c)
                                                      .data = c->offsets.p};
 }
 
-/* A tensor of a part; columns 0: of one dimension. */
+static struct nbx_tensor list_tensor(enum nbx_dtype dtype, size_t n, const void *data)
+{
+    size_t element = dtype == NBX_DTYPE_U64 ? sizeof(uint64_t) : sizeof(uint32_t);
+    return (struct nbx_tensor){
+        .dtype = dtype, .n_dims = 1, .shape = {n}, .bytes = n * element, .data = data};
+}
+
+static struct nbx_tensor matrix_tensor(size_t rows, size_t columns, const float *data)
+{
+    return (struct nbx_tensor){.dtype = NBX_DTYPE_F32,
+                               .n_dims = 2,
+                               .shape = {rows, columns},
+                               .bytes = rows * columns * sizeof *data,
+                               .data = data};
+}
+
+/* Adds a tensor, named after its part. */
 static void add_tensor(struct content *c, const char *pattern, struct nbx_str part,
-                       enum nbx_dtype dtype, size_t rows, size_t columns, const void *data)
+                       struct nbx_tensor tensor)
 {
     char name[NBX_BUNDLE_NAME_BYTES];
     snprintf(name, sizeof name, pattern, NBX_STR_ARG(part));
-    size_t element = dtype == NBX_DTYPE_U64 ? sizeof(uint64_t) : sizeof(uint32_t);
-    struct nbx_tensor *t = &c->tensors[c->n_tensors++];
-    *t = (struct nbx_tensor){.name = nbx_arena_str(c->arena, nbx_str_c(name)),
-                             .dtype = dtype,
-                             .n_dims = columns ? 2 : 1,
-                             .shape = {rows, columns},
-                             .bytes = rows * (columns ? columns : 1) * element,
-                             .data = data};
-    c->failed = c->failed || !t->name.p;
+    tensor.name = nbx_arena_str(c->arena, nbx_str_c(name));
+    c->failed = c->failed || !tensor.name.p;
+    c->tensors[c->n_tensors++] = tensor;
 }
 
 static void make_spaces(struct content *c)
@@ -232,18 +242,18 @@ static void make_spaces(struct content *c)
     size_t n = c->info->n_items;
     for (size_t i = 0; i < c->info->n_spaces; i++) {
         const struct nbx_space *s = &c->info->spaces[i];
-        add_tensor(c, NBX_BUNDLE_FACTORS, s->name, NBX_DTYPE_F32, n, s->dims, s->item_factors);
+        add_tensor(c, NBX_BUNDLE_FACTORS, s->name, matrix_tensor(n, s->dims, s->item_factors));
         if (s->customer == NBX_CUSTOMER_SUMMED)
-            add_tensor(c, NBX_BUNDLE_HISTORY, s->name, NBX_DTYPE_F32, n, s->dims,
-                       s->history_factors);
+            add_tensor(c, NBX_BUNDLE_HISTORY, s->name,
+                       matrix_tensor(n, s->dims, s->history_factors));
     }
 }
 
 static void make_starts(struct content *c)
 {
     for (size_t i = 0; i < c->info->n_neighbours; i++)
-        add_tensor(c, NBX_BUNDLE_START, c->info->neighbours[i].name, NBX_DTYPE_U64,
-                   c->info->n_items + 1, 0, c->info->neighbours[i].start);
+        add_tensor(c, NBX_BUNDLE_START, c->info->neighbours[i].name,
+                   list_tensor(NBX_DTYPE_U64, c->info->n_items + 1, c->info->neighbours[i].start));
 }
 
 static void make_neighbours(struct content *c)
@@ -251,8 +261,9 @@ static void make_neighbours(struct content *c)
     for (size_t i = 0; i < c->info->n_neighbours; i++) {
         const struct nbx_neighbours *n = &c->info->neighbours[i];
         size_t entries = (size_t)n->start[c->info->n_items];
-        add_tensor(c, NBX_BUNDLE_NEIGHBOURS, n->name, NBX_DTYPE_U32, entries, 0, n->items);
-        add_tensor(c, NBX_BUNDLE_WEIGHTS, n->name, NBX_DTYPE_F32, entries, 0, n->weights);
+        add_tensor(c, NBX_BUNDLE_NEIGHBOURS, n->name,
+                   list_tensor(NBX_DTYPE_U32, entries, n->items));
+        add_tensor(c, NBX_BUNDLE_WEIGHTS, n->name, list_tensor(NBX_DTYPE_F32, entries, n->weights));
     }
 }
 

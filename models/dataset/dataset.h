@@ -34,7 +34,9 @@
 
 struct nbx_dataset_options {
     const struct nbx_types *types; /* NULL: nbx_types_default */
-    bool weighted;                 /* keep weights; else every pair weighs 1 */
+    /* The type of a row that has none, one of types; NULL: none, positive, weight 1. */
+    const char *untyped;
+    bool weighted; /* keep weights; else every pair weighs 1 */
     /* Above 0: an event's weight halves with every such age, counted back from the file's last
      * time; never below 2^-40 of it. An event without a time is as old as the first that has one.
      * Implies `weighted`. */
@@ -68,7 +70,7 @@ struct nbx_dataset {
     int64_t first_ms, last_ms; /* the data window, NBX_DATASET_NO_TIME where no row has a time */
 };
 
-/* Columns by name: customer and item; type (absent or empty: positive) and time (absent or empty:
+/* Columns by name: customer and item; type (absent or empty: `untyped`) and time (absent or empty:
  * none) are optional; others are ignored. */
 enum nbx_err nbx_dataset_read(struct nbx_dataset **out, const char *path,
                               const struct nbx_dataset_options *options,

@@ -37,6 +37,8 @@
 #define NBX_EVALUATE_MAX_K   1000
 #define NBX_EVALUATE_MAX_N_K 8
 
+struct nbx_hit;
+
 enum nbx_segment {
     NBX_SEGMENT_NEW,
     NBX_SEGMENT_REGULAR,
@@ -56,6 +58,10 @@ struct nbx_evaluate_options {
     bool repeat; /* the customer's own items may be in the list, and held out */
     unsigned threads;
     int progress_fd; /* as in dataset.h */
+    /* NULL, or called with the list of every customer (a row of test), best first: once each, by
+     * whichever thread made it. hits (n, at most the largest k): rows of the bundle. */
+    void (*list)(void *ctx, size_t customer, const struct nbx_hit *hits, size_t n);
+    void *list_ctx;
 };
 
 struct nbx_evaluation_at {

@@ -267,6 +267,8 @@ static void measure(struct nbx_evaluate__sums *sums, const struct nbx_evaluate__
     size_t n_popular = list_popular(popular, job, seat), n = nbx_topk_finish(&seat->best);
     for (size_t i = 0; i < n; i++)
         rows[i] = seat->hits[i].row;
+    if (job->options->list)
+        job->options->list(job->options->list_ctx, seat->test_customer, seat->hits, n);
     count_shown(worker, job, rows, n);
     count_held(&v, job, seat->test_customer);
     mark_row(&job->test->by_customer, seat->test_customer, job->test_row, seat->marked,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Finding a recipe (tune), and making a bundle by it at once (auto).
  */
+#include "models/report/html.h"
+#include "models/report/report.h"
 #include "models/train/commands.h"
 #include "models/train/task.h"
 #include "models/tune/search.h"
@@ -13,21 +15,26 @@
 
 #define MAX_MINUTES   10000
 #define DEFAULT_K     10
-#define DEFAULT_SHARE 0.1F
+#define DEFAULT_SHARE 0.2F
 #define CUSTOMERS     5000
 
 #define OWN_USAGE                                                                                  \
     "  --minutes M        for everything (default: 10)\n"                                          \
     "  --trials N         instead: so many trials, which makes the result repeatable\n"            \
     "  --split S          what is held out to choose by: last, each customer's last item (the\n"   \
-    "                     default where the order means something); random, a share of all\n"      \
-    "                     pairs (where it does not); time, the last share of the time\n"           \
-    "  --share P          of random and time, above 0 and below 1 (default: 0.1)\n"                \
+    "                     default where the order means something); mixed, a share of each\n"      \
+    "                     customer's items, of half of them by chance, of the others what is\n"    \
+    "                     alike (the default where it does not); random, a share of all pairs;\n"  \
+    "                     time, the last share of the time\n"                                      \
+    "  --share P          of all but last, above 0 and below 1 (default: 0.2)\n"                   \
     "  --k K              NDCG at K decides (default: 10)\n"                                       \
     "  --customers N      whom to ask, drawn by seed; 0: everybody (default: 5000)\n"              \
     "  --log FILE         the trials, a line of JSON each; where it exists they are not run "      \
     "again,\n"                                                                                     \
-    "                     so that a search that was cut goes on\n"
+    "                     so that a search that was cut goes on\n"                                 \
+    "  --html FILE        writes a page with the recipe, every trial and what the search learnt "  \
+    "when;\n"                                                                                      \
+    "                     it needs no network\n"
 
 static const char tune_usage[] =
     "nbx-train tune --events FILE --out RECIPE [options]\n"
@@ -50,7 +57,16 @@ static const char auto_usage[] =
     "  --out BUNDLE       the file to write (.safetensors)\n" OWN_USAGE NBX_COMMON_USAGE "\n"
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
-enum { OPT_MINUTES = NBX_OPT_OWN, OPT_TRIALS, OPT_SPLIT, OPT_SHARE, OPT_K, OPT_CUSTOMERS, OPT_LOG };
+enum {
+    OPT_MINUTES = NBX_OPT_OWN,
+    OPT_TRIALS,
+    OPT_SPLIT,
+    OPT_SHARE,
+    OPT_K,
+    OPT_CUSTOMERS,
+    OPT_LOG,
+    OPT_HTML
+};
 
 static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"minutes", required_argument, NULL, OPT_MINUTES},
@@ -60,24 +76,23 @@ static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"k", required_argument, NULL, OPT_K},
                                         {"customers", required_argument, NULL, OPT_CUSTOMERS},
                                         {"log", required_argument, NULL, OPT_LOG},
+                                        {"html", required_argument, NULL, OPT_HTML},
                                         {0}};
-
-static const char *const split_names[] = {"last", "random", "time"};
 
 struct automatic {
     struct nbx_task task;
     uint64_t minutes, trials, k, customers;
     float share;
-    const char *log;
-    int split; /* enum nbx_split_kind, or -1: by the data */
+    const char *log, *html;
+    int hold_out; /* enum nbx_hold_out, or -1: by the data */
 };
 
 static bool take_split(struct automatic *a, struct nbx_argument arg)
 {
-    for (a->split = 0; a->split < 3; a->split++)
-        if (strcmp(arg.text, split_names[a->split]) == 0)
+    for (a->hold_out = 0; a->hold_out < NBX_HOLD_OUTS; a->hold_out++)
+        if (strcmp(arg.text, nbx_hold_out_names[a->hold_out]) == 0)
             return true;
-    fprintf(stderr, "nbx-train: %s: must be last, random or time, got \"%s\"\n", arg.option,
+    fprintf(stderr, "nbx-train: %s: must be last, mixed, random or time, got \"%s\"\n", arg.option,
             arg.text);
     return false;
 }
@@ -104,27 +119,27 @@ static bool take(void *ctx, int option, struct nbx_argument arg)
     case OPT_K: return nbx_argument_whole(&a->k, arg, 1, 1000);
     case OPT_CUSTOMERS: return nbx_argument_whole(&a->customers, arg, 0, UINT32_MAX);
     case OPT_LOG: a->log = arg.text; return true;
+    case OPT_HTML: a->html = arg.text; return true;
     default: return nbx_task_take(&a->task, option, arg);
     }
 }
 
 static struct nbx_search_options search_options(const struct automatic *a)
 {
-    enum nbx_split_kind usual = a->task.ordered ? NBX_SPLIT_LAST : NBX_SPLIT_RANDOM;
-    return (struct nbx_search_options){
-        .split = {.kind = a->split < 0 ? usual : (enum nbx_split_kind)a->split,
-                  .share = (double)a->share,
-                  .seed = a->task.seed},
-        .ordered = a->task.ordered,
-        .k = a->k,
-        .customers = a->customers,
-        .seconds = (double)a->minutes * 60,
-        .max_trials = a->trials,
-        .memory_bytes = a->task.memory_mib << 20,
-        .seed = a->task.seed,
-        .threads = a->task.threads,
-        .progress_fd = STDERR_FILENO,
-        .log = a->log};
+    enum nbx_hold_out usual = a->task.ordered ? NBX_HOLD_LAST : NBX_HOLD_MIXED;
+    return (struct nbx_search_options){.hold_out =
+                                           a->hold_out < 0 ? usual : (enum nbx_hold_out)a->hold_out,
+                                       .share = (double)a->share,
+                                       .ordered = a->task.ordered,
+                                       .k = a->k,
+                                       .customers = a->customers,
+                                       .seconds = (double)a->minutes * 60,
+                                       .max_trials = a->trials,
+                                       .memory_bytes = a->task.memory_mib << 20,
+                                       .seed = a->task.seed,
+                                       .threads = a->task.threads,
+                                       .progress_fd = STDERR_FILENO,
+                                       .log = a->log};
 }
 
 static void print_result(const struct automatic *a, const struct nbx_search_result *r)
@@ -149,8 +164,8 @@ static enum nbx_err search(struct automatic *a, struct nbx_search_result *out,
     if (err)
         return err;
     o = search_options(a);
-    printf("held out to choose by: %s\n", split_names[o.split.kind]);
-    bool last = o.split.kind == NBX_SPLIT_LAST;
+    printf("held out to choose by: %s\n", nbx_hold_out_names[o.hold_out]);
+    bool last = o.hold_out == NBX_HOLD_LAST;
     err = nbx_search_recipe(out, last ? a->task.dataset : a->task.learn, &o, fault);
     if (!err)
         print_result(a, out);
@@ -173,6 +188,7 @@ static enum nbx_err write_recipe(const struct automatic *a, const struct nbx_sea
     return NBX_OK;
 }
 
+/* Where the last items are left out anyway, the parts have learnt already what they may. */
 static enum nbx_err make_bundle(struct automatic *a, const struct nbx_search_result *r,
                                 struct nbx_fault *fault)
 {
@@ -183,17 +199,46 @@ static enum nbx_err make_bundle(struct automatic *a, const struct nbx_search_res
     snprintf(said, sizeof said,
              "\"validation\":{\"split\":\"%s\",\"customers\":%zu,\"ndcg@%" PRIu64
              "\":%.6f,\"trials\":%" PRIu64 "}",
-             split_names[o.split.kind], r->customers, a->k, r->ndcg, r->trials);
+             nbx_hold_out_names[o.hold_out], r->customers, a->k, r->ndcg, r->trials);
+    if (a->task.leave_out_last && o.hold_out == NBX_HOLD_LAST)
+        return nbx_task_write(&a->task, &r->recipe, r->parts, said, fault);
     return nbx_task_make(&a->task, &r->recipe, &run, said, fault);
+}
+
+/* Of auto with the bundle that was written, read back; of tune without. */
+static enum nbx_err write_page(const struct automatic *a, const struct nbx_search_result *r,
+                               bool with_bundle, struct nbx_fault *fault)
+{
+    struct nbx_bundle *bundle = NULL;
+    struct nbx_buf page = {0};
+    enum nbx_err err = with_bundle ? nbx_bundle_open(&bundle, a->task.out, fault) : NBX_OK;
+    if (err)
+        return err;
+    struct nbx_search_options o = search_options(a);
+    nbx_report_search(
+        &page, &(struct nbx_report_search){.name = a->task.name,
+                                           .hold_out = nbx_hold_out_names[o.hold_out],
+                                           .k = a->k,
+                                           .result = r,
+                                           .bundle = bundle ? nbx_bundle_get(bundle) : NULL});
+    err = nbx_html_save(a->html, &page, fault);
+    nbx_buf_fini(&page);
+    nbx_bundle_close(&bundle);
+    if (!err)
+        printf("wrote %s\n", a->html);
+    return err;
 }
 
 static int run_command(int argc, char **argv, bool bundle)
 {
     int code = NBX_EXIT_FAILED;
     struct nbx_fault fault = {0};
-    struct nbx_search_result result;
-    struct automatic a = {
-        .minutes = 10, .k = DEFAULT_K, .customers = CUSTOMERS, .share = DEFAULT_SHARE, .split = -1};
+    struct nbx_search_result result = {0};
+    struct automatic a = {.minutes = 10,
+                          .k = DEFAULT_K,
+                          .customers = CUSTOMERS,
+                          .share = DEFAULT_SHARE,
+                          .hold_out = -1};
     nbx_task_init(&a.task, "taste");
     struct nbx_command command = {.usage = bundle ? auto_usage : tune_usage,
                                   .options = options,
@@ -205,6 +250,9 @@ static int run_command(int argc, char **argv, bool bundle)
     enum nbx_err err = search(&a, &result, &fault);
     if (!err)
         err = bundle ? make_bundle(&a, &result, &fault) : write_recipe(&a, &result, &fault);
+    if (!err && a.html)
+        err = write_page(&a, &result, bundle, &fault);
+    nbx_search_result_fini(&result);
     nbx_task_fini(&a.task);
     return err ? nbx_train_failed(&fault) : NBX_EXIT_OK;
 }

@@ -72,9 +72,9 @@ static void describe(struct nbx_buf *json, const struct nbx_task *task,
     nbx_buf_put_u8(json, 0);
 }
 
-static enum nbx_err write_bundle(const struct nbx_task *task, const struct nbx_recipe *recipe,
-                                 const struct nbx_part *parts, const char *extra_json,
-                                 struct nbx_fault *fault)
+enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                            const struct nbx_part *parts, const char *extra_json,
+                            struct nbx_fault *fault)
 {
     char version[VERSION_BYTES];
     double weights[NBX_RECIPE_MAX];
@@ -128,7 +128,7 @@ enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recip
     }
     if (!err) {
         printf("trained in %.1f s\n", (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
-        err = write_bundle(task, recipe, parts, extra_json, fault);
+        err = nbx_task_write(task, recipe, parts, extra_json, fault);
     }
     for (size_t i = 0; i < n; i++)
         nbx_part_fini(&parts[i]);

@@ -82,6 +82,7 @@ bool nbx_task_take(struct nbx_task *task, int option, struct nbx_argument a)
     case NBX_OPT_HALF_LIFE: return take_half_life(task, a);
     case NBX_OPT_ORDERED: return take_order(task, a);
     case NBX_OPT_LEAVE_OUT_LAST: task->leave_out_last = true; break;
+    case NBX_OPT_RESUME: task->resume = true; break;
     case NBX_OPT_MEMORY: return nbx_argument_whole(&task->memory_mib, a, 1, UINT64_C(1) << 30);
     case NBX_OPT_CREATED_MS: return nbx_argument_whole(&task->created_ms, a, 0, MAX_CREATED_MS);
     default:
@@ -211,6 +212,9 @@ enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault)
 
 struct nbx_fit_run nbx_task_run(const struct nbx_task *task)
 {
-    return (struct nbx_fit_run){
-        .seed = task->seed, .threads = task->threads, .progress_fd = STDERR_FILENO};
+    return (struct nbx_fit_run){.seed = task->seed,
+                                .threads = task->threads,
+                                .progress_fd = STDERR_FILENO,
+                                .checkpoints = task->out,
+                                .resume = task->resume};
 }

@@ -27,6 +27,7 @@ enum nbx_common_option {
     NBX_OPT_HALF_LIFE,
     NBX_OPT_ORDERED,
     NBX_OPT_LEAVE_OUT_LAST,
+    NBX_OPT_RESUME,
     NBX_OPT_MEMORY,
     NBX_OPT_CREATED_MS,
     NBX_OPT_HELP,
@@ -45,6 +46,7 @@ enum nbx_common_option {
         {"half-life", required_argument, NULL, NBX_OPT_HALF_LIFE},                                 \
         {"ordered", required_argument, NULL, NBX_OPT_ORDERED},                                     \
         {"leave-out-last", no_argument, NULL, NBX_OPT_LEAVE_OUT_LAST},                             \
+        {"resume", no_argument, NULL, NBX_OPT_RESUME},                                             \
         {"memory", required_argument, NULL, NBX_OPT_MEMORY},                                       \
         {"created-ms", required_argument, NULL, NBX_OPT_CREATED_MS},                               \
     {                                                                                              \
@@ -66,6 +68,9 @@ enum nbx_common_option {
     "                     dataset.json beside the events says, else whether they have times)\n"    \
     "  --leave-out-last   learn without each customer's last item, which may then be used to\n"    \
     "                     tune on, as published results are made\n"                                \
+    "  --resume           go on where an interrupted run of the same was, from what it left "      \
+    "behind\n"                                                                                     \
+    "                     after each epoch: the same bytes as if nothing had happened\n"           \
     "  --memory MIB       refuse, or pass over, what might take more (default: no limit)\n"        \
     "  --created-ms MS    the bundle's time of creation, in milliseconds since 1970 (default: "    \
     "now).\n"                                                                                      \
@@ -75,7 +80,7 @@ enum nbx_common_option {
 struct nbx_task {
     const char *events, *out, *name;
     struct nbx_types types;
-    bool weighted, leave_out_last;
+    bool weighted, leave_out_last, resume;
     enum { NBX_ORDER_ASK, NBX_ORDER_YES, NBX_ORDER_NO } order;
     float half_life_days;
     uint64_t seed, created_ms, memory_mib;
@@ -98,6 +103,10 @@ bool nbx_task_ready(const struct nbx_task *task, int *code);
 enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault);
 struct nbx_fit_run nbx_task_run(const struct nbx_task *task);
 
+/* Writes the bundle of parts (recipe->n_parts) as they were fitted. */
+enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                            const struct nbx_part *parts, const char *extra_json,
+                            struct nbx_fault *fault);
 /* Fits the recipe and writes the bundle. extra_json: NULL, or members for the metadata
  * ("\"validation\":{...}"). */
 enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recipe,

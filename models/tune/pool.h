@@ -21,7 +21,8 @@
 #include <stdint.h>
 
 struct nbx_pool_options {
-    size_t depth;     /* best items taken of each part, 1 or more */
+    const struct nbx_dataset *train, *held; /* of the same rows (split.h) */
+    size_t depth;                           /* best items taken of each part, 1 or more */
     size_t customers; /* at most so many, drawn by seed; 0: all with a held-out item */
     uint64_t seed;
     unsigned threads;
@@ -30,9 +31,8 @@ struct nbx_pool_options {
 
 struct nbx_pool;
 
-/* parts (n, at most NBX_RECIPE_MAX) learnt from train; held has the same rows (split.h). */
+/* parts (n, at most NBX_RECIPE_MAX) learnt from options->train. */
 enum nbx_err nbx_pool_new(struct nbx_pool **out, const struct nbx_part *parts, size_t n,
-                          const struct nbx_dataset *train, const struct nbx_dataset *held,
                           const struct nbx_pool_options *options,
                           struct nbx_fault *fault) NBX_MUST_CHECK;
 void nbx_pool_destroy(struct nbx_pool **pool);

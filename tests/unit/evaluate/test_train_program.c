@@ -143,7 +143,7 @@ Test(train_program, wrong_usage_exits_2, .init = make_folder, .fini = remove_fol
         const char *arguments, *why;
     } cases[] = {
         {"", "nbx-train fit"},
-        {"learn", "unknown command \"learn\", known are fit, tune, auto, evaluate"},
+        {"learn", "unknown command \"learn\", known are fit, tune, auto, evaluate, calibrate"},
         {"fit --events events.csv", "--out is missing"},
         {"fit --out x", "--events is missing"},
         {"fit --events e --out x --dim 0", "--dim: must be a whole number from 1"},
