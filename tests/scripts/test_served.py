@@ -77,7 +77,8 @@ class Served(unittest.TestCase):
         return json.loads(done.stdout)
 
     def check(self, report):
-        self.assertEqual((report["cold"], report["customers"]), (5, CUSTOMERS + 5))
+        self.assertEqual(report["customers"], CUSTOMERS + 5)
+        self.assertGreaterEqual(report["cold"], 5)
         for row in report["rows"]:
             self.assertTrue(row["agree"], row)
         self.assertGreater(report["rows"][0]["served"], 0.05)
