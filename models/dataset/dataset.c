@@ -79,7 +79,7 @@ static enum nbx_err keep_refused(struct nbx_dataset__reading *r, const uint32_t 
             start[customer_row[pairs[i].row] + 2]++;
     for (size_t c = 0; c < n; c++)
         start[c + 2] += start[c + 1];
-    for (size_t i = 0; i < r->n_refused; i++) /* start[c + 1] runs to where it belongs */
+    for (size_t i = r->n_refused; i-- > 0;) /* start[c + 1] runs to where it belongs */
         if (customer_row[pairs[i].row] != UINT32_MAX)
             ids[start[customer_row[pairs[i].row] + 1]++] = nbx_map_key(o->item_map, pairs[i].col);
     o->public.refused_start = start;
