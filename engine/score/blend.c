@@ -443,6 +443,8 @@ static enum nbx_err add_lengths(struct lengths *sums, const struct nbx_blend *b,
     nbx_blend_item(b, row, y);
     struct nbx_blend_history history = {&row, &one, (const float *const[]){y}, 1};
     enum nbx_err err = nbx_blend_vector(b, &history, arena, x);
+    if (err == NBX_EBAD) /* of this item nobody can have a vector: others say enough */
+        return NBX_OK;
     for (size_t i = 0; !err && i < b->n_parts; i++) {
         const struct part *p = &b->parts[i];
         if (p->is.kind == NBX_BLEND_NEIGHBOURS)

@@ -66,7 +66,8 @@ class Served(unittest.TestCase):
             json.dump(recipe, f)
         subprocess.run([os.path.join(BIN, "nbx-train"), "fit", "--recipe", self.path("recipe.json"),
                         "--events", self.path("events.csv"), "--out", self.path("m.safetensors")],
-                       check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
+                       check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       timeout=120)
 
     def serve(self, *more):
         done = subprocess.run(["/usr/bin/python3", SERVED, "--bundle", self.path("m.safetensors"),
