@@ -25,6 +25,7 @@ struct nbx_model_base {
     size_t n_spaces;
     struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES]; /* of folded spaces */
     struct nbx_blend *blend;                      /* NULL: not a blend */
+    float *stretch;                               /* (dims) of a blend's index, NULL: none */
     unsigned users;                               /* models that share it */
 };
 

@@ -66,6 +66,11 @@ struct nbx_dataset {
     const uint32_t *sequence;
     /* (pairs) beside sequence: that event's time, NBX_DATASET_NO_TIME where it has none */
     const int64_t *times_ms;
+    /* What customers took back and have not taken to again, of whom there is a row: customer c's
+     * are refused[refused_start[c]] .. [refused_start[c + 1]), as ids, since nobody may have the
+     * item. */
+    const uint64_t *refused_start; /* (n_customers + 1) */
+    const struct nbx_str *refused;
     struct nbx_dataset_counts counts;
     int64_t first_ms, last_ms; /* the data window, NBX_DATASET_NO_TIME where no row has a time */
 };

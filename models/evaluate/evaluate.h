@@ -3,11 +3,12 @@
  *
  * Why:     a figure is worth what it is compared with. Every item of the bundle is ranked for every
  *          customer of the test file who has a held-out item, the customer's own items in the
- *          events are left out (unless `repeat`), and metrics at each k are averaged over
- *          customers: full ranking, never a sample. Which pairs are held out is a protocol
- *          (protocol.h). A customer's vector and scores come from the code that serves (scorer.h),
- *          from the history in the order of the events' sequence, so the figure is that of the
- *          answers customers get, ties by item id in byte order.
+ *          events are left out (unless `repeat`), what the customer took back in any case, as nbxd
+ *          does, and metrics at each k are averaged over customers: full ranking, never a sample.
+ *          Which pairs are held out is a protocol (protocol.h). A customer's vector and scores come
+ *          from the code that serves (scorer.h), from the history in the order of the events'
+ *          sequence, so the figure is that of the answers customers get, ties by item id in byte
+ *          order.
  * Owns:    nothing that outlives a call.
  * Threads: one caller; spreads over options.threads. The same input gives the same figures on any
  *          number of them.
