@@ -33,6 +33,14 @@ bool nbx_bundle_is_blend(const struct nbx_bundle_info *info)
     return nbx_str_is(info->family, "blend");
 }
 
+size_t nbx_bundle_dims(const struct nbx_bundle_info *info)
+{
+    size_t dims = 0;
+    for (size_t i = 0; i < info->n_spaces; i++)
+        dims += info->spaces[i].dims;
+    return dims;
+}
+
 static enum nbx_err get_text(struct nbx_str *out, const struct nbx_value *map, const char *key,
                              struct nbx_fault *fault)
 {
@@ -363,7 +371,7 @@ static enum nbx_err check_format(int64_t *out, const struct nbx_value *metadata,
 }
 
 static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_value *metadata,
-                                int64_t format, struct nbx_fault *fault)
+                                struct nbx_fault *fault)
 {
     bool known = false;
     enum nbx_err err = get_text(&info->family, metadata, "family", fault);
@@ -375,7 +383,7 @@ static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_v
         return nbx_fault_set(fault, NBX_EBAD, "family",
                              "%.*s is unknown, the families are: factors, blend",
                              NBX_STR_ARG(info->family));
-    if (nbx_bundle_is_blend(info) && format < NBX_BUNDLE_BLEND_FMT)
+    if (nbx_bundle_is_blend(info) && info->format < NBX_BUNDLE_BLEND_FMT)
         return nbx_fault_set(fault, NBX_EBAD, "family", "blend is of nbx_format %d",
                              NBX_BUNDLE_BLEND_FMT);
     return NBX_OK;
@@ -387,14 +395,13 @@ enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
 {
     if (metadata->type != NBX_MAP)
         return nbx_fault_set(fault, NBX_EBAD, "__metadata__", "is missing");
-    int64_t format;
-    enum nbx_err err = check_format(&format, metadata, fault);
+    enum nbx_err err = check_format(&info->format, metadata, fault);
     if (!err)
         err = get_word(&info->name, metadata, "name", fault);
     if (!err)
         err = get_word(&info->version, metadata, "version", fault);
     if (!err)
-        err = read_family(info, metadata, format, fault);
+        err = read_family(info, metadata, fault);
     if (!err)
         err = get_decimal(&info->created_ms, metadata, "created_ms", fault);
     if (!err)

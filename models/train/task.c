@@ -74,6 +74,7 @@ bool nbx_task_take(struct nbx_task *task, int option, struct nbx_argument a)
     bool ok = true;
     switch (option) {
     case NBX_OPT_EVENTS: task->events = a.text; break;
+    case NBX_OPT_ITEMS: task->items = a.text; break;
     case NBX_OPT_OUT: task->out = a.text; break;
     case NBX_OPT_NAME: return take_word(&task->name, a);
     case NBX_OPT_SEED: return nbx_argument_whole(&task->seed, a, 0, UINT64_MAX);

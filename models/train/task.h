@@ -29,6 +29,7 @@ enum nbx_common_option {
     NBX_OPT_LEAVE_OUT_LAST,
     NBX_OPT_MEMORY,
     NBX_OPT_CREATED_MS,
+    NBX_OPT_ITEMS,
     NBX_OPT_HELP,
     NBX_OPT_OWN,
 };
@@ -47,12 +48,16 @@ enum nbx_common_option {
         {"leave-out-last", no_argument, NULL, NBX_OPT_LEAVE_OUT_LAST},                             \
         {"memory", required_argument, NULL, NBX_OPT_MEMORY},                                       \
         {"created-ms", required_argument, NULL, NBX_OPT_CREATED_MS},                               \
+        {"items", required_argument, NULL, NBX_OPT_ITEMS},                                         \
     {                                                                                              \
         "help", no_argument, NULL, NBX_OPT_HELP                                                    \
     }
 
 /* The lines of --help for them. */
 #define NBX_COMMON_USAGE                                                                           \
+    "  --items FILE       CSV with a header: id, and brand, categories (a|b), price, title where " \
+    "they\n"                                                                                       \
+    "                     are; then a new item is found by them the moment it is put\n"            \
     "  --name NAME        the model's name\n"                                                      \
     "  --seed S           of everything that is drawn (default: 1)\n"                              \
     "  --threads T        (default: every processor)\n"                                            \
@@ -73,7 +78,7 @@ enum nbx_common_option {
     "                     --created-ms give the same bytes on one machine\n"
 
 struct nbx_task {
-    const char *events, *out, *name;
+    const char *events, *items, *out, *name; /* items: NULL: not given */
     struct nbx_types types;
     bool weighted, leave_out_last;
     enum { NBX_ORDER_ASK, NBX_ORDER_YES, NBX_ORDER_NO } order;
