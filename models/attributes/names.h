@@ -17,7 +17,7 @@
 
 #define NBX_FEATURE_ITEM           "item" /* every item has it */
 #define NBX_FEATURE_MAX_BYTES      255
-#define NBX_FEATURE_MAX_CATEGORIES 32
+#define NBX_FEATURE_MAX_CATEGORIES 64
 #define NBX_FEATURE_MAX_WORDS      16
 /* An item's at most, with its brand and its price. */
 #define NBX_FEATURE_MAX (3 + NBX_FEATURE_MAX_CATEGORIES + NBX_FEATURE_MAX_WORDS)
