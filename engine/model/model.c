@@ -107,7 +107,9 @@ static enum nbx_err map_rows(struct nbx_model_base *b)
 void nbx_model__bundle_vector(float *out, const struct nbx_model_base *b, size_t s, size_t row)
 {
     const struct nbx_space *space = &b->spaces[s];
-    if (b->blend)
+    if (b->blend && nbx_blend_dims(b->blend) == 0)
+        memset(out, 0, space->dims * sizeof *out);
+    else if (b->blend)
         nbx_blend_item(b->blend, row, out);
     else if (space->metric == NBX_METRIC_COSINE)
         nbx_model__unit(out, space->item_factors + row * space->dims, space->dims);

@@ -40,48 +40,86 @@ static float *floats(struct nbx_blend *b, size_t n)
     return p;
 }
 
-/* covariance = G / n - mean meanT, gram the lower triangle of G. */
-static enum nbx_err make_moments(struct nbx_blend *b, struct part *p, const float *gram)
+#define BLOCK_ROWS 1024
+
+/* gram (dims, dims) lower += the rows' products about their mean, block by block: block
+ * (BLOCK_ROWS, dims). Products about 0 would lose a small deviation beside a large mean. */
+static void add_centred(float *gram, float *block, const struct nbx_blend_part *p, size_t n,
+                        const double *mean)
 {
-    size_t dims = p->is.dims, n = b->n_items;
-    p->moments.mean = floats(b, p->padded);
-    p->moments.covariance = floats(b, dims * p->padded);
-    double *sums = calloc(dims, sizeof *sums);
-    if (!p->moments.mean || !p->moments.covariance || !sums) {
-        free(sums);
-        return NBX_ELIMIT;
+    for (size_t from = 0; from < n; from += BLOCK_ROWS) {
+        size_t rows = n - from < BLOCK_ROWS ? n - from : BLOCK_ROWS;
+        for (size_t i = 0; i < rows; i++)
+            for (size_t d = 0; d < p->dims; d++)
+                block[i * p->dims + d] =
+                    (float)((double)p->item_factors[(from + i) * p->dims + d] - mean[d]);
+        nbx_blas_gram(gram, block, rows, p->dims, 1);
     }
+}
+
+static void find_mean(double *mean, const struct nbx_blend_part *p, size_t n)
+{
     for (size_t i = 0; i < n; i++)
-        for (size_t d = 0; d < dims; d++)
-            sums[d] += (double)p->is.item_factors[i * dims + d];
+        for (size_t d = 0; d < p->dims; d++)
+            mean[d] += (double)p->item_factors[i * p->dims + d];
+    for (size_t d = 0; d < p->dims; d++)
+        mean[d] /= (double)n;
+}
+
+static enum nbx_err fill_moments(struct part *p, const double *mean, const float *gram, size_t n)
+{
+    size_t dims = p->is.dims;
     for (size_t i = 0; i < dims; i++) {
-        p->moments.mean[i] = (float)(sums[i] / (double)n);
+        p->moments.mean[i] = (float)mean[i];
         for (size_t j = 0; j <= i; j++) {
-            double c = (double)gram[i * dims + j] / (double)n -
-                       sums[i] / (double)n * (sums[j] / (double)n);
-            p->moments.covariance[i * p->padded + j] = (float)c;
-            p->moments.covariance[j * p->padded + i] = (float)c;
+            float c = gram[i * dims + j] / (float)n;
+            if (!isfinite(c))
+                return NBX_EBAD;
+            p->moments.covariance[i * p->padded + j] = c;
+            p->moments.covariance[j * p->padded + i] = c;
         }
     }
-    free(sums);
     return NBX_OK;
+}
+
+static enum nbx_err make_moments(struct nbx_blend *b, struct part *p)
+{
+    size_t dims = p->is.dims;
+    p->moments.mean = floats(b, p->padded);
+    p->moments.covariance = floats(b, dims * p->padded);
+    double *mean = calloc(dims, sizeof *mean);
+    float *gram = calloc(dims * dims, sizeof *gram);
+    float *block = malloc(BLOCK_ROWS * dims * sizeof *block);
+    bool ok = p->moments.mean && p->moments.covariance && mean && gram && block;
+    enum nbx_err err = ok ? NBX_OK : NBX_ELIMIT;
+    if (!err) {
+        find_mean(mean, &p->is, b->n_items);
+        add_centred(gram, block, &p->is, b->n_items, mean);
+        err = fill_moments(p, mean, gram, b->n_items);
+    }
+    free(mean);
+    free(gram);
+    free(block);
+    return err;
+}
+
+static enum nbx_err make_fold(struct nbx_blend *b, struct part *p)
+{
+    size_t dims = p->is.dims;
+    float *gram = calloc(dims * dims, sizeof *gram);
+    if (!gram)
+        return NBX_ELIMIT;
+    nbx_blas_gram(gram, p->is.item_factors, b->n_items, dims, 1);
+    enum nbx_err err = nbx_fold_new(&p->fold, gram, dims, b->n_items, p->is.fold);
+    b->bytes += 2 * dims * dims * sizeof(float);
+    free(gram);
+    return err;
 }
 
 static enum nbx_err prepare_space(struct nbx_blend *b, struct part *p)
 {
-    size_t dims = p->is.dims;
-    float *gram = calloc(dims * dims, sizeof *gram);
-    enum nbx_err err = gram ? NBX_OK : NBX_ELIMIT;
-    if (!err)
-        nbx_blas_gram(gram, p->is.item_factors, b->n_items, dims, 1);
-    if (!err && p->is.kind == NBX_BLEND_FOLDED) {
-        err = nbx_fold_new(&p->fold, gram, dims, b->n_items, p->is.fold);
-        b->bytes += 2 * dims * dims * sizeof(float);
-    }
-    if (!err && b->standardise)
-        err = make_moments(b, p, gram);
-    free(gram);
-    return err;
+    enum nbx_err err = p->is.kind == NBX_BLEND_FOLDED ? make_fold(b, p) : NBX_OK;
+    return err || !b->standardise ? err : make_moments(b, p);
 }
 
 enum nbx_err nbx_blend_new(struct nbx_blend **out, const struct nbx_blend_options *options)
@@ -159,12 +197,22 @@ static float position_weight(const struct part *p, const struct nbx_blend_histor
     return p->is.positions[g * n + (i < n ? i : n - 1)] * h->weights[i];
 }
 
+/* A part's scores over all items. */
+struct spread {
+    double mean, variance;
+};
+
+/* A deviation below this share of the mean is rounding. */
+#define LEAST_DEVIATION 1e-6
+
 /* 0 where there is nothing to tell items apart by. */
-static float scale_of(const struct nbx_blend *b, const struct part *p, double variance)
+static float scale_of(const struct nbx_blend *b, const struct part *p, struct spread s)
 {
     if (!b->standardise)
         return p->is.weight;
-    return variance > 0 ? (float)((double)p->is.weight / sqrt(variance)) : 0;
+    double deviation = s.variance > 0 ? sqrt(s.variance) : 0;
+    return deviation > LEAST_DEVIATION * fabs(s.mean) ? (float)((double)p->is.weight / deviation)
+                                                      : 0;
 }
 
 static enum nbx_err space_scale(float *scale, const struct mixing *m, const struct part *p,
@@ -173,13 +221,15 @@ static enum nbx_err space_scale(float *scale, const struct mixing *m, const stru
     *scale = m->blend->standardise ? 0 : p->is.weight;
     if (!m->blend->standardise)
         return NBX_OK;
-    float *spread = nbx_arena_floats(m->arena, p->padded);
-    if (!spread)
+    float *towards = nbx_arena_floats(m->arena, p->padded); /* covariance x */
+    if (!towards)
         return NBX_ELIMIT;
-    memset(spread, 0, p->padded * sizeof *spread);
-    nbx_dot_rows(spread, x, p->moments.covariance, p->is.dims, p->padded);
-    *scale = scale_of(m->blend, p, (double)nbx_dot(x, spread, p->padded));
-    return NBX_OK;
+    memset(towards, 0, p->padded * sizeof *towards);
+    nbx_dot_rows(towards, x, p->moments.covariance, p->is.dims, p->padded);
+    struct spread s = {.mean = (double)nbx_dot(x, p->moments.mean, p->padded),
+                       .variance = (double)nbx_dot(x, towards, p->padded)};
+    *scale = scale_of(m->blend, p, s);
+    return isfinite(s.mean) && isfinite(s.variance) ? NBX_OK : NBX_EBAD;
 }
 
 /* The history as fold.h takes it: the parts of the items' vectors that are of this space. */
@@ -274,8 +324,8 @@ static void add_rows(struct nbx_tally *t, const struct mixing *m, const struct p
     }
 }
 
-/* Variance over all items, of which those that are not in t have 0. */
-static double tally_variance(const struct nbx_tally *t, size_t n_items)
+/* Over all items, of which those that are not in t have 0. */
+static struct spread tally_spread(const struct nbx_tally *t, size_t n_items)
 {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < t->n; i++) {
@@ -283,7 +333,7 @@ static double tally_variance(const struct nbx_tally *t, size_t n_items)
         squares += (double)t->values[i] * (double)t->values[i];
     }
     double mean = sum / (double)n_items;
-    return squares / (double)n_items - mean * mean;
+    return (struct spread){mean, squares / (double)n_items - mean * mean};
 }
 
 /* Adds the part's scores to all (empty before the first one). */
@@ -295,7 +345,7 @@ static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally 
     if (err)
         return err;
     add_rows(&own, m, p);
-    m->scales[i] = scale_of(m->blend, p, tally_variance(&own, m->blend->n_items));
+    m->scales[i] = scale_of(m->blend, p, tally_spread(&own, m->blend->n_items));
     for (size_t k = 0; k < own.n; k++)
         own.values[k] *= m->scales[i];
     if (all->n == 0) {
@@ -315,6 +365,15 @@ static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally 
     return NBX_OK;
 }
 
+/* What a search may be asked with; sums may have passed the largest float. */
+static enum nbx_err all_finite(const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(v[i]))
+            return NBX_EBAD;
+    return NBX_OK;
+}
+
 static enum nbx_err mix_spaces(struct mixing *m, float *x)
 {
     enum nbx_err err = NBX_OK;
@@ -322,7 +381,7 @@ static enum nbx_err mix_spaces(struct mixing *m, float *x)
     for (size_t i = 0; !err && i < m->blend->n_parts; i++)
         if (m->blend->parts[i].is.kind != NBX_BLEND_NEIGHBOURS)
             err = mix_space(m, i, x);
-    return err;
+    return err ? err : all_finite(x, m->blend->dims);
 }
 
 static enum nbx_err mix_all_neighbours(struct mixing *m, struct nbx_tally *all)
@@ -332,7 +391,7 @@ static enum nbx_err mix_all_neighbours(struct mixing *m, struct nbx_tally *all)
     for (size_t i = 0; !err && i < m->blend->n_parts; i++)
         if (m->blend->parts[i].is.kind == NBX_BLEND_NEIGHBOURS)
             err = mix_neighbours(m, i, all);
-    return err;
+    return err ? err : all_finite(all->values, all->n);
 }
 
 enum nbx_err nbx_blend_vector(const struct nbx_blend *blend,

@@ -11,7 +11,8 @@
  *          one nbx_query over one index, and exact.
  * Owns:    fold-in state and moments; borrows the parts' arrays until destroy.
  * Threads: immutable after nbx_blend_new; scratch comes from the caller's arena.
- * Errors:  NBX_ELIMIT where memory is out; NBX_EBAD where a space cannot be folded in (fold.h).
+ * Errors:  NBX_ELIMIT where memory is out; NBX_EBAD where a space cannot be folded in (fold.h) or
+ *          values are too large for fp32: a query's are finite.
  *
  * History position 0 is the most recent item. In parts with positions, what item p adds is
  * multiplied by positions[min(p, n_positions - 1)]: {1} counts all alike, {1, .8, .64, 0} the last
@@ -95,8 +96,8 @@ enum nbx_err nbx_blend_addends(const struct nbx_blend *blend,
                                struct nbx_addends *addends);
 
 /* shares (history->n): what each item of the history gave to the score of an item, whose vector is
- * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With what
- * constant parts and biases give they sum to the score. */
+ * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With what constant parts and biases
+ * give they sum to the score. */
 enum nbx_err nbx_blend_explain(const struct nbx_blend *blend,
                                const struct nbx_blend_history *history, const float *y,
                                uint32_t row, struct nbx_arena *arena, float *shares);

@@ -16,7 +16,7 @@ struct nbx_fold {
     struct nbx_fold_options options;
     float *gram;   /* (dim, dim) lower triangle of G */
     bool straight; /* G is diagonal: Q is the identity, and nothing is turned */
-    float *axes; /* (dim, dim) Q: row i is the eigenvector of eigenvalues[i], G = QT diag Q */
+    float *axes;   /* (dim, dim) Q: row i is the eigenvector of eigenvalues[i], G = QT diag Q */
     double *eigenvalues; /* (dim) ascending; rounding below zero is cut off */
 };
 

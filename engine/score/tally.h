@@ -26,10 +26,12 @@ struct nbx_tally {
 
 static inline enum nbx_err nbx_tally_init(struct nbx_tally *t, size_t room, struct nbx_arena *arena)
 {
-    uint32_t n_slots = 16;
+    size_t n_slots = 16;
+    if (room > UINT32_MAX / 2)
+        return NBX_ELIMIT;
     while (n_slots < room * 2)
         n_slots *= 2;
-    *t = (struct nbx_tally){.mask = n_slots - 1};
+    *t = (struct nbx_tally){.mask = (uint32_t)(n_slots - 1)};
     t->keys = nbx_arena_alloc(arena, room * sizeof *t->keys);
     t->values = nbx_arena_alloc(arena, room * sizeof *t->values);
     t->slots = nbx_arena_calloc(arena, n_slots, sizeof *t->slots);

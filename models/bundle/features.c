@@ -63,6 +63,10 @@ enum nbx_err nbx_bundle__read_features(struct nbx_bundle_info *info, struct nbx_
 {
     struct nbx_features *f = &info->features;
     size_t dims = nbx_bundle_dims(info);
+    if (!has_any(file) && !nbx_bundle_is_blend(info) && info->format != NBX_BUNDLE_FACTORS_FMT)
+        return nbx_fault_set(fault, NBX_EBAD, "__metadata__.family",
+                             "%.*s is of nbx_format %d where there are no attributes",
+                             NBX_STR_ARG(info->family), NBX_BUNDLE_FACTORS_FMT);
     if (!has_any(file))
         return NBX_OK;
     if (dims == 0)

@@ -24,6 +24,7 @@ const char *const nbx_bundle__keys[] = {"nbx_format", "name",   "version",    "f
 /* What a part may be, which depends on the family. */
 struct reading {
     struct nbx_bundle_info *info;
+    const struct nbx_value *metadata;
     struct nbx_arena *arena;
     bool blend;
 };
@@ -192,17 +193,38 @@ static enum nbx_err read_groups(struct nbx_space *space, const struct nbx_value 
     if (bias && bias->type != NBX_BOOL)
         return nbx_fault_set(fault, NBX_EBAD, "bias", "must be true or false");
     space->bias = bias && bias->b;
+    size_t summed = space->dims - space->bias;
+    if (summed == 0)
+        return nbx_fault_set(fault, NBX_EBAD, "bias", "must be false where there is 1 dimension");
     if (groups && (groups->type != NBX_INT || groups->i < 1 || groups->i > NBX_BUNDLE_MAX_GROUPS))
         return nbx_fault_set(fault, NBX_EBAD, "groups", "must be 1 to %d", NBX_BUNDLE_MAX_GROUPS);
     space->n_groups = groups ? (size_t)groups->i : 1;
-    size_t summed = space->dims - space->bias;
-    if (summed == 0 || summed % space->n_groups)
+    if (summed % space->n_groups)
         return nbx_fault_set(fault, NBX_EBAD, "groups", "must divide the %zu summed dimensions",
                              summed);
     if (space->n_positions % space->n_groups)
         return nbx_fault_set(fault, NBX_EBAD, "positions", "must be as many for each of %zu groups",
                              space->n_groups);
     space->n_positions /= space->n_groups;
+    return NBX_OK;
+}
+
+/* What is of spaces of another kind only. */
+static enum nbx_err refuse_foreign(const struct nbx_space *space, const struct nbx_value *v,
+                                   struct nbx_fault *fault)
+{
+    static const struct {
+        const char *key;
+        enum nbx_customer_source of;
+    } keys[] = {
+        {"alpha0", NBX_CUSTOMER_FOLDED}, {"lambda", NBX_CUSTOMER_FOLDED},
+        {"nu", NBX_CUSTOMER_FOLDED},     {"positions", NBX_CUSTOMER_SUMMED},
+        {"groups", NBX_CUSTOMER_SUMMED}, {"bias", NBX_CUSTOMER_SUMMED},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i].of != space->customer && nbx_value_get(v, keys[i].key))
+            return nbx_fault_set(fault, NBX_EBAD, keys[i].key, "is of %s spaces only",
+                                 nbx_bundle__sources[keys[i].of]);
     return NBX_OK;
 }
 
@@ -216,7 +238,9 @@ static enum nbx_err read_blended(struct nbx_space *space, const struct nbx_value
         return nbx_fault_set(fault, NBX_EBAD, "metric", "must be dot in a blend");
     if (space->customer == NBX_CUSTOMER_CONSTANT && space->dims != 1)
         return nbx_fault_set(fault, NBX_EBAD, "dims", "must be 1 where customer is constant");
-    enum nbx_err err = read_weight(&space->weight, v, fault);
+    enum nbx_err err = refuse_foreign(space, v, fault);
+    if (!err)
+        err = read_weight(&space->weight, v, fault);
     if (!err && space->customer == NBX_CUSTOMER_SUMMED)
         err = read_positions(&space->positions, &space->n_positions, v, arena, fault);
     if (!err && space->customer == NBX_CUSTOMER_SUMMED)
@@ -289,31 +313,28 @@ static enum nbx_err check_names(const struct nbx_bundle_info *info, struct nbx_f
 }
 
 /* The list that a metadata key holds as JSON text. */
-static enum nbx_err get_list(struct nbx_value *list, const struct nbx_value *metadata,
-                             const char *key, const char *of, uint32_t least, uint32_t most,
-                             struct nbx_arena *arena, struct nbx_fault *fault)
+static enum nbx_err get_list(struct nbx_value *list, const struct reading *r, const char *key,
+                             uint32_t least, uint32_t most, struct nbx_fault *fault)
 {
     struct nbx_str text = {NULL, 0};
-    enum nbx_err err = get_text(&text, metadata, key, fault);
+    enum nbx_err err = get_text(&text, r->metadata, key, fault);
     if (err)
         return err;
-    err = nbx_json_decode(list, text.p, text.len, arena, fault);
+    err = nbx_json_decode(list, text.p, text.len, r->arena, fault);
     if (err) {
         nbx_fault_prefix(fault, key);
         return err;
     }
     if (list->type != NBX_LIST || list->n < least || list->n > most)
         return nbx_fault_set(fault, NBX_EBAD, key, "must be a JSON list of %u to %u %s", least,
-                             most, of);
+                             most, key);
     return NBX_OK;
 }
 
-static enum nbx_err read_spaces(struct reading *r, const struct nbx_value *metadata,
-                                struct nbx_fault *fault)
+static enum nbx_err read_spaces(struct reading *r, struct nbx_fault *fault)
 {
     struct nbx_value list;
-    enum nbx_err err = get_list(&list, metadata, "spaces", "spaces", r->blend ? 0 : 1,
-                                NBX_BUNDLE_MAX_SPACES, r->arena, fault);
+    enum nbx_err err = get_list(&list, r, "spaces", r->blend ? 0 : 1, NBX_BUNDLE_MAX_SPACES, fault);
     for (uint32_t i = 0; !err && i < list.n; i++) {
         err = read_space(r, &r->info->spaces[r->info->n_spaces++], &list.list[i], fault);
         if (err)
@@ -322,16 +343,13 @@ static enum nbx_err read_spaces(struct reading *r, const struct nbx_value *metad
     return err;
 }
 
-static enum nbx_err read_all_neighbours(struct reading *r, const struct nbx_value *metadata,
-                                        struct nbx_fault *fault)
+/* In format 1 the key is one like any other. */
+static enum nbx_err read_all_neighbours(struct reading *r, struct nbx_fault *fault)
 {
     struct nbx_value list;
-    if (!nbx_value_get(metadata, "neighbours"))
+    if (!r->blend || !nbx_value_get(r->metadata, "neighbours"))
         return NBX_OK;
-    if (!r->blend)
-        return nbx_fault_set(fault, NBX_EBAD, "neighbours", "are of a blend only");
-    enum nbx_err err = get_list(&list, metadata, "neighbours", "neighbours", 0,
-                                NBX_BUNDLE_MAX_NEIGHBOURS, r->arena, fault);
+    enum nbx_err err = get_list(&list, r, "neighbours", 0, NBX_BUNDLE_MAX_NEIGHBOURS, fault);
     for (uint32_t i = 0; !err && i < list.n; i++) {
         err =
             read_neighbours(r, &r->info->neighbours[r->info->n_neighbours++], &list.list[i], fault);
@@ -344,10 +362,10 @@ static enum nbx_err read_all_neighbours(struct reading *r, const struct nbx_valu
 static enum nbx_err read_parts(struct nbx_bundle_info *info, const struct nbx_value *metadata,
                                struct nbx_arena *arena, struct nbx_fault *fault)
 {
-    struct reading r = {info, arena, nbx_bundle_is_blend(info)};
-    enum nbx_err err = read_spaces(&r, metadata, fault);
+    struct reading r = {info, metadata, arena, nbx_bundle_is_blend(info)};
+    enum nbx_err err = read_spaces(&r, fault);
     if (!err)
-        err = read_all_neighbours(&r, metadata, fault);
+        err = read_all_neighbours(&r, fault);
     if (!err && info->n_spaces + info->n_neighbours == 0)
         err = nbx_fault_set(fault, NBX_EBAD, "spaces", "a blend needs a part");
     return err ? err : check_names(info, fault);
@@ -383,10 +401,11 @@ static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_v
         return nbx_fault_set(fault, NBX_EBAD, "family",
                              "%.*s is unknown, the families are: factors, blend",
                              NBX_STR_ARG(info->family));
-    if (nbx_bundle_is_blend(info) && info->format < NBX_BUNDLE_BLEND_FMT)
-        return nbx_fault_set(fault, NBX_EBAD, "family", "blend is of nbx_format %d",
-                             NBX_BUNDLE_BLEND_FMT);
-    return NBX_OK;
+    int least = nbx_bundle_is_blend(info) ? NBX_BUNDLE_BLEND_FMT : NBX_BUNDLE_FACTORS_FMT;
+    return info->format >= least
+               ? NBX_OK
+               : nbx_fault_set(fault, NBX_EBAD, "family", "%.*s is of nbx_format %d",
+                               NBX_STR_ARG(info->family), least);
 }
 
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,

@@ -234,22 +234,32 @@ static void make_ids(struct content *c)
     add_buffer(c, NBX_BUNDLE_IDS_OFFSETS, dtype, n + 1, &c->offsets);
 }
 
-/* A tensor of a part; columns 0: of one dimension. */
+static struct nbx_tensor list_tensor(enum nbx_dtype dtype, size_t n, const void *data)
+{
+    bool wide = dtype == NBX_DTYPE_U64 || dtype == NBX_DTYPE_I64;
+    size_t element = wide ? sizeof(uint64_t) : sizeof(uint32_t);
+    return (struct nbx_tensor){
+        .dtype = dtype, .n_dims = 1, .shape = {n}, .bytes = n * element, .data = data};
+}
+
+static struct nbx_tensor matrix_tensor(size_t rows, size_t columns, const float *data)
+{
+    return (struct nbx_tensor){.dtype = NBX_DTYPE_F32,
+                               .n_dims = 2,
+                               .shape = {rows, columns},
+                               .bytes = rows * columns * sizeof *data,
+                               .data = data};
+}
+
+/* Adds a tensor, named after its part. */
 static void add_tensor(struct content *c, const char *pattern, struct nbx_str part,
-                       enum nbx_dtype dtype, size_t rows, size_t columns, const void *data)
+                       struct nbx_tensor tensor)
 {
     char name[NBX_BUNDLE_NAME_BYTES];
     snprintf(name, sizeof name, pattern, NBX_STR_ARG(part));
-    bool wide = dtype == NBX_DTYPE_U64 || dtype == NBX_DTYPE_I64;
-    size_t element = wide ? sizeof(uint64_t) : sizeof(uint32_t);
-    struct nbx_tensor *t = &c->tensors[c->n_tensors++];
-    *t = (struct nbx_tensor){.name = nbx_arena_str(c->arena, nbx_str_c(name)),
-                             .dtype = dtype,
-                             .n_dims = columns ? 2 : 1,
-                             .shape = {rows, columns},
-                             .bytes = rows * (columns ? columns : 1) * element,
-                             .data = data};
-    c->failed = c->failed || !t->name.p;
+    tensor.name = nbx_arena_str(c->arena, nbx_str_c(name));
+    c->failed = c->failed || !tensor.name.p;
+    c->tensors[c->n_tensors++] = tensor;
 }
 
 static void make_spaces(struct content *c)
@@ -257,18 +267,18 @@ static void make_spaces(struct content *c)
     size_t n = c->info->n_items;
     for (size_t i = 0; i < c->info->n_spaces; i++) {
         const struct nbx_space *s = &c->info->spaces[i];
-        add_tensor(c, NBX_BUNDLE_FACTORS, s->name, NBX_DTYPE_F32, n, s->dims, s->item_factors);
+        add_tensor(c, NBX_BUNDLE_FACTORS, s->name, matrix_tensor(n, s->dims, s->item_factors));
         if (s->customer == NBX_CUSTOMER_SUMMED)
-            add_tensor(c, NBX_BUNDLE_HISTORY, s->name, NBX_DTYPE_F32, n, s->dims,
-                       s->history_factors);
+            add_tensor(c, NBX_BUNDLE_HISTORY, s->name,
+                       matrix_tensor(n, s->dims, s->history_factors));
     }
 }
 
 static void make_starts(struct content *c)
 {
     for (size_t i = 0; i < c->info->n_neighbours; i++)
-        add_tensor(c, NBX_BUNDLE_START, c->info->neighbours[i].name, NBX_DTYPE_U64,
-                   c->info->n_items + 1, 0, c->info->neighbours[i].start);
+        add_tensor(c, NBX_BUNDLE_START, c->info->neighbours[i].name,
+                   list_tensor(NBX_DTYPE_U64, c->info->n_items + 1, c->info->neighbours[i].start));
 }
 
 static void make_neighbours(struct content *c)
@@ -276,8 +286,9 @@ static void make_neighbours(struct content *c)
     for (size_t i = 0; i < c->info->n_neighbours; i++) {
         const struct nbx_neighbours *n = &c->info->neighbours[i];
         size_t entries = (size_t)n->start[c->info->n_items];
-        add_tensor(c, NBX_BUNDLE_NEIGHBOURS, n->name, NBX_DTYPE_U32, entries, 0, n->items);
-        add_tensor(c, NBX_BUNDLE_WEIGHTS, n->name, NBX_DTYPE_F32, entries, 0, n->weights);
+        add_tensor(c, NBX_BUNDLE_NEIGHBOURS, n->name,
+                   list_tensor(NBX_DTYPE_U32, entries, n->items));
+        add_tensor(c, NBX_BUNDLE_WEIGHTS, n->name, list_tensor(NBX_DTYPE_F32, entries, n->weights));
     }
 }
 
@@ -288,8 +299,8 @@ static void make_features(struct content *c)
         return;
     enum nbx_dtype dtype = join(&c->name_offsets, &c->name_bytes, f->names, f->n);
     add_buffer(c, NBX_BUNDLE_FEATURE_OFFSETS, dtype, f->n + 1, &c->name_offsets);
-    add_tensor(c, NBX_BUNDLE_FEATURE_VECTORS "%.*s", NBX_STR(""), NBX_DTYPE_F32, f->n,
-               nbx_bundle_dims(c->info), f->vectors);
+    add_tensor(c, NBX_BUNDLE_FEATURE_VECTORS "%.*s", NBX_STR(""),
+               matrix_tensor(f->n, nbx_bundle_dims(c->info), f->vectors));
 }
 
 static void make_bytes(struct content *c)
@@ -305,8 +316,8 @@ static enum nbx_err make_tensors(struct content *c, struct nbx_fault *fault)
     const struct nbx_features *f = &c->info->features;
     make_starts(c);
     if (f->n)
-        add_tensor(c, NBX_BUNDLE_PRICE_BOUNDS "%.*s", NBX_STR(""), NBX_DTYPE_I64, f->n_price_bounds,
-                   0, f->price_bounds);
+        add_tensor(c, NBX_BUNDLE_PRICE_BOUNDS "%.*s", NBX_STR(""),
+                   list_tensor(NBX_DTYPE_I64, f->n_price_bounds, f->price_bounds));
     make_ids(c);
     make_spaces(c);
     make_neighbours(c);

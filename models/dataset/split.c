@@ -87,12 +87,16 @@ static enum nbx_err hold_late(bool *is_held, const struct nbx_dataset *all,
 static enum nbx_err hold(bool *is_held, const struct nbx_dataset *all,
                          const struct nbx_split_options *o)
 {
-    if (o->kind != NBX_SPLIT_LAST && !(o->share > 0 && o->share < 1))
+    bool by_share = o->kind == NBX_SPLIT_RANDOM || o->kind == NBX_SPLIT_TIME;
+    if (by_share && !(o->share > 0 && o->share < 1))
         return NBX_EBAD;
     switch (o->kind) {
     case NBX_SPLIT_LAST: hold_last(is_held, all, o); return NBX_OK;
     case NBX_SPLIT_RANDOM: hold_random(is_held, all, o); return NBX_OK;
     case NBX_SPLIT_TIME: return hold_late(is_held, all, o);
+    case NBX_SPLIT_GIVEN:
+        memcpy(is_held, o->is_held, nbx_csr_entries(&all->by_customer) * sizeof *is_held);
+        return NBX_OK;
     default: return NBX_EBAD;
     }
 }

@@ -3,7 +3,7 @@
  *
  * Why:     settings are chosen by what a model finds of pairs it has not seen. Three ways to hold
  *          pairs out, each a question of its own: what comes next (LAST), what else (RANDOM), what
- *          after today (TIME).
+ *          after today (TIME); or as the caller says (GIVEN).
  * Owns:    the parts own matrices and sequences, and borrow the ids of `all`, which must outlive
  *          them.
  * Threads: `all` is only read.
@@ -20,19 +20,23 @@
 
 #include "models/dataset/dataset.h"
 
+#include <stdbool.h>
+
 enum nbx_split_kind {
     NBX_SPLIT_LAST,   /* the last item of each customer's sequence */
     NBX_SPLIT_RANDOM, /* each pair with probability `share`, by a hash of seed, customer and item;
                          of each customer at least one stays */
     NBX_SPLIT_TIME,   /* pairs of the last `share` of the time from the first pair to the last;
                          pairs without a time stay */
+    NBX_SPLIT_GIVEN,  /* those that is_held says */
 };
 
 struct nbx_split_options {
     enum nbx_split_kind kind;
-    size_t min_history; /* LAST: of customers with at least so many items; 0: 2 */
-    double share;       /* RANDOM, TIME */
-    uint64_t seed;      /* RANDOM */
+    size_t min_history;  /* LAST: of customers with at least so many items; 0: 2 */
+    double share;        /* RANDOM, TIME */
+    uint64_t seed;       /* RANDOM */
+    const bool *is_held; /* GIVEN: (pairs) beside all->sequence */
 };
 
 enum nbx_err nbx_dataset_split(struct nbx_dataset **train, struct nbx_dataset **held,

@@ -26,15 +26,15 @@ struct space {
 struct job {
     const struct nbx_dataset *dataset;
     const struct nbx_ease_options *options;
-    size_t support; /* at most n_items */
-    struct nbx_csr gram;   /* G, the diagonal left out */
-    float *diagonal;       /* (n_items) of G */
-    float *ridge;          /* (n_items) l */
-    float *support_scale;  /* (n_items) n_i^-support_power */
-    uint32_t *chosen;      /* (n_items, support) rows of B's columns, ascending */
-    float *weights;        /* (n_items, support) */
-    uint32_t *n_chosen;    /* (n_items) */
-    struct space *spaces;  /* (threads) */
+    size_t support;       /* at most n_items */
+    struct nbx_csr gram;  /* G, the diagonal left out */
+    float *diagonal;      /* (n_items) of G */
+    float *ridge;         /* (n_items) l */
+    float *support_scale; /* (n_items) n_i^-support_power */
+    uint32_t *chosen;     /* (n_items, support) rows of B's columns, ascending */
+    float *weights;       /* (n_items, support) */
+    uint32_t *n_chosen;   /* (n_items) */
+    struct space *spaces; /* (threads) */
     struct nbx_progress progress;
     _Atomic size_t done;
 };
@@ -70,9 +70,8 @@ static struct nbx_neighbours_options gram_options(const struct nbx_dataset *d,
                                                   const struct nbx_ease_options *o)
 {
     size_t all = d->n_items < NBX_NEIGHBOURS_MAX_KEEP ? d->n_items : NBX_NEIGHBOURS_MAX_KEEP;
-    return (struct nbx_neighbours_options){.customer_power = o->customer_power,
-                                           .keep = all ? all : 1,
-                                           .threads = o->threads};
+    return (struct nbx_neighbours_options){
+        .customer_power = o->customer_power, .keep = all ? all : 1, .threads = o->threads};
 }
 
 uint64_t nbx_ease_bound_bytes(const struct nbx_dataset *dataset,
@@ -80,8 +79,8 @@ uint64_t nbx_ease_bound_bytes(const struct nbx_dataset *dataset,
 {
     struct nbx_neighbours_options gram = gram_options(dataset, options);
     uint64_t n = dataset->n_items, k = options->support < n ? options->support : n;
-    uint64_t space = n * sizeof(uint32_t) +
-                     k * (sizeof(struct nbx_hit) + sizeof(float) + k * sizeof(float));
+    uint64_t space =
+        n * sizeof(uint32_t) + k * (sizeof(struct nbx_hit) + sizeof(float) + k * sizeof(float));
     return nbx_neighbours_bound_bytes(dataset, &gram) + options->threads * space +
            n * (4 * sizeof(float) + k * (sizeof(uint32_t) + sizeof(float))) +
            2 * n * k * (sizeof(struct nbx_triple) + sizeof(uint32_t) + sizeof(float));

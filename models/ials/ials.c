@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INIT_DEVIATION 0.1
 
@@ -219,11 +220,16 @@ enum nbx_err nbx_ials_loss(struct nbx_ials *ials, double *loss, struct nbx_fault
     return explain(err, fault);
 }
 
+void nbx_ials_restart(struct nbx_ials *ials, const float *items)
+{
+    memcpy(ials->items.factors, items, ials->items.n * ials->options.dim * sizeof *items);
+}
+
 enum nbx_err nbx_ials_align(struct nbx_ials *ials, struct nbx_fault *fault)
 {
-    return explain(nbx_ials_sides_align(&ials->items, &ials->customers, &ials->options,
-                                        &ials->workspace),
-                   fault);
+    return explain(
+        nbx_ials_sides_align(&ials->items, &ials->customers, &ials->options, &ials->workspace),
+        fault);
 }
 
 const float *nbx_ials_customers(const struct nbx_ials *ials)

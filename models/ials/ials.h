@@ -52,6 +52,8 @@ enum nbx_err nbx_ials_new(struct nbx_ials **out, const struct nbx_csr *by_custom
                           struct nbx_fault *fault) NBX_MUST_CHECK;
 void nbx_ials_destroy(struct nbx_ials **ials);
 
+/* Items as an earlier one's were after an epoch (n_items, dim); what follows has the same bits. */
+void nbx_ials_restart(struct nbx_ials *ials, const float *items);
 /* One epoch: all customers given the items, then all items given the customers. */
 enum nbx_err nbx_ials_epoch(struct nbx_ials *ials, struct nbx_fault *fault) NBX_MUST_CHECK;
 /* The loss above; it never rises from one epoch to the next, but for rounding. */

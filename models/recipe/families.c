@@ -14,7 +14,7 @@
 #define DECAYS TRY(0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1)
 
 static const struct nbx_setting ials[] = {
-    {"dim", 1, NBX_IALS_MAX_DIM, 64, true, "dimensions of a factor", TRY(32, 64, 128, 256)},
+    {"dim", 1, NBX_IALS_MAX_DIM, 64, true, "dimensions of a factor", TRY(32, 64, 128, 256, 512)},
     {"epochs", 1, 10000, NBX_IALS_DEFAULT_EPOCHS, true, "rounds over customers and items"},
     {"alpha0", 0, 1e6, 0.01, false, "weight of pairs that were not observed",
      TRY(0.001, 0.003, 0.01, 0.03, 0.1)},
@@ -63,8 +63,8 @@ static const struct nbx_setting ease[] = {
 };
 
 static const struct nbx_setting spectral[] = {
-    {"dim", 1, NBX_SPECTRAL_MAX_DIM, 128, true, "singular vectors", TRY(32, 64, 128, 256)},
-    {"rounds", 1, 50, 6, true, "subspace iterations"},
+    {"dim", 1, NBX_SPECTRAL_MAX_DIM, 128, true, "singular vectors", TRY(32, 64, 128, 256, 512)},
+    {"rounds", 1, 50, 3, true, "subspace iterations"},
     {"customer_power", 0, 2, 0.5, false, "of the matrix that is decomposed", POWERS},
     {"item_power", 0, 2, 0.5, false, "of the matrix that is decomposed", POWERS},
     {"in_power", 0, 2, 0.5, false, "how much popular items of the history are held back", POWERS},
@@ -90,7 +90,7 @@ static const struct nbx_setting sequence[] = {
 
 static const struct nbx_setting popularity[] = {
     {"half_life_days", 0, 36500, 0, false, "age at which an event counts half; 0: all alike",
-     TRY(0, 7, 30, 90, 365)},
+     TRY(0, 7, 30, 90, 365), true},
 };
 
 static const struct nbx_family_info families[NBX_FAMILIES] = {

@@ -21,9 +21,10 @@ struct nbx_fit_run {
     uint64_t seed;
     unsigned threads;
     int progress_fd;
-    bool quiet;           /* no line per epoch on stdout */
-    const char *resume;   /* NULL, or a file that an interrupted fit left behind, to go on from */
-    const char *progress; /* NULL, or a file to leave behind after each epoch */
+    bool quiet;              /* no line per epoch on stdout */
+    const char *checkpoints; /* NULL, or how the files begin that are left behind after each epoch,
+                                ".<family>.checkpoint" being added; gone when a part is done */
+    bool resume;             /* go on from them, where they are */
 };
 
 struct nbx_part {

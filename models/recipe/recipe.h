@@ -43,6 +43,7 @@ struct nbx_setting {
     const char *what;    /* for help and documents */
     const double *tries; /* (n_tries) ascending: what a search goes through; NULL: it leaves it */
     size_t n_tries;
+    bool of_times; /* means something only where events have times */
 };
 
 struct nbx_family_info {

@@ -13,16 +13,18 @@
 
 #define MAX_MINUTES   10000
 #define DEFAULT_K     10
-#define DEFAULT_SHARE 0.1F
+#define DEFAULT_SHARE 0.2F
 #define CUSTOMERS     5000
 
 #define OWN_USAGE                                                                                  \
     "  --minutes M        for everything (default: 10)\n"                                          \
     "  --trials N         instead: so many trials, which makes the result repeatable\n"            \
     "  --split S          what is held out to choose by: last, each customer's last item (the\n"   \
-    "                     default where the order means something); random, a share of all\n"      \
-    "                     pairs (where it does not); time, the last share of the time\n"           \
-    "  --share P          of random and time, above 0 and below 1 (default: 0.1)\n"                \
+    "                     default where the order means something); mixed, a share of each\n"      \
+    "                     customer's items, of half of them by chance, of the others what is\n"    \
+    "                     alike (the default where it does not); random, a share of all pairs;\n"  \
+    "                     time, the last share of the time\n"                                      \
+    "  --share P          of all but last, above 0 and below 1 (default: 0.2)\n"                   \
     "  --k K              NDCG at K decides (default: 10)\n"                                       \
     "  --customers N      whom to ask, drawn by seed; 0: everybody (default: 5000)\n"              \
     "  --log FILE         the trials, a line of JSON each; where it exists they are not run "      \
@@ -62,22 +64,20 @@ static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"log", required_argument, NULL, OPT_LOG},
                                         {0}};
 
-static const char *const split_names[] = {"last", "random", "time"};
-
 struct automatic {
     struct nbx_task task;
     uint64_t minutes, trials, k, customers;
     float share;
     const char *log;
-    int split; /* enum nbx_split_kind, or -1: by the data */
+    int hold_out; /* enum nbx_hold_out, or -1: by the data */
 };
 
 static bool take_split(struct automatic *a, struct nbx_argument arg)
 {
-    for (a->split = 0; a->split < 3; a->split++)
-        if (strcmp(arg.text, split_names[a->split]) == 0)
+    for (a->hold_out = 0; a->hold_out < NBX_HOLD_OUTS; a->hold_out++)
+        if (strcmp(arg.text, nbx_hold_out_names[a->hold_out]) == 0)
             return true;
-    fprintf(stderr, "nbx-train: %s: must be last, random or time, got \"%s\"\n", arg.option,
+    fprintf(stderr, "nbx-train: %s: must be last, mixed, random or time, got \"%s\"\n", arg.option,
             arg.text);
     return false;
 }
@@ -110,21 +110,20 @@ static bool take(void *ctx, int option, struct nbx_argument arg)
 
 static struct nbx_search_options search_options(const struct automatic *a)
 {
-    enum nbx_split_kind usual = a->task.ordered ? NBX_SPLIT_LAST : NBX_SPLIT_RANDOM;
-    return (struct nbx_search_options){
-        .split = {.kind = a->split < 0 ? usual : (enum nbx_split_kind)a->split,
-                  .share = (double)a->share,
-                  .seed = a->task.seed},
-        .ordered = a->task.ordered,
-        .k = a->k,
-        .customers = a->customers,
-        .seconds = (double)a->minutes * 60,
-        .max_trials = a->trials,
-        .memory_bytes = a->task.memory_mib << 20,
-        .seed = a->task.seed,
-        .threads = a->task.threads,
-        .progress_fd = STDERR_FILENO,
-        .log = a->log};
+    enum nbx_hold_out usual = a->task.ordered ? NBX_HOLD_LAST : NBX_HOLD_MIXED;
+    return (struct nbx_search_options){.hold_out =
+                                           a->hold_out < 0 ? usual : (enum nbx_hold_out)a->hold_out,
+                                       .share = (double)a->share,
+                                       .ordered = a->task.ordered,
+                                       .k = a->k,
+                                       .customers = a->customers,
+                                       .seconds = (double)a->minutes * 60,
+                                       .max_trials = a->trials,
+                                       .memory_bytes = a->task.memory_mib << 20,
+                                       .seed = a->task.seed,
+                                       .threads = a->task.threads,
+                                       .progress_fd = STDERR_FILENO,
+                                       .log = a->log};
 }
 
 static void print_result(const struct automatic *a, const struct nbx_search_result *r)
@@ -149,8 +148,8 @@ static enum nbx_err search(struct automatic *a, struct nbx_search_result *out,
     if (err)
         return err;
     o = search_options(a);
-    printf("held out to choose by: %s\n", split_names[o.split.kind]);
-    bool last = o.split.kind == NBX_SPLIT_LAST;
+    printf("held out to choose by: %s\n", nbx_hold_out_names[o.hold_out]);
+    bool last = o.hold_out == NBX_HOLD_LAST;
     err = nbx_search_recipe(out, last ? a->task.dataset : a->task.learn, &o, fault);
     if (!err)
         print_result(a, out);
@@ -173,6 +172,7 @@ static enum nbx_err write_recipe(const struct automatic *a, const struct nbx_sea
     return NBX_OK;
 }
 
+/* Where the last items are left out anyway, the parts have learnt already what they may. */
 static enum nbx_err make_bundle(struct automatic *a, const struct nbx_search_result *r,
                                 struct nbx_fault *fault)
 {
@@ -183,7 +183,9 @@ static enum nbx_err make_bundle(struct automatic *a, const struct nbx_search_res
     snprintf(said, sizeof said,
              "\"validation\":{\"split\":\"%s\",\"customers\":%zu,\"ndcg@%" PRIu64
              "\":%.6f,\"trials\":%" PRIu64 "}",
-             split_names[o.split.kind], r->customers, a->k, r->ndcg, r->trials);
+             nbx_hold_out_names[o.hold_out], r->customers, a->k, r->ndcg, r->trials);
+    if (a->task.leave_out_last && o.hold_out == NBX_HOLD_LAST)
+        return nbx_task_write(&a->task, &r->recipe, r->parts, said, fault);
     return nbx_task_make(&a->task, &r->recipe, &run, said, fault);
 }
 
@@ -191,9 +193,12 @@ static int run_command(int argc, char **argv, bool bundle)
 {
     int code = NBX_EXIT_FAILED;
     struct nbx_fault fault = {0};
-    struct nbx_search_result result;
-    struct automatic a = {
-        .minutes = 10, .k = DEFAULT_K, .customers = CUSTOMERS, .share = DEFAULT_SHARE, .split = -1};
+    struct nbx_search_result result = {0};
+    struct automatic a = {.minutes = 10,
+                          .k = DEFAULT_K,
+                          .customers = CUSTOMERS,
+                          .share = DEFAULT_SHARE,
+                          .hold_out = -1};
     nbx_task_init(&a.task, "taste");
     struct nbx_command command = {.usage = bundle ? auto_usage : tune_usage,
                                   .options = options,
@@ -209,6 +214,7 @@ static int run_command(int argc, char **argv, bool bundle)
     enum nbx_err err = search(&a, &result, &fault);
     if (!err)
         err = bundle ? make_bundle(&a, &result, &fault) : write_recipe(&a, &result, &fault);
+    nbx_search_result_fini(&result);
     nbx_task_fini(&a.task);
     return err ? nbx_train_failed(&fault) : NBX_EXIT_OK;
 }

@@ -74,24 +74,9 @@ static void describe(struct nbx_buf *json, const struct nbx_task *task,
     nbx_buf_put_u8(json, 0);
 }
 
-/* The file of --items, before anything is learnt that its faults would waste. */
-static enum nbx_err read_items(struct nbx_item_table *out, const struct nbx_task *task,
-                               struct nbx_fault *fault)
-{
-    const struct nbx_dataset *d = task->dataset;
-    *out = (struct nbx_item_table){0};
-    if (!task->items)
-        return NBX_OK;
-    enum nbx_err err = nbx_item_table_read(out, task->items, d->item_ids, d->n_items, fault);
-    if (!err)
-        printf("read %s: %zu of %zu items\n", task->items, out->n_known, d->n_items);
-    return err;
-}
-
 /* What the items' attributes mean in the spaces of info, where --items was given. */
 static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_task *task,
-                                     struct nbx_bundle_info *info,
-                                     const struct nbx_item_table *table, struct nbx_fault *fault)
+                                     struct nbx_bundle_info *info, struct nbx_fault *fault)
 {
     *out = (struct nbx_learnt){0};
     if (!task->items)
@@ -105,7 +90,7 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     for (size_t i = 0; i < info->n_items; i++)
         counts[i] = (float)nbx_csr_row_entries(&task->learn->by_item, i);
     struct nbx_learn_options options = {
-        .table = table, .info = info, .counts = counts, .lambda = NBX_LEARNT_LAMBDA};
+        .table = &task->table, .info = info, .counts = counts, .lambda = NBX_LEARNT_LAMBDA};
     enum nbx_err err = nbx_learn(out, &options, fault);
     if (!err)
         printf("attributes: %zu features, %zu price bounds, %.1f s\n", out->features.n,
@@ -115,9 +100,9 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     return err;
 }
 
-static enum nbx_err write_bundle(const struct nbx_task *task, const struct nbx_recipe *recipe,
-                                 const struct nbx_part *parts, const struct nbx_item_table *items,
-                                 const char *extra_json, struct nbx_fault *fault)
+enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                            const struct nbx_part *parts, const char *extra_json,
+                            struct nbx_fault *fault)
 {
     char version[VERSION_BYTES];
     double weights[NBX_RECIPE_MAX];
@@ -132,7 +117,7 @@ static enum nbx_err write_bundle(const struct nbx_task *task, const struct nbx_r
         weights[i] = recipe->parts[i].weight;
     nbx_parts_describe(&info, parts, weights, recipe->n_parts);
     struct nbx_learnt learnt;
-    enum nbx_err err = learn_attributes(&learnt, task, &info, items, fault);
+    enum nbx_err err = learn_attributes(&learnt, task, &info, fault);
     if (err)
         return err;
     describe(&json, task, recipe, parts, extra_json);
@@ -166,8 +151,7 @@ enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recip
                            struct nbx_fault *fault)
 {
     struct nbx_part parts[NBX_RECIPE_MAX] = {0};
-    struct nbx_item_table items;
-    enum nbx_err err = read_items(&items, task, fault);
+    enum nbx_err err = NBX_OK;
     size_t n = 0;
     int64_t start_ns = nbx_clock_mono_ns();
     for (; !err && n < recipe->n_parts; n++) {
@@ -177,10 +161,9 @@ enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recip
     }
     if (!err) {
         printf("trained in %.1f s\n", (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
-        err = write_bundle(task, recipe, parts, &items, extra_json, fault);
+        err = nbx_task_write(task, recipe, parts, extra_json, fault);
     }
     for (size_t i = 0; i < n; i++)
         nbx_part_fini(&parts[i]);
-    nbx_item_table_fini(&items);
     return err;
 }

@@ -9,6 +9,7 @@
 #ifndef NBX_MODELS_TRAIN_TASK_H
 #define NBX_MODELS_TRAIN_TASK_H
 
+#include "models/attributes/items.h"
 #include "models/dataset/dataset.h"
 #include "models/recipe/part.h"
 #include "models/train/arguments.h"
@@ -27,6 +28,7 @@ enum nbx_common_option {
     NBX_OPT_HALF_LIFE,
     NBX_OPT_ORDERED,
     NBX_OPT_LEAVE_OUT_LAST,
+    NBX_OPT_RESUME,
     NBX_OPT_MEMORY,
     NBX_OPT_CREATED_MS,
     NBX_OPT_ITEMS,
@@ -46,6 +48,7 @@ enum nbx_common_option {
         {"half-life", required_argument, NULL, NBX_OPT_HALF_LIFE},                                 \
         {"ordered", required_argument, NULL, NBX_OPT_ORDERED},                                     \
         {"leave-out-last", no_argument, NULL, NBX_OPT_LEAVE_OUT_LAST},                             \
+        {"resume", no_argument, NULL, NBX_OPT_RESUME},                                             \
         {"memory", required_argument, NULL, NBX_OPT_MEMORY},                                       \
         {"created-ms", required_argument, NULL, NBX_OPT_CREATED_MS},                               \
         {"items", required_argument, NULL, NBX_OPT_ITEMS},                                         \
@@ -71,6 +74,9 @@ enum nbx_common_option {
     "                     dataset.json beside the events says, else whether they have times)\n"    \
     "  --leave-out-last   learn without each customer's last item, which may then be used to\n"    \
     "                     tune on, as published results are made\n"                                \
+    "  --resume           go on where an interrupted run of the same was, from what it left "      \
+    "behind\n"                                                                                     \
+    "                     after each epoch: the same bytes as if nothing had happened\n"           \
     "  --memory MIB       refuse, or pass over, what might take more (default: no limit)\n"        \
     "  --created-ms MS    the bundle's time of creation, in milliseconds since 1970 (default: "    \
     "now).\n"                                                                                      \
@@ -80,7 +86,7 @@ enum nbx_common_option {
 struct nbx_task {
     const char *events, *items, *out, *name; /* items: NULL: not given */
     struct nbx_types types;
-    bool weighted, leave_out_last;
+    bool weighted, leave_out_last, resume;
     enum { NBX_ORDER_ASK, NBX_ORDER_YES, NBX_ORDER_NO } order;
     float half_life_days;
     uint64_t seed, created_ms, memory_mib;
@@ -90,6 +96,7 @@ struct nbx_task {
     struct nbx_dataset *dataset; /* all of it */
     struct nbx_dataset *learn;   /* what may be learnt from: dataset, or without the last items */
     struct nbx_dataset *last;    /* what leave_out_last left out, or NULL */
+    struct nbx_item_table table; /* of its items, where `items` was given */
 };
 
 void nbx_task_init(struct nbx_task *task, const char *name);
@@ -103,6 +110,10 @@ bool nbx_task_ready(const struct nbx_task *task, int *code);
 enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault);
 struct nbx_fit_run nbx_task_run(const struct nbx_task *task);
 
+/* Writes the bundle of parts (recipe->n_parts) as they were fitted. */
+enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                            const struct nbx_part *parts, const char *extra_json,
+                            struct nbx_fault *fault);
 /* Fits the recipe and writes the bundle. extra_json: NULL, or members for the metadata
  * ("\"validation\":{...}"). */
 enum nbx_err nbx_task_make(struct nbx_task *task, const struct nbx_recipe *recipe,

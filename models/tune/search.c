@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/hash.h"
+#include "models/tune/mixed.h"
 #include "models/tune/pool.h"
 #include "models/tune/trials.h"
 
@@ -17,6 +18,8 @@
 /* A part that adds less than this share to the blend is left out. */
 #define WORTH      0.004
 #define POOL_DEPTH 150
+/* Of a trial, relative: less is luck. */
+#define LEAST_GAIN 1e-3
 #define KEY_BYTES  160
 
 /* How far a family has come. */
@@ -40,6 +43,8 @@ struct search {
     int64_t start_ns;
     double credit; /* seconds that trials from the log took when they were run */
 };
+
+const char *const nbx_hold_out_names[NBX_HOLD_OUTS] = {"last", "mixed", "random", "time"};
 
 static double seconds_since(int64_t start_ns)
 {
@@ -168,12 +173,13 @@ static size_t nearest(const struct nbx_setting *setting, double value)
 }
 
 /* The next neighbour of the best settings, if there is one in this direction. */
-static bool next_move(struct contender *c, struct nbx_ingredient *out)
+static bool next_move(const struct search *s, struct contender *c, struct nbx_ingredient *out)
 {
     const struct nbx_family_info *info = nbx_family_info(c->best.family);
     const struct nbx_setting *setting = &info->settings[c->at];
     *out = c->best;
-    if (setting->n_tries == 0)
+    bool timed = s->all->first_ms != NBX_DATASET_NO_TIME;
+    if (setting->n_tries == 0 || (setting->of_times && !timed))
         return false;
     size_t t = nearest(setting, c->best.settings[c->at]);
     if ((c->direction < 0 && t == 0) || (c->direction > 0 && t + 1 == setting->n_tries))
@@ -222,14 +228,14 @@ static enum nbx_err move(struct search *s, struct contender *c, struct nbx_fault
     struct nbx_part part;
     double ndcg, seconds;
     bool fitted;
-    while (!settled(c) && !next_move(c, &i))
+    while (!settled(c) && !next_move(s, c, &i))
         turn(c, false);
     if (settled(c) || !time_for(s, c->seconds))
         return NBX_OK;
     enum nbx_err err = try_out(s, &i, &part, &fitted, &ndcg, &seconds, fault);
     if (err)
         return err;
-    bool helped = ndcg > c->ndcg;
+    bool helped = ndcg > c->ndcg * (1 + LEAST_GAIN);
     if (helped)
         adopt(c, &i, &part, fitted, ndcg, seconds);
     else if (fitted)
@@ -279,17 +285,22 @@ static enum nbx_err gather(struct search *s, struct nbx_part *parts, struct nbx_
     return err;
 }
 
-/* The recipe without the parts whose weight is 0. */
-static void drop_unused(struct nbx_recipe *recipe, const double *weights)
+/* The recipe without the parts whose weight is 0; what is left of the parts becomes the result's.
+ */
+static void drop_unused(struct search *s, const double *weights)
 {
+    struct nbx_search_result *r = s->result;
     size_t n = 0;
-    for (size_t i = 0; i < recipe->n_parts; i++) {
+    for (size_t i = 0; i < r->recipe.n_parts; i++) {
+        struct contender *c = &s->contenders[r->recipe.parts[i].family];
         if (!(weights[i] > 0))
             continue;
-        recipe->parts[n] = recipe->parts[i];
-        recipe->parts[n++].weight = weights[i];
+        r->recipe.parts[n] = r->recipe.parts[i];
+        r->recipe.parts[n].weight = weights[i];
+        r->parts[n++] = c->part;
+        c->fitted = false;
     }
-    recipe->n_parts = n;
+    r->recipe.n_parts = n;
 }
 
 static enum nbx_err weigh(struct search *s, struct nbx_fault *fault)
@@ -308,7 +319,7 @@ static enum nbx_err weigh(struct search *s, struct nbx_fault *fault)
         return err;
     r->ndcg = nbx_pool_fit(pool, weights, s->options->k, WORTH);
     nbx_pool_destroy(&pool);
-    drop_unused(&r->recipe, weights);
+    drop_unused(s, weights);
     return NBX_OK;
 }
 
@@ -319,25 +330,47 @@ static void key_of(char key[KEY_BYTES], const struct nbx_dataset *d,
     size_t n = nbx_csr_entries(&d->by_customer);
     uint64_t data = nbx_hash64(d->sequence, n * sizeof *d->sequence) ^
                     nbx_hash64(d->by_customer.start, (d->n_customers + 1) * sizeof(uint64_t));
-    snprintf(key, KEY_BYTES, "data %016llx split %d %zu %g seed %llu k %zu customers %zu",
-             (unsigned long long)data, (int)o->split.kind, o->split.min_history, o->split.share,
+    snprintf(key, KEY_BYTES, "data %016llx held out %s %g seed %llu k %zu customers %zu",
+             (unsigned long long)data, nbx_hold_out_names[o->hold_out], o->share,
              (unsigned long long)o->seed, o->k, o->customers);
+}
+
+static enum nbx_err split(struct search *s, struct nbx_fault *fault)
+{
+    static const enum nbx_split_kind kinds[NBX_HOLD_OUTS] = {NBX_SPLIT_LAST, NBX_SPLIT_GIVEN,
+                                                             NBX_SPLIT_RANDOM, NBX_SPLIT_TIME};
+    const struct nbx_search_options *o = s->options;
+    bool *is_held = calloc(nbx_csr_entries(&s->all->by_customer) + 1, sizeof *is_held);
+    struct nbx_split_options how = {
+        .kind = kinds[o->hold_out], .share = o->share, .seed = o->seed, .is_held = is_held};
+    enum nbx_err err = is_held ? NBX_OK : nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    if (!err && o->hold_out == NBX_HOLD_MIXED)
+        err = nbx_mixed_hold(is_held, s->all, o->share, o->seed, o->threads, fault);
+    if (!err && (err = nbx_dataset_split(&s->train, &s->held, s->all, &how)))
+        nbx_fault_set(fault, err, "split", "%s",
+                      err == NBX_EBAD ? "the data has no times, or the share is out of 0 to 1"
+                                      : "out of memory");
+    free(is_held);
+    return err;
 }
 
 static enum nbx_err search(struct search *s, struct nbx_fault *fault)
 {
     char key[KEY_BYTES];
     key_of(key, s->all, s->options);
-    enum nbx_err err = nbx_dataset_split(&s->train, &s->held, s->all, &s->options->split);
+    enum nbx_err err = split(s, fault);
     if (err)
-        return nbx_fault_set(fault, err, "split", "%s",
-                             err == NBX_EBAD
-                                 ? "the data has no times, or the share is out of 0 to 1"
-                                 : "out of memory");
+        return err;
     err = nbx_trials_open(&s->trials, s->options->log, key, fault);
     if (!err)
         err = try_all(s, fault);
     return err ? err : weigh(s, fault);
+}
+
+void nbx_search_result_fini(struct nbx_search_result *result)
+{
+    for (size_t i = 0; i < NBX_RECIPE_MAX; i++)
+        nbx_part_fini(&result->parts[i]);
 }
 
 enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_dataset *all,

@@ -16,19 +16,33 @@
 #define NBX_MODELS_TUNE_SEARCH_H
 
 #include "models/dataset/split.h"
+#include "models/recipe/part.h"
 #include "models/recipe/recipe.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What is held out to choose by. */
+enum nbx_hold_out {
+    NBX_HOLD_LAST,   /* each customer's last item */
+    NBX_HOLD_MIXED,  /* of half the customers a share by chance, of the others what is alike */
+    NBX_HOLD_RANDOM, /* a share of all pairs */
+    NBX_HOLD_TIME,   /* the last share of the time */
+    NBX_HOLD_OUTS,
+};
+
+/* "last", "mixed", "random", "time" */
+extern const char *const nbx_hold_out_names[NBX_HOLD_OUTS];
+
 struct nbx_search_options {
-    struct nbx_split_options split; /* what is held out */
-    bool ordered;                   /* the order of events means something */
-    size_t k;                       /* NDCG at k decides */
-    size_t customers;               /* whom to ask, at most; 0: everybody */
-    double seconds;                 /* for all of it */
-    uint64_t max_trials;            /* 0: as many as there is time for */
-    uint64_t memory_bytes;          /* a family that might take more is passed over; 0: no limit */
+    enum nbx_hold_out hold_out;
+    double share;          /* above 0 and below 1; of all but last */
+    bool ordered;          /* the order of events means something */
+    size_t k;              /* NDCG at k decides */
+    size_t customers;      /* whom to ask, at most; 0: everybody */
+    double seconds;        /* for all of it */
+    uint64_t max_trials;   /* 0: as many as there is time for */
+    uint64_t memory_bytes; /* a family that might take more is passed over; 0: no limit */
     uint64_t seed;
     unsigned threads;
     int progress_fd;
@@ -36,7 +50,9 @@ struct nbx_search_options {
 };
 
 struct nbx_search_result {
-    struct nbx_recipe recipe;  /* parts with their weights */
+    struct nbx_recipe recipe; /* parts with their weights */
+    struct nbx_part
+        parts[NBX_RECIPE_MAX]; /* (recipe.n_parts) as learnt without what was held out */
     double ndcg;               /* of the blend, on what was held out */
     double best_alone;         /* of its best part */
     uint64_t trials, repeated; /* in all; read from the log instead */
@@ -46,5 +62,6 @@ struct nbx_search_result {
 enum nbx_err nbx_search_recipe(struct nbx_search_result *out, const struct nbx_dataset *all,
                                const struct nbx_search_options *options,
                                struct nbx_fault *fault) NBX_MUST_CHECK;
+void nbx_search_result_fini(struct nbx_search_result *result);
 
 #endif

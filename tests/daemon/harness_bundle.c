@@ -13,9 +13,36 @@ static void put_text(struct nbx_buf *b, const char *key, struct nbx_str value)
     nbx_buf_printf(b, ",\"%s\":\"%.*s\"", key, NBX_STR_ARG(value));
 }
 
+static bool is_blend(const struct nbx_bundle_info *info)
+{
+    return nbx_str_is(info->family, "blend");
+}
+
+static void put_positions(struct nbx_buf *b, const float *positions, size_t n)
+{
+    nbx_buf_printf(b, ",\\\"positions\\\":[");
+    for (size_t i = 0; i < n; i++)
+        nbx_buf_printf(b, "%s%.9g", i ? "," : "", (double)positions[i]);
+    nbx_buf_printf(b, "]");
+}
+
+/* What is as if it were not there is left out. */
+static void put_summing(struct nbx_buf *b, const struct nbx_space *space)
+{
+    put_positions(b, space->positions, space->n_groups * space->n_positions);
+    if (space->n_groups > 1)
+        nbx_buf_printf(b, ",\\\"groups\\\":%zu", space->n_groups);
+    if (space->bias)
+        nbx_buf_printf(b, ",\\\"bias\\\":true");
+}
+
 /* The spaces, as JSON inside a JSON string. */
 static void put_spaces(struct nbx_buf *b, const struct nbx_bundle_info *info)
 {
+    static const char *const sources[] = {[NBX_CUSTOMER_FOLDED] = "folded",
+                                          [NBX_CUSTOMER_GIVEN] = "given",
+                                          [NBX_CUSTOMER_SUMMED] = "summed",
+                                          [NBX_CUSTOMER_CONSTANT] = "constant"};
     nbx_buf_printf(b, ",\"spaces\":\"[");
     for (size_t s = 0; s < info->n_spaces; s++) {
         const struct nbx_space *space = &info->spaces[s];
@@ -24,11 +51,29 @@ static void put_spaces(struct nbx_buf *b, const struct nbx_bundle_info *info)
                        "\\\"customer\\\":\\\"%s\\\"",
                        s ? "," : "", NBX_STR_ARG(space->name), space->dims,
                        space->metric == NBX_METRIC_DOT ? "dot" : "cosine",
-                       space->customer == NBX_CUSTOMER_FOLDED ? "folded" : "given");
+                       sources[space->customer]);
         if (space->customer == NBX_CUSTOMER_FOLDED)
             nbx_buf_printf(b, ",\\\"alpha0\\\":%.9g,\\\"lambda\\\":%.9g,\\\"nu\\\":%.9g",
                            (double)space->alpha0, (double)space->lambda, (double)space->nu);
+        if (space->customer == NBX_CUSTOMER_SUMMED)
+            put_summing(b, space);
+        if (is_blend(info))
+            nbx_buf_printf(b, ",\\\"weight\\\":%.9g", (double)space->weight);
         nbx_buf_printf(b, "}");
+    }
+    nbx_buf_printf(b, "]\"");
+}
+
+static void put_neighbours(struct nbx_buf *b, const struct nbx_bundle_info *info)
+{
+    if (!info->n_neighbours)
+        return;
+    nbx_buf_printf(b, ",\"neighbours\":\"[");
+    for (size_t i = 0; i < info->n_neighbours; i++) {
+        const struct nbx_neighbours *n = &info->neighbours[i];
+        nbx_buf_printf(b, "%s{\\\"name\\\":\\\"%.*s\\\"", i ? "," : "", NBX_STR_ARG(n->name));
+        put_positions(b, n->positions, n->n_positions);
+        nbx_buf_printf(b, ",\\\"weight\\\":%.9g}", (double)n->weight);
     }
     nbx_buf_printf(b, "]\"");
 }
@@ -41,70 +86,136 @@ static size_t ids_bytes(const struct nbx_bundle_info *info)
     return n;
 }
 
-static void put_header(struct nbx_buf *b, const struct nbx_bundle_info *info)
+/* The tensors of a file: their entries in the header and their bytes, side by side. */
+struct file {
+    struct nbx_buf header, bytes;
+};
+
+/* An entry for the bytes that came since `begin`. shape: as in the header. part: NULL: none. */
+static void put_entry(struct file *f, const char *kind, const struct nbx_str *part,
+                      const char *name, const char *dtype, const char *shape, size_t begin)
 {
-    size_t at = 0, n = info->n_items;
-    char created[32];
-    snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
-    nbx_buf_printf(b, "{\"__metadata__\":{\"nbx_format\":\"1\"");
-    put_text(b, "name", info->name);
-    put_text(b, "version", info->version);
-    put_text(b, "family", NBX_STR("factors"));
-    put_text(b, "created_ms", nbx_str_c(created));
-    put_spaces(b, info);
-    nbx_buf_printf(b,
-                   "},\"item_ids.offsets\":{\"dtype\":\"U32\",\"shape\":[%zu],\"data_offsets\":[%d,"
-                   "%zu]}",
-                   n + 1, 0, (n + 1) * 4);
-    at = (n + 1) * 4;
-    for (size_t s = 0; s < info->n_spaces; s++) {
-        size_t bytes = n * info->spaces[s].dims * 4;
-        nbx_buf_printf(b,
-                       ",\"space.%.*s.item_factors\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],"
-                       "\"data_offsets\":[%zu,%zu]}",
-                       NBX_STR_ARG(info->spaces[s].name), n, info->spaces[s].dims, at, at + bytes);
-        at += bytes;
-    }
-    nbx_buf_printf(
-        b,
-        ",\"item_ids.bytes\":{\"dtype\":\"U8\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]"
-        "}}",
-        ids_bytes(info), at, at + ids_bytes(info));
-    while ((8 + b->len) % ALIGN)
-        nbx_buf_put_u8(b, ' ');
+    nbx_buf_printf(&f->header, ",\"%s%.*s.%s\":{\"dtype\":\"%s\",\"shape\":[%s],", kind,
+                   part ? (int)part->len : 0, part ? part->p : "", name, dtype, shape);
+    nbx_buf_printf(&f->header, "\"data_offsets\":[%zu,%zu]}", begin, f->bytes.len);
 }
 
-static void put_tensors(struct nbx_buf *b, const struct nbx_bundle_info *info)
+static void put_floats(struct file *f, const char *kind, const struct nbx_str *part,
+                       const char *name, const float *x, size_t rows, size_t columns)
 {
+    char shape[64];
+    size_t begin = f->bytes.len, n = rows * (columns ? columns : 1);
+    for (size_t i = 0; i < n; i++)
+        nbx_buf_put_f32le(&f->bytes, x[i]);
+    snprintf(shape, sizeof shape, columns ? "%zu,%zu" : "%zu", rows, columns);
+    put_entry(f, kind, part, name, "F32", shape, begin);
+}
+
+static void put_starts(struct file *f, const struct nbx_bundle_info *info)
+{
+    char shape[32];
+    snprintf(shape, sizeof shape, "%zu", info->n_items + 1);
+    for (size_t i = 0; i < info->n_neighbours; i++) {
+        size_t begin = f->bytes.len;
+        for (size_t r = 0; r <= info->n_items; r++)
+            nbx_buf_put_u64le(&f->bytes, info->neighbours[i].start[r]);
+        put_entry(f, "neighbours.", &info->neighbours[i].name, "start", "U64", shape, begin);
+    }
+}
+
+static void put_offsets(struct file *f, const struct nbx_bundle_info *info)
+{
+    char shape[32];
+    size_t begin = f->bytes.len;
     uint32_t offset = 0;
-    nbx_buf_put_u32le(b, 0);
+    snprintf(shape, sizeof shape, "%zu", info->n_items + 1);
+    nbx_buf_put_u32le(&f->bytes, 0);
     for (size_t i = 0; i < info->n_items; i++)
-        nbx_buf_put_u32le(b, offset += info->item_ids[i].len);
-    for (size_t s = 0; s < info->n_spaces; s++)
-        for (size_t i = 0; i < info->n_items * info->spaces[s].dims; i++)
-            nbx_buf_put_f32le(b, info->spaces[s].item_factors[i]);
+        nbx_buf_put_u32le(&f->bytes, offset += info->item_ids[i].len);
+    put_entry(f, "item_ids", NULL, "offsets", "U32", shape, begin);
+}
+
+static void put_factors(struct file *f, const struct nbx_bundle_info *info)
+{
+    for (size_t s = 0; s < info->n_spaces; s++) {
+        const struct nbx_space *space = &info->spaces[s];
+        put_floats(f, "space.", &space->name, "item_factors", space->item_factors, info->n_items,
+                   space->dims);
+        if (space->customer == NBX_CUSTOMER_SUMMED)
+            put_floats(f, "space.", &space->name, "history_factors", space->history_factors,
+                       info->n_items, space->dims);
+    }
+}
+
+static void put_lists(struct file *f, const struct nbx_bundle_info *info)
+{
+    for (size_t i = 0; i < info->n_neighbours; i++) {
+        const struct nbx_neighbours *n = &info->neighbours[i];
+        char shape[32];
+        size_t begin = f->bytes.len, entries = (size_t)n->start[info->n_items];
+        for (size_t e = 0; e < entries; e++)
+            nbx_buf_put_u32le(&f->bytes, n->items[e]);
+        snprintf(shape, sizeof shape, "%zu", entries);
+        put_entry(f, "neighbours.", &n->name, "items", "U32", shape, begin);
+        put_floats(f, "neighbours.", &n->name, "weights", n->weights, entries, 0);
+    }
+}
+
+static void put_ids(struct file *f, const struct nbx_bundle_info *info)
+{
+    char shape[32];
+    size_t begin = f->bytes.len;
     for (size_t i = 0; i < info->n_items; i++)
-        nbx_buf_put(b, info->item_ids[i].p, info->item_ids[i].len);
+        nbx_buf_put(&f->bytes, info->item_ids[i].p, info->item_ids[i].len);
+    snprintf(shape, sizeof shape, "%zu", ids_bytes(info));
+    put_entry(f, "item_ids", NULL, "bytes", "U8", shape, begin);
+}
+
+static void put_metadata(struct nbx_buf *b, const struct nbx_bundle_info *info)
+{
+    char created[32];
+    snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
+    nbx_buf_printf(b, "{\"__metadata__\":{\"nbx_format\":\"%d\"", is_blend(info) ? 2 : 1);
+    put_text(b, "name", info->name);
+    put_text(b, "version", info->version);
+    put_text(b, "family", is_blend(info) ? info->family : NBX_STR("factors"));
+    put_text(b, "created_ms", nbx_str_c(created));
+    put_spaces(b, info);
+    put_neighbours(b, info);
+    nbx_buf_printf(b, "}");
+}
+
+static void put_file(struct file *f, const struct nbx_bundle_info *info)
+{
+    put_metadata(&f->header, info);
+    put_starts(f, info);
+    put_offsets(f, info);
+    put_factors(f, info);
+    put_lists(f, info);
+    put_ids(f, info);
+    nbx_buf_printf(&f->header, "}");
+    while ((8 + f->header.len) % ALIGN)
+        nbx_buf_put_u8(&f->header, ' ');
 }
 
 void server_bundle(const struct server *s, const char *file, const struct nbx_bundle_info *info)
 {
-    struct nbx_buf header = {0}, tensors = {0}, length = {0};
+    struct file parts = {0};
+    struct nbx_buf length = {0};
     char path[256], beside[256];
     snprintf(path, sizeof path, "%s/%s.safetensors", s->data, file);
     snprintf(beside, sizeof beside, "%s/%s.part", s->data, file);
-    put_header(&header, info);
-    put_tensors(&tensors, info);
-    nbx_buf_put_u64le(&length, header.len);
-    cr_assert(!header.failed && !tensors.failed && !length.failed);
+    put_file(&parts, info);
+    nbx_buf_put_u64le(&length, parts.header.len);
+    cr_assert(!parts.header.failed && !parts.bytes.failed && !length.failed);
     FILE *f = fopen(beside, "w");
     cr_assert_not_null(f);
     fwrite(length.p, 1, length.len, f);
-    fwrite(header.p, 1, header.len, f);
-    fwrite(tensors.p, 1, tensors.len, f);
+    fwrite(parts.header.p, 1, parts.header.len, f);
+    fwrite(parts.bytes.p, 1, parts.bytes.len, f);
     cr_assert_eq(fclose(f), 0);
     cr_assert_eq(rename(beside, path), 0);
-    nbx_buf_fini(&header);
-    nbx_buf_fini(&tensors);
+    nbx_buf_fini(&parts.header);
+    nbx_buf_fini(&parts.bytes);
     nbx_buf_fini(&length);
 }

@@ -14,20 +14,25 @@ import time
 
 import numpy as np
 
-FORMAT = 1
+FORMATS = {"factors": 1, "blend": 2}
 HEADER_ALIGN = 64
 MAX_HEADER_BYTES = 16 << 20
 MAX_SPACES = 8
+MAX_NEIGHBOURS = 4
+MAX_POSITIONS = 256
+MAX_GROUPS = 16
+MOST = 1e6  # of weights and positions
 MAX_DIMS = 4096
 MAX_ITEMS = 2**31 - 1
 MAX_ID_BYTES = 255
 WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
-OWN_KEYS = ("nbx_format", "name", "version", "family", "created_ms", "spaces")
+OWN_KEYS = ("nbx_format", "name", "version", "family", "created_ms", "spaces", "neighbours")
+CUSTOMERS = {"factors": ("folded", "given"), "blend": ("folded", "summed", "constant")}
 FOLDED = {"alpha0": (0.01, 0, 1e6), "lambda": (0.003, 0, 1e6), "nu": (1.0, 0, 4)}
 
 
 def write(path, item_ids, item_factors=None, *, name="model", version=None, created_ms=None,
-          metadata=None, spaces=None, **space):
+          metadata=None, spaces=None, neighbours=None, family=None, **space):
     """Writes a bundle to `path` (ends in .safetensors) and returns its version.
 
     item_ids: n ids, in the order of the rows. item_factors: (n, dims), an array of NumPy or a
@@ -36,22 +41,34 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     "cosine"; space="main". For several spaces pass `spaces`, a list of dicts with these keywords
     and item_factors each. metadata: a dict that is kept and shown, never interpreted.
 
+    A blend is the sum of all its spaces and neighbours. It is written where family="blend", where
+    there are neighbours, or where a space has a weight or is of a blend only: customer="summed"
+    (then history_factors as item_factors, positions, default [1], groups, of which each has a list
+    of positions, one behind the other, and bias=True) or "constant" (1 dimension). Each space then
+    has a weight, default 1. neighbours: a list of at most 4 dicts with name, weight, positions, and
+    the matrix N[i, item] either as start (n + 1), items and weights (m), row after row with
+    ascending items, or as triples, (rows, items, weights) in any order.
+
     The file appears whole or not at all: it is written beside its place and renamed.
     """
     created_ms = int(time.time() * 1000) if created_ms is None else created_ms
     version = new_version(created_ms) if version is None else version
     if spaces is None:
-        spaces = [dict(space, item_factors=item_factors)]
+        alone = neighbours and item_factors is None and not space
+        spaces = [] if alone else [dict(space, item_factors=item_factors)]
     elif space or item_factors is not None:
         raise ValueError("give either item_factors with its keywords, or spaces")
+    neighbours = neighbours or []
+    family = _family(family, spaces, neighbours)
     offsets, id_bytes = _ids(item_ids)
-    spaces = [_space(len(offsets) - 1, **one) for one in spaces]
-    _check(path, name, version, created_ms, spaces)
-    tensors = [("item_ids.offsets", offsets)]
-    tensors += [(f"space.{info['name']}.item_factors", factors) for info, factors in spaces]
-    tensors += [("item_ids.bytes", id_bytes)]
-    own = {"nbx_format": str(FORMAT), "name": name, "version": version, "family": "factors",
-           "created_ms": str(created_ms), "spaces": _json([info for info, _ in spaces])}
+    spaces = [_space(len(offsets) - 1, family, **one) for one in spaces]
+    neighbours = [_neighbours(len(offsets) - 1, **one) for one in neighbours]
+    _check(path, name, version, created_ms, spaces, neighbours)
+    tensors = _tensors(offsets, id_bytes, spaces, neighbours)
+    own = {"nbx_format": str(FORMATS[family]), "name": name, "version": version, "family": family,
+           "created_ms": str(created_ms), "spaces": _json([info for info, *_ in spaces])}
+    if family == "blend":
+        own["neighbours"] = _json([info for info, _ in neighbours])
     _write_file(path, _header(dict(own, **_extra(metadata or {})), tensors), tensors)
     return version
 
@@ -80,59 +97,224 @@ def _ids(item_ids):
     return offsets, np.frombuffer(b"".join(raw), dtype="u1")
 
 
-def _space(n_items, item_factors=None, space="main", metric="dot", customer="folded",
-           alpha0=None, lambda_=None, nu=None):
-    """The space's entry of the metadata, and its factors as little-endian 32-bit floats."""
-    factors = _matrix(item_factors, n_items, space)
-    if metric not in ("dot", "cosine"):
-        raise ValueError(f"metric: must be dot or cosine, got {metric!r}")
-    if customer not in ("folded", "given"):
-        raise ValueError(f"customer: must be folded or given, got {customer!r}")
+def _family(family, spaces, neighbours):
+    """What was asked for, or what the parts need."""
+    blended = bool(neighbours) or any(
+        one.get("customer") in ("summed", "constant") or one.get("weight") is not None
+        for one in spaces)
+    if family is None:
+        return "blend" if blended else "factors"
+    if family not in FORMATS:
+        raise ValueError(f"family: must be factors or blend, got {family!r}")
+    if family == "factors" and blended:
+        raise ValueError("family: factors has no weight, no neighbours, no summed or constant "
+                         "space; a blend has")
+    return family
+
+
+def _space(n_items, family, item_factors=None, space="main", metric="dot", customer="folded",
+           alpha0=None, lambda_=None, nu=None, history_factors=None, positions=None, groups=None,
+           bias=None, weight=None):
+    """The space's entry of the metadata, its factors as little-endian 32-bit floats, and its
+    history factors or None."""
+    factors = _matrix("item_factors", item_factors, n_items, space)
     info = {"name": space, "dims": int(factors.shape[1]), "metric": metric, "customer": customer}
-    sent = {"alpha0": alpha0, "lambda": lambda_, "nu": nu}
-    if customer == "given":
+    _check_kind(info, family)
+    info.update(_folding(customer, {"alpha0": alpha0, "lambda": lambda_, "nu": nu}))
+    if customer == "summed":
+        history_factors = _matrix("history_factors", history_factors, n_items, space)
+        if history_factors.shape != factors.shape:
+            raise ValueError(f"history_factors: must be as item_factors, {factors.shape}, got "
+                             f"{history_factors.shape}")
+        info.update(_summing(info["dims"], positions, groups, bias))
+    elif any(one is not None for one in (history_factors, positions, groups, bias)):
+        raise ValueError("history_factors, positions, groups and bias belong to summed spaces only")
+    if family == "blend":
+        info["weight"] = _weight(weight)
+    return info, factors, history_factors
+
+
+def _check_kind(info, family):
+    if info["metric"] not in ("dot", "cosine"):
+        raise ValueError(f"metric: must be dot or cosine, got {info['metric']!r}")
+    if info["customer"] not in CUSTOMERS[family]:
+        raise ValueError(f"customer: must be {' or '.join(CUSTOMERS[family])} in a model of family "
+                         f"{family}, got {info['customer']!r}")
+    if family == "blend" and info["metric"] != "dot":
+        raise ValueError("metric: must be dot in a blend")
+    if info["customer"] == "constant" and info["dims"] != 1:
+        raise ValueError(f"item_factors: a constant space has 1 dimension, got {info['dims']}")
+
+
+def _folding(customer, sent):
+    """What a folded space says of itself; sent: None where a default will do."""
+    if customer != "folded":
         if any(value is not None for value in sent.values()):
             raise ValueError("alpha0, lambda_ and nu belong to folded spaces only")
-        return info, factors
+        return {}
+    info = {}
     for key, (default, least, most) in FOLDED.items():
         value = default if sent[key] is None else float(sent[key])
         if not least <= value <= most or (key == "lambda" and value == 0):
             raise ValueError(f"{key}: must lie in {least} to {most}, got {value}")
         info[key] = value
-    return info, factors
+    return info
 
 
-def _matrix(item_factors, n_items, space):
-    if item_factors is None:
-        raise ValueError(f"item_factors: missing for space {space!r}")
-    if hasattr(item_factors, "detach"):
-        item_factors = item_factors.detach().cpu().numpy()
+def _weight(weight):
+    value = 1.0 if weight is None else float(weight)
+    if not 0 < value <= MOST or np.float32(value) == 0:
+        raise ValueError(f"weight: must be above 0 to {MOST:.0f}, got {value}")
+    return value
+
+
+def _summing(dims, positions, groups, bias):
+    """What a summed space says of itself."""
+    groups, bias = 1 if groups is None else groups, False if bias is None else bias
+    if not isinstance(bias, (bool, np.bool_)):
+        raise ValueError(f"bias: must be True or False, got {bias!r}")
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or (
+            not 1 <= groups <= MAX_GROUPS):
+        raise ValueError(f"groups: must be 1 to {MAX_GROUPS}, got {groups!r}")
+    summed = dims - bool(bias)
+    if not summed:
+        raise ValueError("bias: must be False where there is 1 dimension")
+    if summed % groups:
+        raise ValueError(f"groups: must divide the {summed} summed dimensions, got {groups}")
+    values = _positions([1] * int(groups) if positions is None else positions)
+    if len(values) % groups:
+        raise ValueError(f"positions: must be as many for each of {groups} groups, got "
+                         f"{len(values)}")
+    return {"positions": values, "groups": int(groups), "bias": bool(bias)}
+
+
+def _positions(positions):
+    values = [float(one) for one in ([1] if positions is None else positions)]
+    if not 1 <= len(values) <= MAX_POSITIONS:
+        raise ValueError(f"positions: must be 1 to {MAX_POSITIONS} numbers, got {len(values)}")
+    for i, one in enumerate(values):
+        if not -MOST <= one <= MOST:
+            raise ValueError(f"positions[{i}]: must lie in {-MOST:.0f} to {MOST:.0f}, got {one}")
+    return values
+
+
+def _neighbours(n_items, name=None, start=None, items=None, weights=None, triples=None,
+                positions=None, weight=None):
+    """The entry of the metadata, and the arrays (start, items, weights) as they are written."""
+    rows = (start, items, weights)
+    if (triples is None) == all(one is None for one in rows) or (
+            triples is None and any(one is None for one in rows)):
+        raise ValueError(f"neighbours {name!r}: give either start, items and weights, or triples")
+    arrays = _rows(n_items, *rows) if triples is None else _from_triples(n_items, *triples)
+    info = {"name": name, "positions": _positions(positions), "weight": _weight(weight)}
+    return info, arrays
+
+
+def _from_triples(n_items, rows, items, weights):
+    rows, items = _integers("triples[0]", rows), _integers("triples[1]", items)
+    weights = np.asarray(weights)
+    if not rows.shape == items.shape == weights.shape:
+        raise ValueError(f"triples: must be three lists of one length, got {rows.shape}, "
+                         f"{items.shape}, {weights.shape}")
+    if rows.size and not 0 <= rows.min() <= rows.max() < n_items:
+        raise ValueError(f"triples[0]: rows must be 0 to {n_items - 1}")
+    order = np.lexsort((items, rows))
+    start = np.searchsorted(rows[order], np.arange(n_items + 1))
+    return _rows(n_items, start, items[order], weights[order])
+
+
+def _rows(n_items, start, items, weights):
+    start, items = _integers("start", start), _integers("items", items)
+    if start.shape != (n_items + 1,):
+        raise ValueError(f"start: must be {n_items + 1} numbers, one more than ids, got "
+                         f"{start.shape}")
+    if start[0] != 0 or start[-1] != len(items) or (np.diff(start) < 0).any():
+        raise ValueError(f"start: must go from 0 to {len(items)}, the number of items, and never "
+                         "fall")
+    if items.size and not 0 <= items.min() <= items.max() < n_items:
+        raise ValueError(f"items: must be 0 to {n_items - 1}")
+    falls = np.diff(items) <= 0
+    inside = start[(start > 0) & (start < len(items))]
+    falls[inside - 1] = False  # from one row to the next
+    if falls.any():
+        row = np.searchsorted(start, np.argmax(falls), side="right") - 1
+        raise ValueError(f"items: must ascend within a row, each once; item {row}'s do not")
+    return start.astype("<u8"), items.astype("<u4"), _row_weights(weights, len(items))
+
+
+def _row_weights(weights, n):
     with np.errstate(over="ignore"):
-        factors = np.ascontiguousarray(item_factors, dtype="<f4")
+        weights = np.ascontiguousarray(weights, dtype="<f4")
+    if weights.shape != (n,):
+        raise ValueError(f"weights: must be {n}, one for each of items, got {weights.shape}")
+    if not np.isfinite(weights).all():
+        raise ValueError(f"weights: entry {np.argmin(np.isfinite(weights))} is NaN, infinite or "
+                         "beyond a 32-bit float")
+    return weights
+
+
+def _integers(field, values):
+    """One dimension of them, as 64 bits with a sign."""
+    values = np.asarray(values)
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+        raise ValueError(f"{field}: must be integers in one dimension, got {values.dtype} "
+                         f"{values.shape}")
+    if values.size and values.max() > 2**63 - 1:
+        raise ValueError(f"{field}: {values.max()} is too large")
+    return values.astype("i8")
+
+
+def _tensors(offsets, id_bytes, spaces, neighbours):
+    """Names and arrays in the order of the file: larger elements first."""
+    tensors = [(f"neighbours.{info['name']}.start", start) for info, (start, _, _) in neighbours]
+    tensors += [("item_ids.offsets", offsets)]
+    for info, factors, history_factors in spaces:
+        tensors += [(f"space.{info['name']}.item_factors", factors)]
+        if history_factors is not None:
+            tensors += [(f"space.{info['name']}.history_factors", history_factors)]
+    for info, (_, items, weights) in neighbours:
+        tensors += [(f"neighbours.{info['name']}.items", items),
+                    (f"neighbours.{info['name']}.weights", weights)]
+    return tensors + [("item_ids.bytes", id_bytes)]
+
+
+def _matrix(field, values, n_items, space):
+    if values is None:
+        raise ValueError(f"{field}: missing for space {space!r}")
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    with np.errstate(over="ignore"):
+        factors = np.ascontiguousarray(values, dtype="<f4")
     if factors.ndim != 2 or factors.shape[0] != n_items or not 1 <= factors.shape[1] <= MAX_DIMS:
-        raise ValueError(f"item_factors: must be ({n_items}, 1 to {MAX_DIMS}), one row for each "
+        raise ValueError(f"{field}: must be ({n_items}, 1 to {MAX_DIMS}), one row for each "
                          f"id, got {factors.shape}")
     finite = np.isfinite(factors)
     if not finite.all():
         item, dimension = np.argwhere(~finite)[0]
-        raise ValueError(f"item_factors: item {item}, dimension {dimension} is NaN, infinite or "
+        raise ValueError(f"{field}: item {item}, dimension {dimension} is NaN, infinite or "
                          "beyond a 32-bit float")
     return factors
 
 
-def _check(path, name, version, created_ms, spaces):
+def _check(path, name, version, created_ms, spaces, neighbours):
     if not os.fspath(path).endswith(".safetensors"):
         raise ValueError("path: must end in .safetensors")
-    words = [("name", name), ("version", version)] + [("space", info["name"]) for info, _ in spaces]
+    words = [("name", name), ("version", version)]
+    words += [("space", info["name"]) for info, *_ in spaces]
+    words += [("neighbours", info["name"]) for info, _ in neighbours]
     for field, word in words:
         if not isinstance(word, str) or not WORD.match(word):
             raise ValueError(f"{field}: must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with a "
                              f"point, got {word!r}")
     if not 0 <= created_ms < 10**15:
         raise ValueError(f"created_ms: must be milliseconds since 1970, got {created_ms}")
-    names = [info["name"] for info, _ in spaces]
-    if not 1 <= len(names) <= MAX_SPACES or len(set(names)) != len(names):
-        raise ValueError(f"spaces: must be 1 to {MAX_SPACES} with different names, got {names}")
+    names = [word for field, word in words if field in ("space", "neighbours")]
+    if len(spaces) > MAX_SPACES or not names:
+        raise ValueError(f"spaces: must be 1 to {MAX_SPACES}, got {len(spaces)}")
+    if len(neighbours) > MAX_NEIGHBOURS:
+        raise ValueError(f"neighbours: must be at most {MAX_NEIGHBOURS}, got {len(neighbours)}")
+    if len(set(names)) != len(names):
+        raise ValueError(f"spaces and neighbours: must have different names, got {names}")
 
 
 def _extra(metadata):

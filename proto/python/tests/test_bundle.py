@@ -12,6 +12,8 @@ from nbx import bundle
 
 FACTORS = np.array([[1, 2], [3, 4], [5, -6.5]], "f4")
 IDS = ["shoe-1", "s\u00e4ckchen", "b"]
+ROWS = {"name": "together", "start": [0, 3, 3, 4], "items": [0, 1, 2, 1],
+        "weights": [1, 2, 3, 4], "positions": [1, 0.5], "weight": 3}  # N[i, item], row by row
 DTYPES = {"U8": "u1", "U32": "<u4", "U64": "<u8", "F32": "<f4"}
 
 
@@ -149,6 +151,162 @@ class BundleTest(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "different names"):
             bundle.write(self.path, IDS, spaces=two)
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_blend_has_the_bytes_of_the_format(self):
+        bundle.write(self.path, IDS, version="v", created_ms=5, spaces=[
+            {"space": "taste", "item_factors": FACTORS, "alpha0": 0.5, "weight": 2},
+            {"space": "next", "item_factors": FACTORS, "history_factors": -FACTORS,
+             "customer": "summed", "positions": [1, -0.8, 0]},
+            {"space": "popular", "item_factors": FACTORS[:, :1], "customer": "constant",
+             "weight": 0.25}], neighbours=[ROWS, {"name": "alike", "triples": ([], [], [])}])
+        metadata, tensors = read(self.path)
+        self.assertEqual((metadata["nbx_format"], metadata["family"]), ("2", "blend"))
+        self.assertEqual(list(metadata), ["nbx_format", "name", "version", "family", "created_ms",
+                                          "spaces", "neighbours"])
+        self.assertEqual(metadata["neighbours"],
+                         '[{"name":"together","positions":[1.0,0.5],"weight":3.0},'
+                         '{"name":"alike","positions":[1.0],"weight":1.0}]')
+        self.assertEqual(json.loads(metadata["spaces"]), [
+            {"name": "taste", "dims": 2, "metric": "dot", "customer": "folded", "alpha0": 0.5,
+             "lambda": 0.003, "nu": 1, "weight": 2},
+            {"name": "next", "dims": 2, "metric": "dot", "customer": "summed",
+             "positions": [1, -0.8, 0], "groups": 1, "bias": False, "weight": 1},
+            {"name": "popular", "dims": 1, "metric": "dot", "customer": "constant",
+             "weight": 0.25}])
+        self.assertEqual(list(tensors), [
+            "neighbours.together.start", "neighbours.alike.start", "item_ids.offsets",
+            "space.taste.item_factors", "space.next.item_factors", "space.next.history_factors",
+            "space.popular.item_factors", "neighbours.together.items",
+            "neighbours.together.weights", "neighbours.alike.items", "neighbours.alike.weights",
+            "item_ids.bytes"])
+        np.testing.assert_array_equal(tensors["space.next.history_factors"], -FACTORS)
+        for part, dtype in (("start", "<u8"), ("items", "<u4"), ("weights", "<f4")):
+            array = tensors[f"neighbours.together.{part}"]
+            self.assertEqual(array.dtype, np.dtype(dtype))
+            np.testing.assert_array_equal(array, ROWS[part])
+        np.testing.assert_array_equal(tensors["neighbours.alike.start"], [0, 0, 0, 0])
+
+    def test_groups_and_bias_of_a_summed_space(self):
+        wide = np.ones((3, 5), "f4")
+        for asked, written in [
+                (dict(groups=2, bias=True, positions=[1, -0.5, -1e6, 1e6]),
+                 '"positions":[1.0,-0.5,-1000000.0,1000000.0],"groups":2,"bias":true'),
+                (dict(groups=5, bias=np.bool_(False)),
+                 '"positions":[1.0,1.0,1.0,1.0,1.0],"groups":5,"bias":false'),
+                (dict(groups=np.int64(4), bias=np.bool_(True), positions=np.arange(4)),
+                 '"positions":[0.0,1.0,2.0,3.0],"groups":4,"bias":true'),
+                (dict(groups=1, positions=[-1]), '"positions":[-1.0],"groups":1,"bias":false')]:
+            bundle.write(self.path, IDS, wide, customer="summed", history_factors=wide, **asked)
+            self.assertEqual(
+                read(self.path)[0]["spaces"],
+                '[{"name":"main","dims":5,"metric":"dot","customer":"summed",' + written +
+                ',"weight":1.0}]')
+
+    def test_triples_in_any_order_are_rows(self):
+        triples = ([2, 0, 0, 0], [1, 2, 0, 1], [4, 3, 1, 2])
+        for rows, items, weights in (triples, tuple(map(np.array, triples))):
+            bundle.write(self.path, IDS, neighbours=[
+                {"name": "together", "triples": (rows, items, weights)}])
+            metadata, tensors = read(self.path)
+            self.assertEqual(json.loads(metadata["spaces"]), [])
+            for part in ("start", "items", "weights"):
+                np.testing.assert_array_equal(tensors[f"neighbours.together.{part}"], ROWS[part])
+
+    def test_the_family_follows_from_the_parts(self):
+        for family, asked in [
+                ("factors", {}), ("factors", {"family": "factors"}), ("blend", {"family": "blend"}),
+                ("blend", {"weight": 1}), ("blend", {"neighbours": [ROWS]}),
+                ("factors", {"neighbours": []}),
+                ("blend", {"customer": "summed", "history_factors": FACTORS})]:
+            bundle.write(self.path, IDS, FACTORS, **asked)
+            metadata, _ = read(self.path)
+            self.assertEqual((metadata["family"], metadata["nbx_format"]),
+                             (family, "2" if family == "blend" else "1"), asked)
+            self.assertEqual("neighbours" in metadata, family == "blend")
+
+    def refuse(self, mistakes, **rest):
+        for words, change in mistakes:
+            with self.assertRaisesRegex(ValueError, words, msg=change):
+                bundle.write(self.path, IDS, **{**rest, **change})
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_mistakes_in_a_blends_spaces_are_named(self):
+        nan = FACTORS.copy()
+        nan[2, 1] = np.nan
+        summed = {"customer": "summed", "history_factors": FACTORS}
+        self.refuse([
+            ("^family", dict(family="forest")), ("^family", dict(family="factors", weight=1)),
+            ("^family", dict(family="factors", neighbours=[ROWS])),
+            ("^customer", dict(customer="given", weight=1)),
+            ("^customer", dict(customer="given", neighbours=[ROWS])),
+            ("^metric", dict(metric="cosine", family="blend")),
+            ("1 dimension", dict(customer="constant")),
+            ("^weight", dict(weight=0)), ("^weight", dict(weight=-1)),
+            ("^weight", dict(weight=float("nan"))), ("^weight", dict(weight=1000001)),
+            ("^weight", dict(weight=1e-60)),
+            ("^positions: ", dict(summed, positions=[])),
+            ("^positions: ", dict(summed, positions=[1] * 257)),
+            (r"^positions\[1\]", dict(summed, positions=[1, -1000001])),
+            (r"^positions\[0\]", dict(summed, positions=[float("nan")])),
+            (r"^positions\[0\]", dict(summed, positions=[1e7])),
+            ("summed spaces only", dict(weight=1, positions=[1])),
+            ("summed spaces only", dict(weight=1, history_factors=FACTORS)),
+            ("summed spaces only", dict(weight=1, groups=1)),
+            ("summed spaces only", dict(weight=1, bias=False)),
+            ("^groups: must be 1 to 16", dict(summed, groups=0)),
+            ("^groups: must be 1 to 16", dict(summed, groups=17)),
+            ("^groups: must be 1 to 16", dict(summed, groups=1.0)),
+            ("^groups: must be 1 to 16", dict(summed, groups=True)),
+            ("^groups: must divide the 2", dict(summed, groups=3, positions=[1] * 3)),
+            ("^groups: must divide the 1", dict(summed, groups=2, bias=True)),
+            ("^positions: must be as many", dict(summed, groups=2, positions=[1, 1, 1])),
+            ("^positions: must be 1 to 256", dict(summed, groups=2, positions=[1] * 258)),
+            ("^bias: must be True or False", dict(summed, bias=1)),
+            ("^bias: must be True or False", dict(summed, bias="true")),
+            ("^bias: must be False where", dict(
+                item_factors=FACTORS[:, :1], customer="summed", history_factors=FACTORS[:, :1],
+                bias=True)),
+            ("^history_factors: missing", dict(customer="summed")),
+            ("^history_factors", dict(customer="summed", history_factors=FACTORS[:2])),
+            ("^history_factors", dict(customer="summed", history_factors=FACTORS[:, :1])),
+            ("^history_factors: item 2, dim", dict(customer="summed", history_factors=nan)),
+            ("folded spaces only", dict(summed, nu=1)),
+            ("different names", dict(neighbours=[dict(ROWS, name="main")])),
+            ("different names", dict(neighbours=[ROWS, ROWS])),
+            ("^neighbours: must be at most", dict(neighbours=[ROWS] * 5)),
+            ("^neighbours: must be 1 to 64", dict(neighbours=[dict(ROWS, name="a b")])),
+            ("^neighbours: must be 1 to 64", dict(neighbours=[dict(ROWS, name=None)])),
+            ("metadata", dict(metadata={"neighbours": "x"})),
+        ], item_factors=FACTORS)
+        self.refuse([("^spaces", dict(spaces=[])), ("^spaces", dict(spaces=[], family="blend"))])
+
+    def test_mistakes_in_neighbours_are_named(self):
+        whole = {"name": "n", "triples": ([0], [1], [1])}
+        self.refuse([(words, dict(neighbours=[{**base, **change}])) for words, base, change in [
+            ("^start", ROWS, dict(start=[0, 3, 4])), ("^start", ROWS, dict(start=[1, 3, 3, 4])),
+            ("^start", ROWS, dict(start=[0, 3, 3, 3])), ("^start", ROWS, dict(start=[0, 3, 2, 4])),
+            ("^start", ROWS, dict(start=[0, 3, 3, 2**64 - 1])),
+            ("^start", ROWS, dict(start=[0.0, 3, 3, 4])), ("^start", ROWS, dict(start=[[0]])),
+            ("^items: must be 0 to 2", ROWS, dict(items=[0, 1, 3, 1])),
+            ("^items: must be 0 to 2", ROWS, dict(items=[-1, 1, 2, 1])),
+            ("ascend.*item 0", ROWS, dict(items=[0, 2, 1, 1])),
+            ("ascend.*item 0", ROWS, dict(items=[0, 1, 1, 1])),
+            ("ascend.*item 2", ROWS, dict(start=[0, 2, 2, 4], items=[0, 1, 1, 1])),
+            ("^items", ROWS, dict(items=[0.5, 1, 2, 1])),
+            ("^weights", ROWS, dict(weights=[1, 2, 3])),
+            ("^weights: entry 2", ROWS, dict(weights=[1, 2, float("inf"), 3])),
+            ("^weights: entry 3", ROWS, dict(weights=[1, 2, 3, 1e39])),
+            ("^weight:", ROWS, dict(weight=0)), ("^positions", ROWS, dict(positions=[])),
+            ("give either", ROWS, dict(weights=None)), ("give either", {"name": "n"}, {}),
+            ("give either", ROWS, dict(triples=([0], [1], [1]))),
+            ("^triples: must be three", whole, dict(triples=([0], [1], [1, 2]))),
+            (r"^triples\[0\]: rows", whole, dict(triples=([3], [1], [1]))),
+            (r"^triples\[0\]: rows", whole, dict(triples=([-1], [1], [1]))),
+            ("^items: must be", whole, dict(triples=([0], [3], [1]))),
+            (r"^triples\[1\]: must be integers", whole, dict(triples=([0], [1.5], [1]))),
+            ("ascend", whole, dict(triples=([1, 1], [2, 2], [1, 1]))),
+            ("^weights", whole, dict(triples=([0], [1], [float("nan")]))),
+        ]])
 
     def test_a_failed_write_leaves_the_old_file(self):
         bundle.write(self.path, IDS, FACTORS, version="old")

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "models/bundle/bundle.h"
+#include "tests/unit/bundle/spoil.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define MAX_FILE 8192
 
 /* A sound bundle of two items, written by hand; every case spoils one thing. */
 static const char sound[] =
@@ -30,58 +23,7 @@ struct data {
 
 static const struct data sound_data = {{0, 1, 3}, {1, 2, 3, 4}, {'a', 'b', 'c'}, {0}};
 
-static char path[] = P_tmpdir "/nbx-malformed-XXXXXX";
-static struct nbx_fault fault;
-
-static void setup(void)
-{
-    int fd = mkstemp(path);
-    cr_assert(fd >= 0);
-    close(fd);
-}
-static void teardown(void)
-{
-    unlink(path);
-}
-TestSuite(bundle_malformed, .init = setup, .fini = teardown);
-
-static enum nbx_err open_bytes(const void *bytes, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-    cr_assert(f && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
-    struct nbx_bundle *b = NULL;
-    fault = (struct nbx_fault){0};
-    enum nbx_err err = nbx_bundle_open(&b, path, &fault);
-    cr_assert_eq(b == NULL, err != NBX_OK);
-    nbx_bundle_close(&b);
-    return err;
-}
-
-/* Length, header padded to 8 bytes, data. Returns the bytes of the whole. */
-static size_t assemble(char *file, const char *header, const void *data, size_t data_bytes)
-{
-    size_t n = strlen(header);
-    memcpy(file + 8, header, n);
-    while (n % 8)
-        file[8 + n++] = ' ';
-    uint64_t length = n;
-    memcpy(file, &length, 8);
-    memcpy(file + 8 + n, data, data_bytes);
-    return 8 + n + data_bytes;
-}
-
-static enum nbx_err open_parts(const char *header, const void *data, size_t data_bytes)
-{
-    static char file[MAX_FILE];
-    return open_bytes(file, assemble(file, header, data, data_bytes));
-}
-
-static void replace(char *out, const char *text, const char *find, const char *by)
-{
-    const char *at = strstr(text, find);
-    cr_assert(at, "the sound header lacks %s", find);
-    sprintf(out, "%.*s%s%s", (int)(at - text), text, by, at + strlen(find));
-}
+TestSuite(bundle_malformed, .init = spoil_begin, .fini = spoil_end);
 
 Test(bundle_malformed, the_sound_one_opens)
 {
@@ -98,16 +40,9 @@ Test(bundle_malformed, truncation_at_every_byte_is_refused)
     cr_assert_eq(open_bytes(file, n), NBX_OK);
 }
 
-struct spoilt {
-    const char *find, *by; /* in the sound header */
-    enum nbx_err code;
-    const char *field, *message; /* the message contains this */
-};
-
 #define OFFSETS "item_ids.offsets"
 #define BYTES   "item_ids.bytes"
 #define FACTORS "space.main.item_factors"
-#define META    "__metadata__"
 #define SPACE   META ".spaces[0]"
 
 static const struct spoilt containers[] = {
@@ -190,28 +125,16 @@ static const struct spoilt meanings[] = {
     {"\"item_ids.bytes\"", "\"item_ids.byte\"", NBX_EBAD, "item_ids.byte", "belongs to no space"},
 };
 
-static void check_spoilt(const struct spoilt *c)
-{
-    char header[MAX_FILE / 2];
-    replace(header, sound, c->find, c->by);
-    cr_expect_eq(open_parts(header, &sound_data, DATA_BYTES), c->code, "%s -> %s: %s: %s", c->find,
-                 c->by, fault.field, fault.message);
-    cr_expect_str_eq(fault.field, c->field, "%s -> %s: field %s, not %s (%s)", c->find, c->by,
-                     fault.field, c->field, fault.message);
-    cr_expect(strstr(fault.message, c->message), "%s -> %s: '%s' lacks '%s'", c->find, c->by,
-              fault.message, c->message);
-}
-
 Test(bundle_malformed, spoilt_containers_are_refused_by_name)
 {
     for (size_t i = 0; i < sizeof containers / sizeof *containers; i++)
-        check_spoilt(&containers[i]);
+        check_spoilt(sound, &containers[i], &sound_data, DATA_BYTES);
 }
 
 Test(bundle_malformed, spoilt_meanings_are_refused_by_name)
 {
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-        check_spoilt(&meanings[i]);
+        check_spoilt(sound, &meanings[i], &sound_data, DATA_BYTES);
 }
 
 Test(bundle_malformed, missing_parts_are_named)
