@@ -70,7 +70,7 @@ static enum nbx_err read_file(struct nbx_bundle *b, enum nbx_bundle__part part,
     struct nbx_safetensors file;
     enum nbx_err err = nbx_safetensors_parse(&file, b->map, b->map_bytes, b->arena, fault);
     if (!err)
-        err = nbx_bundle__read_metadata(&b->info, &file.metadata, b->arena, fault);
+        err = nbx_bundle__read_metadata(&b->info, &file, b->arena, fault);
     if (err || part == NBX_BUNDLE__HEAD)
         return err;
     /* sequential reading ahead while the ids are checked */

@@ -81,7 +81,6 @@ struct nbx_bundle_info {
     struct nbx_neighbours neighbours[NBX_BUNDLE_MAX_NEIGHBOURS]; /* of a blend only */
     size_t n_neighbours;
     struct nbx_features features;
-    int64_t format;            /* of the file; the writer chooses it */
     const char *metadata_json; /* all metadata as it stands in the file, NUL-terminated */
 };
 

@@ -50,7 +50,7 @@ static enum nbx_err read_price_bounds(struct nbx_features *f, const struct nbx_s
     return NBX_OK;
 }
 
-static bool has_any(const struct nbx_safetensors *file)
+bool nbx_bundle__has_features(const struct nbx_safetensors *file)
 {
     for (uint32_t i = 0; i < file->n_tensors; i++)
         if (nbx_bundle__is_of_features(file->tensors[i].name))
@@ -63,11 +63,7 @@ enum nbx_err nbx_bundle__read_features(struct nbx_bundle_info *info, struct nbx_
 {
     struct nbx_features *f = &info->features;
     size_t dims = nbx_bundle_dims(info);
-    if (!has_any(file) && !nbx_bundle_is_blend(info) && info->format != NBX_BUNDLE_FACTORS_FMT)
-        return nbx_fault_set(fault, NBX_EBAD, "__metadata__.family",
-                             "%.*s is of nbx_format %d where there are no attributes",
-                             NBX_STR_ARG(info->family), NBX_BUNDLE_FACTORS_FMT);
-    if (!has_any(file))
+    if (!nbx_bundle__has_features(file))
         return NBX_OK;
     if (dims == 0)
         return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_FEATURE_VECTORS, "there is no space");

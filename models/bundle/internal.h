@@ -55,7 +55,7 @@ enum nbx_err nbx_bundle__open(struct nbx_bundle **out, const char *path, enum nb
 
 /* metadata.c: fills info's name, version, family, created_ms, spaces (not item_factors). */
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
-                                       const struct nbx_value *metadata, struct nbx_arena *arena,
+                                       const struct nbx_safetensors *file, struct nbx_arena *arena,
                                        struct nbx_fault *fault);
 /* The lists that info borrows; malloc, the caller frees. */
 struct nbx_bundle__texts {
@@ -84,6 +84,7 @@ enum nbx_err nbx_bundle__read_ids(struct nbx_str **out, size_t *n,
 
 /* features.c: whether a tensor of that name belongs to the attributes. */
 bool nbx_bundle__is_of_features(struct nbx_str name);
+bool nbx_bundle__has_features(const struct nbx_safetensors *file);
 /* Fills features, where the file has some. names: malloc, the caller frees. */
 enum nbx_err nbx_bundle__read_features(struct nbx_bundle_info *info, struct nbx_str **names,
                                        const struct nbx_safetensors *file, struct nbx_fault *fault);

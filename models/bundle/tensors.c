@@ -166,7 +166,7 @@ static bool is_tensor_of(struct nbx_str name, const char *pattern, struct nbx_st
 static bool is_ours(struct nbx_str name, const struct nbx_bundle_info *info)
 {
     bool ours = nbx_str_is(name, NBX_BUNDLE_IDS_OFFSETS) || nbx_str_is(name, NBX_BUNDLE_IDS_BYTES);
-    ours = ours || (info->format >= NBX_BUNDLE_FEATURES_FMT && nbx_bundle__is_of_features(name));
+    ours = ours || nbx_bundle__is_of_features(name);
     for (size_t i = 0; !ours && i < info->n_spaces; i++) {
         const struct nbx_space *space = &info->spaces[i];
         ours = is_tensor_of(name, NBX_BUNDLE_FACTORS, space->name) ||
