@@ -23,7 +23,7 @@ static void end(void)
     nbx_describer_destroy(&d);
     nbx_describer_destroy(&d);
 }
-TestSuite(vector, .init = begin, .fini = end);
+TestSuite(attribute_vector, .init = begin, .fini = end);
 
 static void must_be(const struct nbx_item_facts *facts, const float want[DIMS], bool known)
 {
@@ -33,7 +33,7 @@ static void must_be(const struct nbx_item_facts *facts, const float want[DIMS], 
         cr_expect(got[i] == want[i], "dimension %d: %g", i, (double)got[i]);
 }
 
-Test(vector, is_the_sum_of_the_features)
+Test(attribute_vector, is_the_sum_of_the_features)
 {
     static const struct nbx_str a[] = {{"a", 1}};
     must_be(&(struct nbx_item_facts){.title = NBX_STR("RED and red"),
@@ -45,7 +45,7 @@ Test(vector, is_the_sum_of_the_features)
 }
 
 /* 1e8 + 1 is 1e8 in floats: where the order of the sum depended on the item's it would show. */
-Test(vector, is_the_same_in_any_order_of_the_facts)
+Test(attribute_vector, is_the_same_in_any_order_of_the_facts)
 {
     static const struct nbx_str one[] = {{"a", 1}, {"b", 1}}, other[] = {{"b", 1}, {"a", 1}};
     float first[DIMS], second[DIMS];
@@ -62,7 +62,7 @@ Test(vector, is_the_same_in_any_order_of_the_facts)
     cr_expect(first[0] == 0);
 }
 
-Test(vector, is_none_where_nothing_is_known)
+Test(attribute_vector, is_none_where_nothing_is_known)
 {
     static const struct nbx_str c[] = {{"c", 1}};
     must_be(&(struct nbx_item_facts){0}, (float[]){0, 0, 0}, false);

@@ -26,7 +26,7 @@ static const char *of_title(const char *title)
     return names_of(&(struct nbx_item_facts){.title = nbx_str_c(title)});
 }
 
-Test(names, are_made_of_each_attribute)
+Test(attribute_names, are_made_of_each_attribute)
 {
     static const struct nbx_str categories[] = {{"Shoes", 5}, {"", 0}, {"a b", 3}};
     struct nbx_item_facts facts = {.brand = NBX_STR("Acme & Co"),
@@ -40,7 +40,7 @@ Test(names, are_made_of_each_attribute)
     cr_assert_str_eq(names_of(&(struct nbx_item_facts){0}), "item");
 }
 
-Test(names, prices_fall_between_bounds)
+Test(attribute_names, prices_fall_between_bounds)
 {
     static const struct {
         int64_t price;
@@ -56,7 +56,7 @@ Test(names, prices_fall_between_bounds)
             cases[i].names);
 }
 
-Test(names, words_are_runs_of_letters_and_digits_in_lower_case)
+Test(attribute_names, words_are_runs_of_letters_and_digits_in_lower_case)
 {
     static const struct {
         const char *title, *names;
@@ -83,7 +83,7 @@ Test(names, words_are_runs_of_letters_and_digits_in_lower_case)
 
 /* Each capital of the ranges that are mapped is another letter once it is small; no small letter
  * moves. So folding twice is folding once. */
-Test(names, what_is_in_lower_case_stays)
+Test(attribute_names, what_is_in_lower_case_stays)
 {
     for (unsigned point = 0xC0; point < 0x480; point++) {
         char title[8], once[64], twice[64];
@@ -96,7 +96,7 @@ Test(names, what_is_in_lower_case_stays)
     }
 }
 
-Test(names, many_and_long_ones_are_left_out)
+Test(attribute_names, many_and_long_ones_are_left_out)
 {
     static char text[601]; /* ends in NUL */
     struct nbx_str many[NBX_FEATURE_MAX_CATEGORIES + 1];
@@ -124,7 +124,7 @@ Test(names, many_and_long_ones_are_left_out)
 }
 
 /* A text cut inside a character reads nothing behind it. */
-Test(names, text_that_is_no_utf8_is_survived)
+Test(attribute_names, text_that_is_no_utf8_is_survived)
 {
     for (int first = 0x80; first < 0x100; first++) {
         char *text = malloc(3);

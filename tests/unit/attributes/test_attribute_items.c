@@ -22,7 +22,7 @@ static void end(void)
     nbx_item_table_fini(&t);
     unlink(path);
 }
-TestSuite(items, .init = begin, .fini = end);
+TestSuite(attribute_items, .init = begin, .fini = end);
 
 static enum nbx_err read_text(const char *text)
 {
@@ -31,7 +31,7 @@ static enum nbx_err read_text(const char *text)
     return nbx_item_table_read(&t, path, ids, 3, &fault);
 }
 
-Test(items, are_read_by_column_name)
+Test(attribute_items, are_read_by_column_name)
 {
     cr_assert_eq(read_text("group,title,id,price,url,categories,brand\n"
                            "g,Red shoe,b,1999,,shoes| for men ||sale,Acme\n"
@@ -50,14 +50,14 @@ Test(items, are_read_by_column_name)
     cr_expect(!t.facts[0].has_price && !t.facts[0].n_categories && !t.facts[0].title.len);
 }
 
-Test(items, may_lack_columns_and_the_last_line_counts)
+Test(attribute_items, may_lack_columns_and_the_last_line_counts)
 {
     cr_assert_eq(read_text("id,title\na,one\na,two\n"), NBX_OK);
     cr_assert_eq(t.n_known, 1);
     cr_expect(nbx_str_is(t.facts[0].title, "two"));
 }
 
-Test(items, mistakes_are_named_by_place)
+Test(attribute_items, mistakes_are_named_by_place)
 {
     static const struct {
         const char *text, *field, *message;

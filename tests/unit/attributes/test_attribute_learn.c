@@ -73,7 +73,7 @@ static void end(void)
 {
     nbx_learnt_fini(&learnt);
 }
-TestSuite(learn, .init = begin, .fini = end);
+TestSuite(attribute_learn, .init = begin, .fini = end);
 
 static enum nbx_err learn(float lambda)
 {
@@ -118,7 +118,7 @@ static double predicted(size_t item, size_t d)
 }
 
 /* The gradient of the sum that learn.h says it minimises is zero. */
-Test(learn, solves_its_equations)
+Test(attribute_learn, solves_its_equations)
 {
     double mean = 0, n = 0;
     cr_assert_eq(learn(3), NBX_OK, "%s", fault.message);
@@ -139,7 +139,7 @@ Test(learn, solves_its_equations)
         }
 }
 
-Test(learn, finds_what_vectors_are_made_of)
+Test(attribute_learn, finds_what_vectors_are_made_of)
 {
     struct nbx_describer *d = NULL;
     float got[DIMS];
@@ -153,7 +153,7 @@ Test(learn, finds_what_vectors_are_made_of)
     nbx_describer_destroy(&d);
 }
 
-Test(learn, names_are_in_byte_order_and_of_more_than_one_item)
+Test(attribute_learn, names_are_in_byte_order_and_of_more_than_one_item)
 {
     facts[0].brand = NBX_STR("alone");
     facts[1].brand = facts[2].brand = NBX_STR("both");
@@ -172,7 +172,7 @@ Test(learn, names_are_in_byte_order_and_of_more_than_one_item)
         cr_expect_lt(learnt.bounds[i - 1], learnt.bounds[i]);
 }
 
-Test(learn, prices_that_are_all_alike_have_no_bounds)
+Test(attribute_learn, prices_that_are_all_alike_have_no_bounds)
 {
     for (size_t i = 0; i < N_ITEMS; i++)
         facts[i].price = 5;
@@ -180,7 +180,7 @@ Test(learn, prices_that_are_all_alike_have_no_bounds)
     cr_expect_eq(learnt.features.n_price_bounds, 0);
 }
 
-Test(learn, gives_the_same_bits_again)
+Test(attribute_learn, gives_the_same_bits_again)
 {
     cr_assert_eq(learn(1), NBX_OK);
     size_t n = learnt.features.n * DIMS;
@@ -193,7 +193,7 @@ Test(learn, gives_the_same_bits_again)
     free(before);
 }
 
-Test(learn, refuses_items_that_the_file_does_not_have)
+Test(attribute_learn, refuses_items_that_the_file_does_not_have)
 {
     memset(known, 0, sizeof known);
     cr_expect_eq(learn(1), NBX_EBAD);
@@ -202,7 +202,7 @@ Test(learn, refuses_items_that_the_file_does_not_have)
 }
 
 /* More features than are kept: the most frequent ones are. */
-Test(learn, keeps_the_most_frequent)
+Test(attribute_learn, keeps_the_most_frequent)
 {
     static char text[NBX_LEARNT_MAX_FEATURES * 2][8];
     static struct nbx_str many[N_ITEMS][64];
