@@ -81,8 +81,11 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     *out = (struct nbx_learnt){0};
     if (!task->items)
         return NBX_OK;
-    if (nbx_bundle_dims(info) == 0)
-        return nbx_fault_set(fault, NBX_EBAD, "--items", "the model has no space to put items in");
+    if (nbx_bundle_dims(info) == 0) { /* what auto found is worth having all the same */
+        fprintf(stderr, "nbx-train: --items: left out, a model of neighbours alone has no space to "
+                        "put items in\n");
+        return NBX_OK;
+    }
     int64_t start_ns = nbx_clock_mono_ns();
     float *counts = calloc(info->n_items + 1, sizeof *counts);
     if (!counts)
