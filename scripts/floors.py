@@ -22,6 +22,7 @@ FLOORS = {
     "engine/catalog": 2,
     "engine/customer": 2,
     "engine/model": 2,
+    "models/attributes": 2,
     "models/dataset": 2,
     "models/ials": 2,
     "models/neighbours": 2,

@@ -80,6 +80,11 @@ size_t nbx_catalog_vectors_changed(const struct nbx_catalog *old, const struct n
                                    uint32_t *item_nos, size_t room);
 /* Rises whenever an item's own vector is put, changed or removed. */
 uint64_t nbx_catalog_vectors_generation(const struct nbx_catalog *c);
+/* The same of an item's traits: whether it is present, its vector, brand, title, categories and
+ * price. old NULL: all that are present. Takes time in proportion to what changed. */
+size_t nbx_catalog_traits_changed(const struct nbx_catalog *old, const struct nbx_catalog *c,
+                                  uint32_t *item_nos, size_t room);
+uint64_t nbx_catalog_traits_generation(const struct nbx_catalog *c);
 
 /* Known field names: built-in ones and attributes. */
 bool nbx_catalog_knows_field(const struct nbx_catalog *c, struct nbx_str field);

@@ -91,8 +91,11 @@ enum nbx_err nbx_catalog__write(struct nbx_catalog *draft, uint32_t item_no,
         bool changed = nbx_chunk_set(chunk, i, row, &cells[i], draft->home->budget);
         if (changed && i == NBX_COL_VECTOR)
             draft->vectors_generation = ++draft->home->vectors_generation;
+        if (changed && nbx_catalog__is_trait(i))
+            draft->traits_generation = ++draft->home->traits_generation;
     }
     if (!nbx_chunk_has(chunk, row)) {
+        draft->traits_generation = ++draft->home->traits_generation;
         chunk->present[row / 64] |= UINT64_C(1) << (row % 64);
         chunk->n_items++;
         draft->n_items++;
@@ -113,6 +116,7 @@ enum nbx_err nbx_catalog__erase(struct nbx_catalog *draft, uint32_t item_no)
     const struct nbx_segment *vectors = nbx_chunk_segment(chunk, NBX_COL_VECTOR);
     if (vectors && nbx_segment_vectors(vectors)[row])
         draft->vectors_generation = ++draft->home->vectors_generation;
+    draft->traits_generation = ++draft->home->traits_generation;
     for (uint32_t i = 0; i < draft->schema->n; i++)
         if (!nbx_chunk_prepare(chunk, i, row, draft->schema->columns[i].type, &missing, budget))
             nbx_chunk_set(chunk, i, row, &missing, budget);

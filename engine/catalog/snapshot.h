@@ -26,6 +26,7 @@ struct nbx_catalog_home {
     struct nbx_arena *scratch;   /* the writer's, reset for each item */
     uint64_t generation;         /* of the newest snapshot */
     uint64_t vectors_generation; /* likewise */
+    uint64_t traits_generation;  /* likewise */
     size_t n_snapshots;          /* alive */
 };
 
@@ -35,8 +36,21 @@ struct nbx_catalog {
     struct nbx_schema *schema;
     struct nbx_chunk **chunks; /* (n_chunks), NULL where no item ever was */
     size_t n_chunks, rows, n_items;
-    uint64_t generation, vectors_generation;
+    uint64_t generation, vectors_generation, traits_generation;
 };
+
+/* Columns of which a model may make a vector (nbx_catalog_traits_changed). */
+static const enum nbx_built_in nbx_catalog__traits[] = {
+    NBX_COL_TITLE, NBX_COL_BRAND, NBX_COL_CATEGORIES, NBX_COL_PRICE, NBX_COL_VECTOR};
+#define NBX_CATALOG__N_TRAITS (sizeof nbx_catalog__traits / sizeof *nbx_catalog__traits)
+
+static inline bool nbx_catalog__is_trait(uint32_t column)
+{
+    for (size_t i = 0; i < NBX_CATALOG__N_TRAITS; i++)
+        if (nbx_catalog__traits[i] == column)
+            return true;
+    return false;
+}
 
 /* The chunk and the row of an item that is present, or NULL. */
 static inline const struct nbx_chunk *nbx_catalog__find(const struct nbx_catalog *c,

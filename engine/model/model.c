@@ -18,6 +18,7 @@ void nbx_model__release_base(struct nbx_model_base *b)
         nbx_fold_destroy(&b->fold[s]);
     nbx_blend_destroy(&b->blend);
     free(b->stretch);
+    nbx_describer_destroy(&b->describer);
     free(b->item_no);
     free(b->row_of_item);
     nbx_bundle_close(&b->bundle);
@@ -197,6 +198,20 @@ static enum nbx_err make_spaces(struct nbx_model_base *b)
     return err;
 }
 
+/* What makes vectors from attributes, where the bundle can. Of a blend the one space that is served
+ * is all of them. */
+static enum nbx_err make_describer(struct nbx_model_base *b)
+{
+    const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    if (info->features.n == 0)
+        return NBX_OK;
+    b->joint_dims = nbx_bundle_dims(info);
+    for (size_t s = 1; s < b->n_spaces; s++)
+        b->offset[s] = b->offset[s - 1] + b->spaces[s - 1].dims;
+    enum nbx_err err = nbx_describer_new(&b->describer, &info->features, b->joint_dims);
+    return err ? err : charge(b, nbx_describer_bytes(b->describer));
+}
+
 static enum nbx_err index_spaces(struct nbx_model *m)
 {
     enum nbx_err err = NBX_OK;
@@ -246,7 +261,7 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
     if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = make_spaces(b)) ||
-        (err = index_spaces(m))) {
+        (err = make_describer(b)) || (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }

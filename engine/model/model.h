@@ -2,7 +2,8 @@
  * A model in service: a bundle's spaces, indexed, with its items by number.
  *
  * Why:     a bundle speaks of item ids, an answer of item numbers; items put with vectors of their
- *          own take the place of the bundle's.
+ *          own take the place of the bundle's, and items that neither has a vector for get one
+ *          from their attributes, where the bundle says what these mean.
  * Owns:    indexes and fold-in state; what does not depend on the catalogue is shared between a
  *          model and its refreshed copies, counted by the writer alone.
  * Threads: making, refreshing and releasing: the writer thread. Reading: any number.
@@ -32,7 +33,7 @@ struct nbx_model_space {
     size_t dims;
     enum nbx_metric metric;
     enum nbx_customer_source customer;
-    const struct nbx_index *index;      /* every item with a vector: its own, or the bundle's */
+    const struct nbx_index *index;      /* every item with a vector, wherever it comes from */
     const struct nbx_fold *fold;        /* NULL where customers are not folded in */
     const struct nbx_blend *blend;      /* the space is a blend's, all of its own side by side */
     const struct nbx_weights *by_angle; /* 1 / |vector|, 0 for zero vectors; NULL: all lengths 1 */
@@ -42,10 +43,14 @@ struct nbx_model_space {
  * to the budget. */
 enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx_ids *ids,
                             struct nbx_budget *budget, struct nbx_fault *fault);
-/* The same model with the items' own vectors as `catalog` has them; `old` has them as `before` does
- * (NULL: it has none yet). Takes time in proportion to what changed. old stays valid. */
+/* The same model with the items' own vectors, and those made from attributes, as `catalog` has
+ * them; `old` has them as `before` does (NULL: it has none yet). Takes time in proportion to what
+ * changed. old stays valid. */
 enum nbx_err nbx_model_refresh(struct nbx_model **out, const struct nbx_model *old,
                                const struct nbx_catalog *before, const struct nbx_catalog *catalog);
+/* False where that would be the very same: nothing changed that the model minds. */
+bool nbx_model_minds(const struct nbx_model *m, const struct nbx_catalog *before,
+                     const struct nbx_catalog *catalog);
 void nbx_model_release(struct nbx_model **model);
 
 /* An index that many changes have scattered, being packed anew. */
@@ -70,8 +75,8 @@ const struct nbx_model_space *nbx_model_space(const struct nbx_model *m, struct 
 const float *nbx_model_item(const struct nbx_model *m, size_t space, uint32_t item_no);
 /* The bundle's row of an item, NBX_BLEND_NO_ROW where it has none. */
 uint32_t nbx_model_row(const struct nbx_model *m, uint32_t item_no);
-/* True while some item has a vector of its own: what is computed from factors may then change
- * without a new version of the model. */
+/* True while some item has a vector that is not the bundle's row: what is computed from factors may
+ * then change without a new version of the model. */
 bool nbx_model_has_own(const struct nbx_model *m);
 /* "ials (64)" ... for messages. */
 void nbx_model_list_spaces(const struct nbx_model *m, struct nbx_buf *out);

@@ -8,6 +8,7 @@
 #define NBX_MODEL_MODEL_INTERNAL_H
 
 #include "engine/model/model.h"
+#include "models/attributes/vector.h"
 
 #define NBX_MODEL_NO_ROW NBX_BLEND_NO_ROW
 
@@ -26,7 +27,10 @@ struct nbx_model_base {
     struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES]; /* of folded spaces */
     struct nbx_blend *blend;                      /* NULL: not a blend */
     float *stretch;                               /* (dims) of a blend's index, NULL: none */
-    unsigned users;                               /* models that share it */
+    struct nbx_describer *describer;              /* NULL: the bundle says nothing of attributes */
+    size_t joint_dims; /* of its vectors: all spaces of the bundle side by side */
+    size_t offset[NBX_BUNDLE_MAX_SPACES]; /* where in them a space begins */
+    unsigned users;                       /* models that share it */
 };
 
 /* Inverse lengths of the vectors of a space, as weights of its index; all NULL where every length
@@ -47,7 +51,7 @@ struct nbx_model {
     struct nbx_model_base *base;
     struct nbx_index *index[NBX_BUNDLE_MAX_SPACES];
     struct nbx_model_angles angles[NBX_BUNDLE_MAX_SPACES];
-    size_t n_own[NBX_BUNDLE_MAX_SPACES]; /* items with vectors of their own */
+    size_t n_own[NBX_BUNDLE_MAX_SPACES]; /* items with vectors that are not the bundle's rows */
     struct nbx_model_space spaces[NBX_BUNDLE_MAX_SPACES];
 };
 

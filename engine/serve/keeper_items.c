@@ -174,13 +174,13 @@ static void reply(struct nbx_keeper *k, struct order *o)
         nbx_front__answer(&k->server->front, &job, 1);
 }
 
-/* The model with the items' own vectors as they are in `catalog`; the old one where none moved. */
+/* The model as it is with the items of `catalog`; the old one where it minds none of the changes.
+ */
 static enum nbx_err follow_vectors(struct nbx_keeper *k, const struct nbx_catalog *catalog,
                                    struct nbx_model **out)
 {
     *out = k->model;
-    if (!k->model ||
-        nbx_catalog_vectors_generation(catalog) == nbx_catalog_vectors_generation(k->catalog))
+    if (!k->model || !nbx_model_minds(k->model, k->catalog, catalog))
         return NBX_OK;
     return nbx_model_refresh(out, k->model, k->catalog, catalog);
 }

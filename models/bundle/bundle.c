@@ -19,8 +19,8 @@ struct nbx_bundle {
     struct nbx_bundle_info info;
     void *map; /* the whole file */
     size_t map_bytes;
-    struct nbx_str *ids;     /* (n_items), into the map */
-    struct nbx_arena *arena; /* names and the header's tree */
+    struct nbx_bundle__texts texts; /* into the map */
+    struct nbx_arena *arena;        /* names and the header's tree */
     struct nbx_buf metadata_json;
 };
 
@@ -70,12 +70,12 @@ static enum nbx_err read_file(struct nbx_bundle *b, enum nbx_bundle__part part,
     struct nbx_safetensors file;
     enum nbx_err err = nbx_safetensors_parse(&file, b->map, b->map_bytes, b->arena, fault);
     if (!err)
-        err = nbx_bundle__read_metadata(&b->info, &file.metadata, b->arena, fault);
+        err = nbx_bundle__read_metadata(&b->info, &file, b->arena, fault);
     if (err || part == NBX_BUNDLE__HEAD)
         return err;
     /* sequential reading ahead while the ids are checked */
     (void)madvise(b->map, b->map_bytes, MADV_WILLNEED);
-    err = nbx_bundle__read_tensors(&b->info, &b->ids, &file, fault);
+    err = nbx_bundle__read_tensors(&b->info, &b->texts, &file, fault);
     if (!err && keep_metadata(b, &file.metadata))
         err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     return err;
@@ -113,7 +113,8 @@ void nbx_bundle_close(struct nbx_bundle **bundle)
     struct nbx_bundle *b = *bundle;
     if (b->map)
         munmap(b->map, b->map_bytes);
-    free(b->ids);
+    free(b->texts.ids);
+    free(b->texts.names);
     nbx_arena_destroy(&b->arena);
     nbx_buf_fini(&b->metadata_json);
     free(b);

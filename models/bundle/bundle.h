@@ -60,6 +60,15 @@ struct nbx_neighbours {
     float weight;
 };
 
+/* What an item's attributes tell of it: models/attributes makes a vector of them. */
+struct nbx_features {
+    const struct nbx_str *names; /* (n), unique: "category=shoes" */
+    size_t n;                    /* 0: the bundle has none */
+    const float *vectors;        /* (n, nbx_bundle_dims) */
+    const int64_t *price_bounds; /* (n_price_bounds) ascending */
+    size_t n_price_bounds;
+};
+
 /* How a customer's score is put together: family `factors` is the first space that fits, `blend`
  * the sum of all spaces and neighbours (engine/score/blend.h). */
 struct nbx_bundle_info {
@@ -71,6 +80,7 @@ struct nbx_bundle_info {
     size_t n_spaces;
     struct nbx_neighbours neighbours[NBX_BUNDLE_MAX_NEIGHBOURS]; /* of a blend only */
     size_t n_neighbours;
+    struct nbx_features features;
     const char *metadata_json; /* all metadata as it stands in the file, NUL-terminated */
 };
 
@@ -78,6 +88,8 @@ struct nbx_bundle;
 
 /* Whether all its parts score together. */
 bool nbx_bundle_is_blend(const struct nbx_bundle_info *info);
+/* Dimensions of all its spaces side by side. */
+size_t nbx_bundle_dims(const struct nbx_bundle_info *info);
 
 enum nbx_err nbx_bundle_open(struct nbx_bundle **out, const char *path, struct nbx_fault *fault);
 void nbx_bundle_close(struct nbx_bundle **bundle);

@@ -34,6 +34,14 @@ bool nbx_bundle_is_blend(const struct nbx_bundle_info *info)
     return nbx_str_is(info->family, "blend");
 }
 
+size_t nbx_bundle_dims(const struct nbx_bundle_info *info)
+{
+    size_t dims = 0;
+    for (size_t i = 0; i < info->n_spaces; i++)
+        dims += info->spaces[i].dims;
+    return dims;
+}
+
 static enum nbx_err get_text(struct nbx_str *out, const struct nbx_value *map, const char *key,
                              struct nbx_fault *fault)
 {
@@ -335,7 +343,7 @@ static enum nbx_err read_spaces(struct reading *r, struct nbx_fault *fault)
     return err;
 }
 
-/* In format 1 the key is one like any other. */
+/* Of `factors` the key is one like any other. */
 static enum nbx_err read_all_neighbours(struct reading *r, struct nbx_fault *fault)
 {
     struct nbx_value list;
@@ -380,8 +388,16 @@ static enum nbx_err check_format(int64_t *out, const struct nbx_value *metadata,
                : nbx_fault_set(fault, NBX_EBAD, "nbx_format", "must be 1 to %d", NBX_BUNDLE_FORMAT);
 }
 
+static enum nbx_err check_format_of(const char *what, int64_t want, int64_t format,
+                                    struct nbx_fault *fault)
+{
+    return format == want ? NBX_OK
+                          : nbx_fault_set(fault, NBX_EBAD, "family", "%s is of nbx_format %d", what,
+                                          (int)want);
+}
+
 static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_value *metadata,
-                                int64_t format, struct nbx_fault *fault)
+                                int64_t format, bool attributes, struct nbx_fault *fault)
 {
     bool known = false;
     enum nbx_err err = get_text(&info->family, metadata, "family", fault);
@@ -393,26 +409,28 @@ static enum nbx_err read_family(struct nbx_bundle_info *info, const struct nbx_v
         return nbx_fault_set(fault, NBX_EBAD, "family",
                              "%.*s is unknown, the families are: factors, blend",
                              NBX_STR_ARG(info->family));
-    int of = nbx_bundle_is_blend(info) ? NBX_BUNDLE_BLEND_FMT : NBX_BUNDLE_FACTORS_FMT;
-    return format == of ? NBX_OK
-                        : nbx_fault_set(fault, NBX_EBAD, "family", "%.*s is of nbx_format %d",
-                                        NBX_STR_ARG(info->family), of);
+    if (nbx_bundle_is_blend(info))
+        return check_format_of("blend", NBX_BUNDLE_BLEND_FMT, format, fault);
+    return attributes
+               ? check_format_of("factors with attributes", NBX_BUNDLE_FEATURES_FMT, format, fault)
+               : check_format_of("factors", NBX_BUNDLE_FACTORS_FMT, format, fault);
 }
 
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
-                                       const struct nbx_value *metadata, struct nbx_arena *arena,
+                                       const struct nbx_safetensors *file, struct nbx_arena *arena,
                                        struct nbx_fault *fault)
 {
+    const struct nbx_value *metadata = &file->metadata;
+    int64_t format = 0;
     if (metadata->type != NBX_MAP)
         return nbx_fault_set(fault, NBX_EBAD, "__metadata__", "is missing");
-    int64_t format;
     enum nbx_err err = check_format(&format, metadata, fault);
     if (!err)
         err = get_word(&info->name, metadata, "name", fault);
     if (!err)
         err = get_word(&info->version, metadata, "version", fault);
     if (!err)
-        err = read_family(info, metadata, format, fault);
+        err = read_family(info, metadata, format, nbx_bundle__has_features(file), fault);
     if (!err)
         err = get_decimal(&info->created_ms, metadata, "created_ms", fault);
     if (!err)

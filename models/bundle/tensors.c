@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/bundle/internal.h"
 
-#include "engine/base/map.h"
-#include "engine/base/utf8.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const struct nbx_tensor *find(const struct nbx_safetensors *file, const char *name,
-                                     struct nbx_fault *fault)
+const struct nbx_tensor *nbx_bundle__find(const struct nbx_safetensors *file, const char *name,
+                                          struct nbx_fault *fault)
 {
     const struct nbx_tensor *t = nbx_safetensors_find(file, nbx_str_c(name));
     if (!t)
@@ -17,101 +13,9 @@ static const struct nbx_tensor *find(const struct nbx_safetensors *file, const c
     return t;
 }
 
-static uint64_t offset_at(const struct nbx_tensor *offsets, size_t i)
-{
-    return offsets->dtype == NBX_DTYPE_U64 ? ((const uint64_t *)offsets->data)[i]
-                                           : ((const uint32_t *)offsets->data)[i];
-}
-
-static enum nbx_err check_id_tensors(const struct nbx_tensor *offsets,
-                                     const struct nbx_tensor *bytes, struct nbx_fault *fault)
-{
-    if ((offsets->dtype != NBX_DTYPE_U32 && offsets->dtype != NBX_DTYPE_U64) ||
-        offsets->n_dims != 1)
-        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
-                             "must be U32 or U64 of one dimension, is %s of %u",
-                             nbx_dtype_name(offsets->dtype), offsets->n_dims);
-    if (bytes->dtype != NBX_DTYPE_U8 || bytes->n_dims != 1)
-        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_BYTES,
-                             "must be U8 of one dimension, is %s of %u",
-                             nbx_dtype_name(bytes->dtype), bytes->n_dims);
-    if (offsets->shape[0] < 2 || offsets->shape[0] - 1 > NBX_BUNDLE_MAX_ITEMS)
-        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
-                             "must be for 1 to %d items, has %llu numbers", NBX_BUNDLE_MAX_ITEMS,
-                             (unsigned long long)offsets->shape[0]);
-    uint64_t first = offset_at(offsets, 0), last = offset_at(offsets, offsets->shape[0] - 1);
-    if (first != 0 || last != bytes->bytes)
-        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
-                             "must go from 0 to %llu, the bytes of ids",
-                             (unsigned long long)bytes->bytes);
-    return NBX_OK;
-}
-
-/* ids: (n_items). */
-static enum nbx_err fill_ids(struct nbx_str *ids, size_t n_items, const struct nbx_tensor *offsets,
-                             const struct nbx_tensor *bytes, struct nbx_fault *fault)
-{
-    uint64_t at = 0;
-    for (size_t i = 0; i < n_items; i++) {
-        uint64_t end = offset_at(offsets, i + 1);
-        if (end <= at || end - at > NBX_ID_MAX_BYTES || end > bytes->bytes)
-            return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_OFFSETS,
-                                 "item %zu: an id is 1 to %d bytes, offsets go from %llu to %llu",
-                                 i, NBX_ID_MAX_BYTES, (unsigned long long)at,
-                                 (unsigned long long)end);
-        ids[i] = (struct nbx_str){(const char *)bytes->data + at, (uint32_t)(end - at)};
-        if (!nbx_id_valid(ids[i]))
-            return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_BYTES,
-                                 "item %zu: an id is UTF-8 without NUL", i);
-        at = end;
-    }
-    return NBX_OK;
-}
-
-static enum nbx_err check_unique(const struct nbx_str *ids, size_t n_items, struct nbx_fault *fault)
-{
-    struct nbx_map *seen = nbx_map_new();
-    enum nbx_err err = seen ? NBX_OK : NBX_ELIMIT;
-    for (size_t i = 0; i < n_items && !err; i++) {
-        uint32_t first = nbx_map_get(seen, ids[i]);
-        if (first != NBX_MAP_NONE)
-            err = nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_IDS_BYTES,
-                                "items %u and %zu have the same id %.*s", first, i,
-                                NBX_STR_ARG(ids[i]));
-        else
-            err = nbx_map_put(seen, ids[i], (uint32_t)i);
-    }
-    if (err == NBX_ELIMIT)
-        (void)nbx_fault_set(fault, err, NULL, "out of memory");
-    nbx_map_destroy(&seen);
-    return err;
-}
-
-static enum nbx_err read_ids(struct nbx_bundle_info *info, struct nbx_str **out,
-                             const struct nbx_safetensors *file, struct nbx_fault *fault)
-{
-    const struct nbx_tensor *offsets = find(file, NBX_BUNDLE_IDS_OFFSETS, fault);
-    if (!offsets)
-        return NBX_EBAD;
-    const struct nbx_tensor *bytes = find(file, NBX_BUNDLE_IDS_BYTES, fault);
-    if (!bytes)
-        return NBX_EBAD;
-    enum nbx_err err = check_id_tensors(offsets, bytes, fault);
-    if (err)
-        return err;
-    info->n_items = (size_t)offsets->shape[0] - 1;
-    struct nbx_str *ids = calloc(info->n_items, sizeof *ids);
-    if (!ids)
-        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
-    *out = ids;
-    info->item_ids = ids;
-    err = fill_ids(ids, info->n_items, offsets, bytes, fault);
-    return err ? err : check_unique(ids, info->n_items, fault);
-}
-
-/* The first of n floats that is NaN or Inf, or n. In blocks, so that the common case is a plain
+/* In blocks, so that the common case is a plain
  * maximum over the bits without sign, which the compiler turns into vector code. */
-static size_t first_not_finite(const float *x, size_t n)
+size_t nbx_bundle__first_not_finite(const float *x, size_t n)
 {
     enum { BLOCK = 256 };
     const uint32_t infinite = 0x7f800000;
@@ -148,7 +52,8 @@ static enum nbx_err read_factors(const float **out, const struct nbx_space *spac
                                  const struct nbx_safetensors *file, struct nbx_fault *fault)
 {
     char name[NBX_BUNDLE_NAME_BYTES];
-    const struct nbx_tensor *t = find(file, part_tensor(name, pattern, space->name), fault);
+    const struct nbx_tensor *t =
+        nbx_bundle__find(file, part_tensor(name, pattern, space->name), fault);
     if (!t)
         return NBX_EBAD;
     if (t->dtype != NBX_DTYPE_F32 || t->n_dims != 2)
@@ -159,7 +64,7 @@ static enum nbx_err read_factors(const float **out, const struct nbx_space *spac
             fault, NBX_EBAD, name, "must be [%zu, %zu] (items, dims of the space), is [%llu, %llu]",
             n_items, space->dims, (unsigned long long)t->shape[0], (unsigned long long)t->shape[1]);
     *out = t->data;
-    size_t n = n_items * space->dims, bad = first_not_finite(*out, n);
+    size_t n = n_items * space->dims, bad = nbx_bundle__first_not_finite(*out, n);
     if (bad < n)
         return nbx_fault_set(fault, NBX_EBAD, name, "item %zu, dimension %zu is NaN or infinite",
                              bad / space->dims, bad % space->dims);
@@ -181,7 +86,7 @@ static enum nbx_err read_space(struct nbx_space *space, size_t n_items,
 static const struct nbx_tensor *find_list(const struct nbx_safetensors *file, const char *name,
                                           enum nbx_dtype dtype, size_t n, struct nbx_fault *fault)
 {
-    const struct nbx_tensor *t = find(file, name, fault);
+    const struct nbx_tensor *t = nbx_bundle__find(file, name, fault);
     if (!t)
         return NULL;
     if (t->dtype == dtype && t->n_dims == 1 && (n == SIZE_MAX || t->shape[0] == n))
@@ -225,7 +130,8 @@ static enum nbx_err check_neighbours(const struct nbx_neighbours *neighbours, si
             least = (uint64_t)item + 1;
         }
     }
-    size_t n = (size_t)neighbours->start[n_items], bad = first_not_finite(neighbours->weights, n);
+    size_t n = (size_t)neighbours->start[n_items],
+           bad = nbx_bundle__first_not_finite(neighbours->weights, n);
     part_tensor(name, NBX_BUNDLE_WEIGHTS, neighbours->name);
     return bad < n ? nbx_fault_set(fault, NBX_EBAD, name, "entry %zu is NaN or infinite", bad)
                    : NBX_OK;
@@ -260,6 +166,7 @@ static bool is_tensor_of(struct nbx_str name, const char *pattern, struct nbx_st
 static bool is_ours(struct nbx_str name, const struct nbx_bundle_info *info)
 {
     bool ours = nbx_str_is(name, NBX_BUNDLE_IDS_OFFSETS) || nbx_str_is(name, NBX_BUNDLE_IDS_BYTES);
+    ours = ours || nbx_bundle__is_of_features(name);
     for (size_t i = 0; !ours && i < info->n_spaces; i++) {
         const struct nbx_space *space = &info->spaces[i];
         ours = is_tensor_of(name, NBX_BUNDLE_FACTORS, space->name) ||
@@ -290,15 +197,18 @@ static enum nbx_err check_no_others(const struct nbx_bundle_info *info,
     return NBX_OK;
 }
 
-enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_str **ids,
+enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_bundle__texts *texts,
                                       const struct nbx_safetensors *file, struct nbx_fault *fault)
 {
+    static const struct nbx_bundle__list items = {NBX_BUNDLE_IDS_OFFSETS, NBX_BUNDLE_IDS_BYTES,
+                                                  "item", NBX_BUNDLE_MAX_ITEMS};
     enum nbx_err err = check_no_others(info, file, fault);
     if (!err)
-        err = read_ids(info, ids, file, fault);
+        err = nbx_bundle__read_ids(&texts->ids, &info->n_items, &items, file, fault);
+    info->item_ids = texts->ids;
     for (size_t i = 0; i < info->n_spaces && !err; i++)
         err = read_space(&info->spaces[i], info->n_items, file, fault);
     for (size_t i = 0; i < info->n_neighbours && !err; i++)
         err = read_neighbours(&info->neighbours[i], info->n_items, file, fault);
-    return err;
+    return err ? err : nbx_bundle__read_features(info, &texts->names, file, fault);
 }

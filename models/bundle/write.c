@@ -13,7 +13,7 @@
 #define SCRATCH_BYTES ((size_t)64 << 20)
 #define OWN_KEYS      7
 #define SPACE_KEYS    8
-#define MAX_TENSORS   (2 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
+#define MAX_TENSORS   (6 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
 
 struct content {
     struct nbx_arena *arena;
@@ -21,8 +21,9 @@ struct content {
     struct nbx_value metadata;
     struct nbx_tensor tensors[MAX_TENSORS]; /* (n_tensors), in file order */
     size_t n_tensors;
-    struct nbx_buf offsets, id_bytes;
-    bool failed; /* memory was out on the way */
+    struct nbx_buf offsets, id_bytes;        /* of the items */
+    struct nbx_buf name_offsets, name_bytes; /* of the features */
+    bool failed;                             /* memory was out on the way */
 };
 
 static struct nbx_value text_value(struct nbx_arena *arena, struct nbx_str s)
@@ -143,13 +144,21 @@ static enum nbx_err add_extra(struct content *c, const struct nbx_value *extra,
     return NBX_OK;
 }
 
+/* The oldest format that can say it. */
+static int format_of(const struct nbx_bundle_info *info)
+{
+    if (nbx_bundle_is_blend(info))
+        return NBX_BUNDLE_BLEND_FMT;
+    return info->features.n ? NBX_BUNDLE_FEATURES_FMT : NBX_BUNDLE_FACTORS_FMT;
+}
+
 static enum nbx_err own_members(struct content *c, struct nbx_fault *fault)
 {
     const struct nbx_bundle_info *info = c->info;
     bool blend = nbx_bundle_is_blend(info);
     char format[16], created[24];
     struct nbx_value spaces, neighbours = {0};
-    snprintf(format, sizeof format, "%d", blend ? NBX_BUNDLE_BLEND_FMT : NBX_BUNDLE_FACTORS_FMT);
+    snprintf(format, sizeof format, "%d", format_of(info));
     snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
     if (spaces_text(&spaces, c) || (blend && neighbours_text(&neighbours, c)))
         return nbx_fault_set(fault, NBX_EBAD, "spaces", "hold what JSON cannot say");
@@ -187,32 +196,48 @@ static enum nbx_err make_metadata(struct content *c, const char *extra_json,
     return err ? err : add_extra(c, &extra, fault);
 }
 
+/* Ids or names (n), one behind the other, and where each begins. */
+static enum nbx_dtype join(struct nbx_buf *offsets, struct nbx_buf *bytes,
+                           const struct nbx_str *texts, size_t n)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += texts[i].len;
+    bool wide = total > UINT32_MAX;
+    for (size_t i = 0; i <= n; i++) {
+        if (wide)
+            nbx_buf_put_u64le(offsets, bytes->len);
+        else
+            nbx_buf_put_u32le(offsets, (uint32_t)bytes->len);
+        if (i < n)
+            nbx_buf_put(bytes, texts[i].p, texts[i].len);
+    }
+    return wide ? NBX_DTYPE_U64 : NBX_DTYPE_U32;
+}
+
+/* A tensor of one dimension that lies in a buffer. */
+static void add_buffer(struct content *c, const char *name, enum nbx_dtype dtype, size_t n,
+                       const struct nbx_buf *from)
+{
+    c->tensors[c->n_tensors++] = (struct nbx_tensor){.name = nbx_str_c(name),
+                                                     .dtype = dtype,
+                                                     .n_dims = 1,
+                                                     .shape = {n},
+                                                     .bytes = from->len,
+                                                     .data = from->p};
+}
+
 static void make_ids(struct content *c)
 {
-    const struct nbx_bundle_info *info = c->info;
-    uint64_t total = 0;
-    for (size_t i = 0; i < info->n_items; i++)
-        total += info->item_ids[i].len;
-    bool wide = total > UINT32_MAX;
-    for (size_t i = 0; i <= info->n_items; i++) {
-        if (wide)
-            nbx_buf_put_u64le(&c->offsets, c->id_bytes.len);
-        else
-            nbx_buf_put_u32le(&c->offsets, (uint32_t)c->id_bytes.len);
-        if (i < info->n_items)
-            nbx_buf_put(&c->id_bytes, info->item_ids[i].p, info->item_ids[i].len);
-    }
-    c->tensors[c->n_tensors++] = (struct nbx_tensor){.name = NBX_STR(NBX_BUNDLE_IDS_OFFSETS),
-                                                     .dtype = wide ? NBX_DTYPE_U64 : NBX_DTYPE_U32,
-                                                     .n_dims = 1,
-                                                     .shape = {info->n_items + 1},
-                                                     .bytes = c->offsets.len,
-                                                     .data = c->offsets.p};
+    size_t n = c->info->n_items;
+    enum nbx_dtype dtype = join(&c->offsets, &c->id_bytes, c->info->item_ids, n);
+    add_buffer(c, NBX_BUNDLE_IDS_OFFSETS, dtype, n + 1, &c->offsets);
 }
 
 static struct nbx_tensor list_tensor(enum nbx_dtype dtype, size_t n, const void *data)
 {
-    size_t element = dtype == NBX_DTYPE_U64 ? sizeof(uint64_t) : sizeof(uint32_t);
+    bool wide = dtype == NBX_DTYPE_U64 || dtype == NBX_DTYPE_I64;
+    size_t element = wide ? sizeof(uint64_t) : sizeof(uint32_t);
     return (struct nbx_tensor){
         .dtype = dtype, .n_dims = 1, .shape = {n}, .bytes = n * element, .data = data};
 }
@@ -267,20 +292,39 @@ static void make_neighbours(struct content *c)
     }
 }
 
+static void make_features(struct content *c)
+{
+    const struct nbx_features *f = &c->info->features;
+    if (!f->n)
+        return;
+    enum nbx_dtype dtype = join(&c->name_offsets, &c->name_bytes, f->names, f->n);
+    add_buffer(c, NBX_BUNDLE_FEATURE_OFFSETS, dtype, f->n + 1, &c->name_offsets);
+    add_tensor(c, NBX_BUNDLE_FEATURE_VECTORS "%.*s", NBX_STR(""),
+               matrix_tensor(f->n, nbx_bundle_dims(c->info), f->vectors));
+}
+
+static void make_bytes(struct content *c)
+{
+    add_buffer(c, NBX_BUNDLE_IDS_BYTES, NBX_DTYPE_U8, c->id_bytes.len, &c->id_bytes);
+    if (c->info->features.n)
+        add_buffer(c, NBX_BUNDLE_FEATURE_BYTES, NBX_DTYPE_U8, c->name_bytes.len, &c->name_bytes);
+}
+
 /* Larger elements first, so that each tensor is aligned without gaps. */
 static enum nbx_err make_tensors(struct content *c, struct nbx_fault *fault)
 {
+    const struct nbx_features *f = &c->info->features;
     make_starts(c);
+    if (f->n)
+        add_tensor(c, NBX_BUNDLE_PRICE_BOUNDS "%.*s", NBX_STR(""),
+                   list_tensor(NBX_DTYPE_I64, f->n_price_bounds, f->price_bounds));
     make_ids(c);
     make_spaces(c);
     make_neighbours(c);
-    c->tensors[c->n_tensors++] = (struct nbx_tensor){.name = NBX_STR(NBX_BUNDLE_IDS_BYTES),
-                                                     .dtype = NBX_DTYPE_U8,
-                                                     .n_dims = 1,
-                                                     .shape = {c->id_bytes.len},
-                                                     .bytes = c->id_bytes.len,
-                                                     .data = c->id_bytes.p};
-    if (c->failed || c->offsets.failed || c->id_bytes.failed)
+    make_features(c);
+    make_bytes(c);
+    if (c->failed || c->offsets.failed || c->id_bytes.failed || c->name_offsets.failed ||
+        c->name_bytes.failed)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     return NBX_OK;
 }
@@ -371,6 +415,8 @@ enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *in
 {
     if (info->n_spaces > NBX_BUNDLE_MAX_SPACES)
         return nbx_fault_set(fault, NBX_EBAD, "spaces", "at most %d", NBX_BUNDLE_MAX_SPACES);
+    if (info->features.n && nbx_bundle_dims(info) == 0)
+        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_FEATURE_VECTORS, "there is no space");
     if (info->n_neighbours > NBX_BUNDLE_MAX_NEIGHBOURS)
         return nbx_fault_set(fault, NBX_EBAD, "neighbours", "at most %d",
                              NBX_BUNDLE_MAX_NEIGHBOURS);
@@ -384,6 +430,8 @@ enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *in
         err = write_file(path, &c, fault);
     nbx_buf_fini(&c.offsets);
     nbx_buf_fini(&c.id_bytes);
+    nbx_buf_fini(&c.name_offsets);
+    nbx_buf_fini(&c.name_bytes);
     nbx_arena_destroy(&c.arena);
     return err;
 }

@@ -33,6 +33,7 @@ void nbx_task_fini(struct nbx_task *task)
         nbx_dataset_destroy(&task->learn);
     nbx_dataset_destroy(&task->last);
     nbx_dataset_destroy(&task->dataset);
+    nbx_item_table_fini(&task->table);
 }
 
 static bool take_word(const char **out, struct nbx_argument a)
@@ -74,6 +75,7 @@ bool nbx_task_take(struct nbx_task *task, int option, struct nbx_argument a)
     bool ok = true;
     switch (option) {
     case NBX_OPT_EVENTS: task->events = a.text; break;
+    case NBX_OPT_ITEMS: task->items = a.text; break;
     case NBX_OPT_OUT: task->out = a.text; break;
     case NBX_OPT_NAME: return take_word(&task->name, a);
     case NBX_OPT_SEED: return nbx_argument_whole(&task->seed, a, 0, UINT64_MAX);
@@ -189,6 +191,19 @@ static enum nbx_err leave_out_last(struct nbx_task *task, struct nbx_fault *faul
     return NBX_OK;
 }
 
+/* The file of --items, before anything is learnt that its faults would waste. */
+static enum nbx_err read_items(struct nbx_task *task, struct nbx_fault *fault)
+{
+    const struct nbx_dataset *d = task->dataset;
+    if (!task->items)
+        return NBX_OK;
+    enum nbx_err err =
+        nbx_item_table_read(&task->table, task->items, d->item_ids, d->n_items, fault);
+    if (!err)
+        printf("read %s: %zu of %zu items\n", task->items, task->table.n_known, d->n_items);
+    return err;
+}
+
 enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault)
 {
     char text[32];
@@ -207,7 +222,8 @@ enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault)
     print_dataset(task, (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
     if (task->dataset->n_items == 0)
         return nbx_fault_set(fault, NBX_EBAD, task->events, "has no pair to learn from");
-    return leave_out_last(task, fault);
+    err = read_items(task, fault);
+    return err ? err : leave_out_last(task, fault);
 }
 
 struct nbx_fit_run nbx_task_run(const struct nbx_task *task)

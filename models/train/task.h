@@ -9,6 +9,7 @@
 #ifndef NBX_MODELS_TRAIN_TASK_H
 #define NBX_MODELS_TRAIN_TASK_H
 
+#include "models/attributes/items.h"
 #include "models/dataset/dataset.h"
 #include "models/recipe/part.h"
 #include "models/train/arguments.h"
@@ -30,6 +31,7 @@ enum nbx_common_option {
     NBX_OPT_RESUME,
     NBX_OPT_MEMORY,
     NBX_OPT_CREATED_MS,
+    NBX_OPT_ITEMS,
     NBX_OPT_HELP,
     NBX_OPT_OWN,
 };
@@ -49,12 +51,16 @@ enum nbx_common_option {
         {"resume", no_argument, NULL, NBX_OPT_RESUME},                                             \
         {"memory", required_argument, NULL, NBX_OPT_MEMORY},                                       \
         {"created-ms", required_argument, NULL, NBX_OPT_CREATED_MS},                               \
+        {"items", required_argument, NULL, NBX_OPT_ITEMS},                                         \
     {                                                                                              \
         "help", no_argument, NULL, NBX_OPT_HELP                                                    \
     }
 
 /* The lines of --help for them. */
 #define NBX_COMMON_USAGE                                                                           \
+    "  --items FILE       CSV with a header: id, and brand, categories (a|b), price, title where " \
+    "they\n"                                                                                       \
+    "                     are; then a new item is found by them the moment it is put\n"            \
     "  --name NAME        the model's name\n"                                                      \
     "  --seed S           of everything that is drawn (default: 1)\n"                              \
     "  --threads T        (default: every processor)\n"                                            \
@@ -78,7 +84,7 @@ enum nbx_common_option {
     "                     --created-ms give the same bytes on one machine\n"
 
 struct nbx_task {
-    const char *events, *out, *name;
+    const char *events, *items, *out, *name; /* items: NULL: not given */
     struct nbx_types types;
     bool weighted, leave_out_last, resume;
     enum { NBX_ORDER_ASK, NBX_ORDER_YES, NBX_ORDER_NO } order;
@@ -90,6 +96,7 @@ struct nbx_task {
     struct nbx_dataset *dataset; /* all of it */
     struct nbx_dataset *learn;   /* what may be learnt from: dataset, or without the last items */
     struct nbx_dataset *last;    /* what leave_out_last left out, or NULL */
+    struct nbx_item_table table; /* of its items, where `items` was given */
 };
 
 void nbx_task_init(struct nbx_task *task, const char *name);

@@ -78,14 +78,6 @@ static void put_neighbours(struct nbx_buf *b, const struct nbx_bundle_info *info
     nbx_buf_printf(b, "]\"");
 }
 
-static size_t ids_bytes(const struct nbx_bundle_info *info)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < info->n_items; i++)
-        n += info->item_ids[i].len;
-    return n;
-}
-
 /* The tensors of a file: their entries in the header and their bytes, side by side. */
 struct file {
     struct nbx_buf header, bytes;
@@ -123,16 +115,37 @@ static void put_starts(struct file *f, const struct nbx_bundle_info *info)
     }
 }
 
-static void put_offsets(struct file *f, const struct nbx_bundle_info *info)
+/* Where each of the texts (n) begins, and behind them the end; of item_ids, or names. */
+static void put_offsets(struct file *f, const char *of, const struct nbx_str *texts, size_t n)
 {
     char shape[32];
     size_t begin = f->bytes.len;
     uint32_t offset = 0;
-    snprintf(shape, sizeof shape, "%zu", info->n_items + 1);
+    snprintf(shape, sizeof shape, "%zu", n + 1);
     nbx_buf_put_u32le(&f->bytes, 0);
-    for (size_t i = 0; i < info->n_items; i++)
-        nbx_buf_put_u32le(&f->bytes, offset += info->item_ids[i].len);
-    put_entry(f, "item_ids", NULL, "offsets", "U32", shape, begin);
+    for (size_t i = 0; i < n; i++)
+        nbx_buf_put_u32le(&f->bytes, offset += texts[i].len);
+    put_entry(f, of, NULL, "offsets", "U32", shape, begin);
+}
+
+static void put_price_bounds(struct file *f, const struct nbx_features *features)
+{
+    char shape[32];
+    size_t begin = f->bytes.len;
+    snprintf(shape, sizeof shape, "%zu", features->n_price_bounds);
+    for (size_t i = 0; i < features->n_price_bounds; i++)
+        nbx_buf_put_u64le(&f->bytes, (uint64_t)features->price_bounds[i]);
+    put_entry(f, "attributes", NULL, "price_bounds", "I64", shape, begin);
+}
+
+static void put_features(struct file *f, const struct nbx_bundle_info *info)
+{
+    const struct nbx_features *features = &info->features;
+    size_t dims = 0;
+    for (size_t s = 0; s < info->n_spaces; s++)
+        dims += info->spaces[s].dims;
+    put_offsets(f, "attributes.names", features->names, features->n);
+    put_floats(f, "attributes", NULL, "vectors", features->vectors, features->n, dims);
 }
 
 static void put_factors(struct file *f, const struct nbx_bundle_info *info)
@@ -161,21 +174,22 @@ static void put_lists(struct file *f, const struct nbx_bundle_info *info)
     }
 }
 
-static void put_ids(struct file *f, const struct nbx_bundle_info *info)
+static void put_bytes(struct file *f, const char *of, const struct nbx_str *texts, size_t n)
 {
     char shape[32];
     size_t begin = f->bytes.len;
-    for (size_t i = 0; i < info->n_items; i++)
-        nbx_buf_put(&f->bytes, info->item_ids[i].p, info->item_ids[i].len);
-    snprintf(shape, sizeof shape, "%zu", ids_bytes(info));
-    put_entry(f, "item_ids", NULL, "bytes", "U8", shape, begin);
+    for (size_t i = 0; i < n; i++)
+        nbx_buf_put(&f->bytes, texts[i].p, texts[i].len);
+    snprintf(shape, sizeof shape, "%zu", f->bytes.len - begin);
+    put_entry(f, of, NULL, "bytes", "U8", shape, begin);
 }
 
 static void put_metadata(struct nbx_buf *b, const struct nbx_bundle_info *info)
 {
     char created[32];
     snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
-    nbx_buf_printf(b, "{\"__metadata__\":{\"nbx_format\":\"%d\"", is_blend(info) ? 2 : 1);
+    nbx_buf_printf(b, "{\"__metadata__\":{\"nbx_format\":\"%d\"",
+                   is_blend(info) || info->features.n ? 2 : 1);
     put_text(b, "name", info->name);
     put_text(b, "version", info->version);
     put_text(b, "family", is_blend(info) ? info->family : NBX_STR("factors"));
@@ -189,10 +203,16 @@ static void put_file(struct file *f, const struct nbx_bundle_info *info)
 {
     put_metadata(&f->header, info);
     put_starts(f, info);
-    put_offsets(f, info);
+    if (info->features.n)
+        put_price_bounds(f, &info->features);
+    put_offsets(f, "item_ids", info->item_ids, info->n_items);
     put_factors(f, info);
     put_lists(f, info);
-    put_ids(f, info);
+    if (info->features.n)
+        put_features(f, info);
+    put_bytes(f, "item_ids", info->item_ids, info->n_items);
+    if (info->features.n)
+        put_bytes(f, "attributes.names", info->features.names, info->features.n);
     nbx_buf_printf(&f->header, "}");
     while ((8 + f->header.len) % ALIGN)
         nbx_buf_put_u8(&f->header, ' ');

@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 FORMATS = {"factors": 1, "blend": 2}
+FORMAT_OF_ATTRIBUTES = 2
 HEADER_ALIGN = 64
 MAX_HEADER_BYTES = 16 << 20
 MAX_SPACES = 8
@@ -25,6 +26,8 @@ MOST = 1e6  # of weights and positions
 MAX_DIMS = 4096
 MAX_ITEMS = 2**31 - 1
 MAX_ID_BYTES = 255
+MAX_FEATURES = 65536
+MAX_PRICE_BOUNDS = 255
 WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 OWN_KEYS = ("nbx_format", "name", "version", "family", "created_ms", "spaces", "neighbours")
 CUSTOMERS = {"factors": ("folded", "given"), "blend": ("folded", "summed", "constant")}
@@ -32,7 +35,7 @@ FOLDED = {"alpha0": (0.01, 0, 1e6), "lambda": (0.003, 0, 1e6), "nu": (1.0, 0, 4)
 
 
 def write(path, item_ids, item_factors=None, *, name="model", version=None, created_ms=None,
-          metadata=None, spaces=None, neighbours=None, family=None, **space):
+          metadata=None, spaces=None, neighbours=None, attributes=None, family=None, **space):
     """Writes a bundle to `path` (ends in .safetensors) and returns its version.
 
     item_ids: n ids, in the order of the rows. item_factors: (n, dims), an array of NumPy or a
@@ -49,6 +52,10 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     the matrix N[i, item] either as start (n + 1), items and weights (m), row after row with
     ascending items, or as triples, (rows, items, weights) in any order.
 
+    attributes: a dict with names, such as "category=shoes" (FORMAT.md has all kinds), vectors, one
+    row for each with the dimensions of all spaces side by side, and price_bounds, ascending
+    (default: none). Items that the model does not know then have the sum of theirs.
+
     The file appears whole or not at all: it is written beside its place and renamed.
     """
     created_ms = int(time.time() * 1000) if created_ms is None else created_ms
@@ -64,8 +71,10 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     spaces = [_space(len(offsets) - 1, family, **one) for one in spaces]
     neighbours = [_neighbours(len(offsets) - 1, **one) for one in neighbours]
     _check(path, name, version, created_ms, spaces, neighbours)
-    tensors = _tensors(offsets, id_bytes, spaces, neighbours)
-    own = {"nbx_format": str(FORMATS[family]), "name": name, "version": version, "family": family,
+    features = _features(sum(info["dims"] for info, *_ in spaces), **attributes or {})
+    tensors = _tensors(offsets, id_bytes, spaces, neighbours, features)
+    number = max(FORMATS[family], FORMAT_OF_ATTRIBUTES if features else 1)
+    own = {"nbx_format": str(number), "name": name, "version": version, "family": family,
            "created_ms": str(created_ms), "spaces": _json([info for info, *_ in spaces])}
     if family == "blend":
         own["neighbours"] = _json([info for info, _ in neighbours])
@@ -79,17 +88,17 @@ def new_version(created_ms):
     return f"{stamp}-{secrets.token_hex(2)}"
 
 
-def _ids(item_ids):
+def _ids(item_ids, field="item_ids", most=MAX_ITEMS):
     raw = [str(one).encode() for one in item_ids]
-    if not 1 <= len(raw) <= MAX_ITEMS:
-        raise ValueError(f"item_ids: 1 to {MAX_ITEMS} ids, got {len(raw)}")
+    if not 1 <= len(raw) <= most:
+        raise ValueError(f"{field}: 1 to {most} ids, got {len(raw)}")
     if len(set(raw)) != len(raw):
         seen = set()
         twice = next(one for one in raw if one in seen or seen.add(one))
-        raise ValueError(f"item_ids: {twice.decode()!r} stands twice")
+        raise ValueError(f"{field}: {twice.decode()!r} stands twice")
     for i, one in enumerate(raw):
         if not 1 <= len(one) <= MAX_ID_BYTES or b"\0" in one:
-            raise ValueError(f"item_ids[{i}]: must be 1 to {MAX_ID_BYTES} bytes without NUL")
+            raise ValueError(f"{field}[{i}]: must be 1 to {MAX_ID_BYTES} bytes without NUL")
     ends = np.cumsum([len(one) for one in raw], dtype="<u8")
     offsets = np.concatenate([np.zeros(1, "<u8"), ends])
     if ends[-1] < 2**32:
@@ -264,9 +273,31 @@ def _integers(field, values):
     return values.astype("i8")
 
 
-def _tensors(offsets, id_bytes, spaces, neighbours):
+def _features(dims, names=None, vectors=None, price_bounds=()):
+    """Offsets and bytes of the names, vectors and price bounds as they are written, or None."""
+    if names is None and vectors is None:
+        return None
+    if not dims:
+        raise ValueError("attributes: there is no space")
+    offsets, name_bytes = _ids(names or (), "names", MAX_FEATURES)
+    with np.errstate(over="ignore"):
+        vectors = np.ascontiguousarray(vectors, dtype="<f4")
+    if vectors.shape != (len(offsets) - 1, dims):
+        raise ValueError(f"vectors: must be ({len(offsets) - 1}, {dims}), one row for each name, "
+                         f"got {vectors.shape}")
+    if not np.isfinite(vectors).all():
+        raise ValueError("vectors: one is NaN, infinite or beyond a 32-bit float")
+    bounds = _integers("price_bounds", list(price_bounds))
+    if len(bounds) > MAX_PRICE_BOUNDS or (np.diff(bounds) <= 0).any():
+        raise ValueError(f"price_bounds: must be at most {MAX_PRICE_BOUNDS} and ascend")
+    return offsets, name_bytes, vectors, bounds.astype("<i8")
+
+
+def _tensors(offsets, id_bytes, spaces, neighbours, features):
     """Names and arrays in the order of the file: larger elements first."""
     tensors = [(f"neighbours.{info['name']}.start", start) for info, (start, _, _) in neighbours]
+    if features:
+        tensors += [("attributes.price_bounds", features[3])]
     tensors += [("item_ids.offsets", offsets)]
     for info, factors, history_factors in spaces:
         tensors += [(f"space.{info['name']}.item_factors", factors)]
@@ -275,7 +306,10 @@ def _tensors(offsets, id_bytes, spaces, neighbours):
     for info, (_, items, weights) in neighbours:
         tensors += [(f"neighbours.{info['name']}.items", items),
                     (f"neighbours.{info['name']}.weights", weights)]
-    return tensors + [("item_ids.bytes", id_bytes)]
+    if features:
+        tensors += [("attributes.names.offsets", features[0]), ("attributes.vectors", features[2])]
+    tensors += [("item_ids.bytes", id_bytes)]
+    return tensors + ([("attributes.names.bytes", features[1])] if features else [])
 
 
 def _matrix(field, values, n_items, space):
@@ -332,7 +366,8 @@ def _json(value):
 
 def _header(metadata, tensors):
     """The length and the JSON, padded with spaces so that the tensors begin aligned."""
-    dtypes = {"<u4": "U32", "<u8": "U64", "<f4": "F32", "|u1": "U8"}
+    dtypes = {"<u4": "U32", "<u8": "U64", "<f4": "F32", "<i8": "I64",
+              "|u1": "U8"}
     entries, begin = {"__metadata__": metadata}, 0
     for name, array in tensors:
         entries[name] = {"dtype": dtypes[array.dtype.str], "shape": list(array.shape),

@@ -14,7 +14,7 @@ FACTORS = np.array([[1, 2], [3, 4], [5, -6.5]], "f4")
 IDS = ["shoe-1", "s\u00e4ckchen", "b"]
 ROWS = {"name": "together", "start": [0, 3, 3, 4], "items": [0, 1, 2, 1],
         "weights": [1, 2, 3, 4], "positions": [1, 0.5], "weight": 3}  # N[i, item], row by row
-DTYPES = {"U8": "u1", "U32": "<u4", "U64": "<u8", "F32": "<f4"}
+DTYPES = {"U8": "u1", "U32": "<u4", "U64": "<u8", "I64": "<i8", "F32": "<f4"}
 
 
 def read(path):
@@ -307,6 +307,36 @@ class BundleTest(unittest.TestCase):
             ("ascend", whole, dict(triples=([1, 1], [2, 2], [1, 1]))),
             ("^weights", whole, dict(triples=([0], [1], [float("nan")]))),
         ]])
+
+    def test_attributes_are_of_format_2(self):
+        bundle.write(self.path, IDS, FACTORS, attributes={
+            "names": ["item", "brand=\u00e9"], "vectors": [[1, 2], [3, 4]], "price_bounds": [5, 9]})
+        metadata, tensors = read(self.path)
+        self.assertEqual((metadata["family"], metadata["nbx_format"]), ("factors", "2"))
+        self.assertEqual(list(tensors), [
+            "attributes.price_bounds", "item_ids.offsets", "space.main.item_factors",
+            "attributes.names.offsets", "attributes.vectors", "item_ids.bytes",
+            "attributes.names.bytes"])
+        self.assertEqual(tensors["attributes.price_bounds"].tolist(), [5, 9])
+        self.assertEqual(tensors["attributes.names.offsets"].tolist(), [0, 4, 12])
+        self.assertEqual(tensors["attributes.names.bytes"].tobytes(), b"itembrand=\xc3\xa9")
+        self.assertEqual(tensors["attributes.vectors"].tolist(), [[1, 2], [3, 4]])
+        bundle.write(self.path, IDS, FACTORS, weight=1, attributes={
+            "names": ["item"], "vectors": [[1, 2]]})
+        self.assertEqual(read(self.path)[1]["attributes.price_bounds"].tolist(), [])
+
+    def test_mistakes_in_attributes_are_named(self):
+        sound = {"names": ["a", "b"], "vectors": [[1, 2], [3, 4]]}
+        self.refuse([(words, dict(attributes={**sound, **change})) for words, change in [
+            ("^names: 'a' stands twice", dict(names=["a", "a"])), ("^names: 1 to", dict(names=[])),
+            (r"^names\[1\]", dict(names=["a", ""])), ("^vectors: must be", dict(vectors=[[1, 2]])),
+            ("^vectors: must be", dict(vectors=[[1], [2]])),
+            ("^vectors: one is NaN", dict(vectors=[[1, 2], [3, float("nan")]])),
+            ("^price_bounds", dict(price_bounds=[1, 1])),
+            ("^price_bounds", dict(price_bounds=[1.5])),
+            ("^price_bounds", dict(price_bounds=range(256))),
+        ]], item_factors=FACTORS)
+        self.refuse([("no space", dict(attributes=sound))], neighbours=[ROWS])
 
     def test_a_failed_write_leaves_the_old_file(self):
         bundle.write(self.path, IDS, FACTORS, version="old")

@@ -261,3 +261,72 @@ Test(train_program, help_and_version)
     cr_expect_eq(train("--version"), 0);
     cr_expect_not_null(strstr(said, "nbx-train "));
 }
+
+/* Every item names its taste. */
+static void make_items(void)
+{
+    FILE *f = create("items.csv");
+    fputs("id,title,categories,price\nelsewhere,Not sold,,\n", f);
+    for (int i = 0; i < ITEMS; i++)
+        fprintf(f, "i%d,Thing %d,goods|taste %d,%d\n", i, i % 3, i % 5, 100 * i);
+    fclose(f);
+}
+
+static size_t count_features(const char *file, const char *wanted)
+{
+    char path[256];
+    struct nbx_bundle *b = NULL;
+    struct nbx_fault fault = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    cr_assert_eq(nbx_bundle_open(&b, path, &fault), NBX_OK, "%s", fault.message);
+    const struct nbx_features *features = &nbx_bundle_get(b)->features;
+    bool found = false;
+    size_t n = features->n;
+    for (size_t i = 0; i < n; i++)
+        found = found || nbx_str_is(features->names[i], wanted);
+    cr_expect_eq(found, n > 0, "%s", wanted);
+    nbx_bundle_close(&b);
+    return n;
+}
+
+Test(train_program, items_tell_what_attributes_mean, .init = make_folder, .fini = remove_folder)
+{
+    make_items();
+    const char *fit = "fit --events events.csv --items items.csv --dim 8 --created-ms 5 ";
+    char command[256];
+    snprintf(command, sizeof command, "%s --out a.safetensors", fit);
+    cr_assert_eq(train(command), 0, "%s", said);
+    cr_expect_not_null(strstr(said, "read items.csv: 50 of 50 items"), "%s", said);
+    /* item, goods and five tastes, "thing", ten prices; numbers of one digit are no words */
+    cr_expect_not_null(strstr(said, "attributes: 18 features, 9 price bounds"), "%s", said);
+    cr_expect_eq(count_features("a.safetensors", "category=taste 3"), 18);
+    snprintf(command, sizeof command, "%s --out b.safetensors", fit);
+    cr_assert_eq(train(command), 0, "%s", said);
+    cr_expect(same_files("a.safetensors", "b.safetensors"));
+    cr_assert_eq(train("evaluate --bundle a.safetensors --events events.csv --test test.csv"), 0,
+                 "%s", said);
+    cr_assert_eq(train("auto --events events.csv --items items.csv --trials 1 --out "
+                       "c.safetensors"),
+                 0, "%s", said);
+    cr_expect_eq(count_features("c.safetensors", "word=thing"), 18, "%s", said);
+}
+
+Test(train_program, items_that_are_wrong_are_named, .init = make_folder, .fini = remove_folder)
+{
+    make_items();
+    cr_expect_eq(train("tune --events events.csv --items items.csv --out r.json"), 2);
+    cr_expect_not_null(strstr(said, "--items"), "%s", said);
+    cr_expect_eq(train("fit --events events.csv --items no.csv --out m.safetensors"), 1);
+    cr_expect_not_null(strstr(said, "no.csv"), "%s", said);
+    cr_expect_eq(train("fit --events events.csv --items items.csv --out n.safetensors "
+                       "--family neighbours"),
+                 0);
+    cr_expect_not_null(strstr(said, "--items: left out"), "%s", said);
+    cr_expect_eq(count_features("n.safetensors", "item"), 0);
+    FILE *f = create("bad.csv");
+    fputs("id,price\ni1,cheap\n", f);
+    fclose(f);
+    cr_expect_eq(train("fit --events events.csv --items bad.csv --out m.safetensors"), 1);
+    cr_expect_not_null(strstr(said, "bad.csv:2:4: \"cheap\" is not a price"), "%s", said);
+    cr_expect(!same_files("m.safetensors", "m.safetensors"), "a model was written");
+}
