@@ -84,7 +84,9 @@ static struct nbx_ials_options ials_options(const struct nbx_ingredient *i,
                                      .lambda = number(i, "lambda"),
                                      .nu = number(i, "nu"),
                                      .seed = run->seed,
-                                     .threads = run->threads};
+                                     .threads = run->threads,
+                                     .steps = NBX_IALS_DEFAULT_STEPS,
+                                     .relaxation = NBX_IALS_DEFAULT_RELAXATION};
 }
 
 static void print_epoch(uint64_t epoch, uint64_t epochs, double loss, double before, double seconds)
@@ -402,7 +404,8 @@ double nbx_part_seconds(const struct nbx_ingredient *i, const struct nbx_dataset
     switch (i->family) {
     case NBX_FAMILY_IALS:
         dim = nbx_ingredient_get(i, "dim");
-        dense = nbx_ingredient_get(i, "epochs") * (4 * pairs * dim * dim + rows * dim * dim * 4);
+        dense = nbx_ingredient_get(i, "epochs") *
+                (8 * (NBX_IALS_DEFAULT_STEPS + 1) * pairs * dim + rows * dim * dim * 5);
         break;
     case NBX_FAMILY_SPECTRAL:
         dim = nbx_ingredient_get(i, "dim");
