@@ -228,7 +228,8 @@ static enum nbx_err take(struct nbx_keeper *k, struct order *orders, size_t n)
     return err;
 }
 
-/* Beyond the catalogue's own memory, which it refuses entry by entry, vectors take the index's. */
+/* Beyond the catalogue's own memory, which it refuses entry by entry, vectors take the index's;
+ * also those that a model makes of attributes, which no field names. */
 static void refuse(struct order *o, enum nbx_err err)
 {
     char field[NBX_FAULT_FIELD_BYTES];
@@ -241,7 +242,9 @@ static void refuse(struct order *o, enum nbx_err err)
         nbx_fault_set(&o->fault, err, field, "the memory for vectors is used up");
         return;
     }
-    nbx_fault_set(&o->fault, err, NULL, "the catalogue cannot be written");
+    nbx_fault_set(&o->fault, err, NULL,
+                  err == NBX_ELIMIT ? "the memory for vectors is used up"
+                                    : "the catalogue cannot be written");
 }
 
 static void serve_round(struct nbx_keeper *k, struct order *orders, size_t n)
