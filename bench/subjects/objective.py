@@ -43,6 +43,8 @@ class Pairs:
         with open(events, encoding="utf-8", newline="") as file:
             rows = sorted({(row["customer"].encode(), row["item"].encode())
                            for row in csv.DictReader(file)})
+        if not rows:
+            raise ValueError(f"{events}: no events")
         numbers = [{name: n for n, name in enumerate(sorted(set(names)))} for names in zip(*rows)]
         columns = [np.array([numbers[side][row[side]] for row in rows]) for side in (0, 1)]
         return cls(*columns, *map(len, numbers))

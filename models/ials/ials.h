@@ -15,7 +15,7 @@
  *          engine/score/fold solves the same system when it serves.
  *          In that basis a few steps of conjugate gradients from the last epoch's row come as close
  *          in a quarter of the time (improve.h); and since customers and items converge as two
- *          blocks of one system, going 1.5 times as far as the steps lead (successive
+ *          blocks of one system, going 1.4 times as far as the steps lead (successive
  *          over-relaxation, Young 1954) saves half of the epochs. Each row's loss is a parabola
  *          along the way that was gone, so up to twice as far it is never above where it began.
  * Owns:    factors and scratch space; borrows the matrices.
@@ -46,12 +46,12 @@ struct nbx_ials_options {
     float relaxation; /* of steps, 1 to below 2; the first two epochs take less of it */
 };
 
-/* dim 64, alpha0 .01, lambda .003, nu 1, seed 1, steps 3, relaxation 1.5, threads: all processors.
+/* dim 64, alpha0 .01, lambda .003, nu 1, seed 1, steps 3, relaxation 1.4, threads: all processors.
  */
 void nbx_ials_defaults(struct nbx_ials_options *out);
-#define NBX_IALS_DEFAULT_EPOCHS     8
+#define NBX_IALS_DEFAULT_EPOCHS     4
 #define NBX_IALS_DEFAULT_STEPS      3
-#define NBX_IALS_DEFAULT_RELAXATION 1.5f
+#define NBX_IALS_DEFAULT_RELAXATION 1.4f
 
 struct nbx_ials;
 
