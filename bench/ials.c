@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * An epoch of iALS beside a plain loop: one ssyrk and one sposv per row, the same threads.
+ * An epoch of iALS, solved exactly, beside a plain loop: one ssyrk and one sposv per row, the same
+ * threads.
  *
  *     bench_ials EVENTS [--dim D] [--threads T] [--rounds R] [--json]
  *
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
     int c;
     nbx_blas_init();
     nbx_ials_defaults(&run.options);
+    run.options.steps = 0;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case 'd': run.options.dim = strtoul(optarg, NULL, 10); break;

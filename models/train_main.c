@@ -16,6 +16,9 @@ static const char usage[] =
     "                        find out what suits the data, learn it and write a bundle\n"
     "    nbx-train tune      --events FILE --minutes M --out RECIPE [...]    find it out only\n"
     "    nbx-train evaluate  --bundle BUNDLE --events FILE --test FILE [...]\n"
+    "                        how well its lists find what customers took to later\n"
+    "    nbx-train calibrate --bundle BUNDLE --events FILE --test FILE --out BUNDLE [...]\n"
+    "                        from scores to probabilities of purchases, clicks and so on\n"
     "    nbx-train COMMAND --help                                every option of a command\n"
     "    nbx-train --version\n"
     "\n"
@@ -27,9 +30,10 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {{"fit", nbx_train_fit},
-                  {"tune", nbx_train_tune},
-                  {"auto", nbx_train_auto},
-                  {"evaluate", nbx_train_evaluate}};
+                    {"tune", nbx_train_tune},
+                    {"auto", nbx_train_auto},
+                    {"evaluate", nbx_train_evaluate},
+                    {"calibrate", nbx_train_calibrate}};
     const char *name = argc > 1 ? argv[1] : "";
     nbx_blas_init();
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -45,7 +49,10 @@ int main(int argc, char **argv)
         if (strcmp(name, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     if (name[0])
-        fprintf(stderr, "nbx-train: unknown command \"%s\", known are fit, tune, auto, evaluate\n", name);
+        fprintf(
+            stderr,
+            "nbx-train: unknown command \"%s\", known are fit, tune, auto, evaluate, calibrate\n",
+            name);
     else
         fputs(usage, stderr);
     return NBX_EXIT_USAGE;

@@ -31,6 +31,8 @@ FLOORS = {
     "models/sequence": 2,
     "models/spectral": 2,
     "models/evaluate": 2,
+    "models/calibrate": 2,
+    "models/report": 2,
     "models/tune": 2,
     "engine/decide": 3,
     "engine/audience": 3,

@@ -76,6 +76,7 @@ static const struct option_row rows[] = {
      .min = 1, .max = 1e12, .kind = WHOLE},
     {"customer-prefix", "TEXT", "the prefix (default c)", AT(customer_prefix), .max = 200,
      .kind = TEXT},
+    {"in-turn", NULL, "customers one after the other instead of drawn", AT(in_turn), .kind = YES},
     {"items", "FILE", "item ids for rank and observe (default: nbxd is asked for some)",
      AT(items_file), .kind = TEXT},
     {"n-items", "N", "or as many, a prefix and a number", AT(n_items), .min = 1, .max = 1e12,

@@ -34,7 +34,7 @@ struct nbx_load_arguments {
     unsigned n, rank_items;
     unsigned record, ack; /* of nbx_load_records, nbx_load_acks */
     const char *filter, *channel, *type;
-    bool exclude_seen, explain;
+    bool exclude_seen, explain, in_turn;
 };
 
 /* false: wrong usage, printed. */

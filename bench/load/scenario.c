@@ -180,12 +180,12 @@ static const struct nbx_buf *make_body(struct nbx_load_scenario *s, unsigned kin
 
 unsigned nbx_load_scenario_make(void *arg, uint64_t number, struct nbx_request *out)
 {
-    (void)number;
     struct nbx_load_scenario *s = arg;
     unsigned kind = draw_kind(s);
     const struct nbx_buf *body = make_body(s, kind);
     out->op = nbx_load_scenarios[kind];
-    out->key = nbx_load_ids_at(&s->customers, nbx_random_below(&s->random, s->customers.n));
+    uint64_t who = s->a->in_turn ? number : nbx_random_below(&s->random, s->customers.n);
+    out->key = nbx_load_ids_at(&s->customers, who);
     out->body = (struct nbx_str){(const char *)body->p, (uint32_t)body->len};
     return kind;
 }

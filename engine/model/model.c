@@ -17,6 +17,7 @@ void nbx_model__release_base(struct nbx_model_base *b)
     for (size_t s = 0; s < NBX_BUNDLE_MAX_SPACES; s++)
         nbx_fold_destroy(&b->fold[s]);
     nbx_blend_destroy(&b->blend);
+    free(b->stretch);
     nbx_describer_destroy(&b->describer);
     free(b->item_no);
     free(b->row_of_item);
@@ -123,6 +124,7 @@ static enum nbx_err index_space(struct nbx_model *m, size_t s)
     size_t n = nbx_bundle_get(m->base->bundle)->n_items;
     struct nbx_packed_items items = {.vectors = space->item_factors,
                                      .labels = m->base->item_no,
+                                     .stretch = m->base->stretch,
                                      .n = n,
                                      .dim = space->dims,
                                      .threads = nbx_parallel_processors(),
@@ -154,6 +156,14 @@ static enum nbx_err make_fold(struct nbx_model_base *b, size_t s, const struct n
     return err;
 }
 
+static enum nbx_err make_stretch(struct nbx_model_base *b, size_t dims)
+{
+    if (charge(b, dims * sizeof *b->stretch))
+        return NBX_ELIMIT;
+    b->stretch = malloc(dims * sizeof *b->stretch);
+    return b->stretch ? nbx_blend_stretch(b->blend, b->stretch) : NBX_ELIMIT;
+}
+
 /* A blend without spaces is served in one dimension of zeros, so that its items have a place. */
 static enum nbx_err make_blend(struct nbx_model_base *b)
 {
@@ -164,6 +174,8 @@ static enum nbx_err make_blend(struct nbx_model_base *b)
     if (err)
         return err;
     size_t dims = nbx_blend_dims(b->blend);
+    if (dims && (err = make_stretch(b, dims)))
+        return err;
     b->spaces[0] = (struct nbx_space){.name = NBX_STR(NBX_MODEL_BLEND_SPACE),
                                       .dims = dims ? dims : 1,
                                       .metric = NBX_METRIC_DOT,

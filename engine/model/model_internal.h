@@ -26,6 +26,7 @@ struct nbx_model_base {
     size_t n_spaces;
     struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES]; /* of folded spaces */
     struct nbx_blend *blend;                      /* NULL: not a blend */
+    float *stretch;                               /* (dims) of a blend's index, NULL: none */
     struct nbx_describer *describer;              /* NULL: the bundle says nothing of attributes */
     size_t joint_dims; /* of its vectors: all spaces of the bundle side by side */
     size_t offset[NBX_BUNDLE_MAX_SPACES]; /* where in them a space begins */

@@ -84,8 +84,11 @@ enum nbx_err nbx_approximation_measure(struct nbx_packed *pack)
     struct nbx_arena *arena = nbx_arena_new(ARENA_BYTES);
     float *vector = aligned_alloc(64, pack->padded * sizeof *vector);
     struct nbx_index_part part = {pack, all_live(pack), pack->n};
-    struct nbx_index index = {
-        .dim = pack->dim, .padded = pack->padded, .n_parts = 1, .parts = &part};
+    struct nbx_index index = {.dim = pack->dim,
+                              .padded = pack->padded,
+                              .stretch = pack->stretch,
+                              .n_parts = 1,
+                              .parts = &part};
     enum nbx_err err = arena && vector && part.live ? NBX_OK : NBX_ELIMIT;
     nbx_random_init(&random, SEED);
     for (int i = 0; !err && i < SAMPLE; i++) {

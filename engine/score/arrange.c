@@ -58,18 +58,31 @@ static uint64_t falling(float x)
     return UINT32_MAX - bits;
 }
 
+/* As a sketch has it; scratch: (dim). */
+static float norm_of(const struct nbx_packed_items *items, size_t i, float *scratch)
+{
+    const float *x = items->vectors + i * items->stride;
+    if (!items->stretch)
+        return nbx_sketch_norm(x, items->dim);
+    nbx_sketch_stretch(scratch, x, items->stretch, items->dim);
+    return nbx_sketch_norm(scratch, items->dim);
+}
+
 static enum nbx_err sort_by_norm(struct place *places, const struct nbx_packed_items *items)
 {
-    float most = 0;
+    float most = 0, *scratch = malloc(items->dim * sizeof *scratch);
+    if (!scratch)
+        return NBX_ELIMIT;
     for (size_t i = 0; items->weights && i < items->n; i++)
         most = fmaxf(most, items->weights[i]);
     for (size_t i = 0; i < items->n; i++) {
         uint64_t slice = items->cells     ? items->cells[i]
                          : items->weights ? class_of(items->weights[i], most)
                                           : 0;
-        float norm = nbx_sketch_norm(items->vectors + i * items->stride, items->dim);
-        places[i] = (struct place){slice << 32 | falling(norm), (uint32_t)i};
+        uint64_t key = slice << 32 | falling(norm_of(items, i, scratch));
+        places[i] = (struct place){key, (uint32_t)i};
     }
+    free(scratch);
     return sort_places(places, items->n);
 }
 

@@ -74,6 +74,10 @@ void nbx_blend_destroy(struct nbx_blend **blend);
 size_t nbx_blend_dims(const struct nbx_blend *blend);
 /* out (nbx_blend_dims): the item's vectors of all spaces, side by side. */
 void nbx_blend_item(const struct nbx_blend *blend, size_t row, float *out);
+/* out (nbx_blend_dims): how an index of its items is stretched best (sketch.h). A space counts by
+ * its query's length times its items': where one has the long queries and another the long items,
+ * their lengths side by side say little. Lengths are those of histories of one item, a sample. */
+enum nbx_err nbx_blend_stretch(const struct nbx_blend *blend, float *out);
 /* Bytes that it owns. */
 size_t nbx_blend_bytes(const struct nbx_blend *blend);
 

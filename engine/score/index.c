@@ -17,16 +17,17 @@
 #define MANY_PARTS  16
 #define FEW_DEAD    256 /* not worth a thread */
 
-static enum nbx_err view_new(struct nbx_index **out, size_t dim, struct nbx_budget *budget,
-                             size_t room)
+/* An empty view with the dimensions, stretch and budget of another. */
+static enum nbx_err view_new(struct nbx_index **out, const struct nbx_index *like, size_t room)
 {
     struct nbx_index *index = calloc(1, sizeof *index);
     *out = NULL;
     if (!index)
         return NBX_ELIMIT;
-    index->dim = dim;
-    index->budget = budget;
-    index->padded = nbx_padded(dim);
+    index->dim = like->dim;
+    index->stretch = like->stretch;
+    index->budget = like->budget;
+    index->padded = nbx_padded(like->dim);
     index->parts = calloc(room + 1, sizeof *index->parts);
     if (!index->parts) {
         free(index);
@@ -135,12 +136,14 @@ static enum nbx_err give_labels(struct nbx_packed_items *items, uint32_t **made)
 
 enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items *items)
 {
+    const struct nbx_index like = {
+        .dim = items->dim, .stretch = items->stretch, .budget = items->budget};
     struct nbx_packed_items labelled = *items;
     uint32_t *made;
     *out = NULL;
     enum nbx_err err = give_labels(&labelled, &made);
     if (!err)
-        err = view_new(out, items->dim, items->budget, 1);
+        err = view_new(out, &like, 1);
     if (!err && (err = add_items(*out, &labelled)))
         nbx_index_destroy(out);
     free(made);
@@ -192,6 +195,7 @@ const float *nbx_index_vector(const struct nbx_index *index, uint32_t label)
 /* Live items gathered out of several parts, to be packed together. */
 struct gathered {
     struct nbx_budget *budget;
+    const float *stretch;
     size_t dim, room, n;
     float *vectors;   /* (room, dim) */
     uint32_t *labels; /* (room) */
@@ -206,7 +210,8 @@ static size_t gathered_bytes(const struct gathered *g)
 static enum nbx_err gather_begin(struct gathered *g, const struct nbx_index *index, size_t room,
                                  bool weighted)
 {
-    *g = (struct gathered){.budget = index->budget, .dim = index->dim, .room = room};
+    *g = (struct gathered){
+        .budget = index->budget, .stretch = index->stretch, .dim = index->dim, .room = room};
     g->vectors = nbx_charged_aligned(g->budget, gathered_bytes(g));
     g->labels = malloc((room + 1) * sizeof *g->labels);
     g->weights = weighted ? malloc((room + 1) * sizeof *g->weights) : NULL;
@@ -235,6 +240,7 @@ static struct nbx_packed_items gathered_items(const struct gathered *g)
     return (struct nbx_packed_items){.vectors = g->vectors,
                                      .labels = g->labels,
                                      .weights = g->weights,
+                                     .stretch = g->stretch,
                                      .n = g->n,
                                      .dim = g->dim,
                                      .stride = g->dim,
@@ -303,7 +309,7 @@ enum nbx_err nbx_index_change(struct nbx_index **out, const struct nbx_index *ol
     NBX_ASSERT(c.put.n == 0 || (c.put.dim == old->dim && c.put.labels));
     if (c.put.stride == 0)
         c.put.stride = old->dim;
-    enum nbx_err err = view_new(out, old->dim, old->budget, old->n_parts + 1);
+    enum nbx_err err = view_new(out, old, old->n_parts + 1);
     if (!err && ((err = share_changed(*out, old, &c)) || (err = add_put(*out, &c.put))))
         nbx_index_destroy(out);
     return err;
@@ -389,7 +395,7 @@ enum nbx_err nbx_index_adopt(struct nbx_index **out, const struct nbx_index *now
 {
     struct nbx_packed *pack = *fresh;
     *fresh = NULL;
-    enum nbx_err err = view_new(out, now->dim, now->budget, now->n_parts + 1);
+    enum nbx_err err = view_new(out, now, now->n_parts + 1);
     if (!err)
         err = add_part(*out, pack, NULL);
     if (err) {

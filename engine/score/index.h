@@ -31,13 +31,15 @@ struct nbx_index_part {
 
 struct nbx_index {
     size_t dim, padded;
+    const float *stretch;      /* (dim) of all its sketches, borrowed; NULL: none */
     struct nbx_budget *budget; /* NULL: not charged */
     size_t n_parts;
     struct nbx_index_part *parts; /* (n_parts) each label is live in at most one */
 };
 
-/* vectors (n, dim) row-major; labels (n) distinct, NULL: 0, 1, ...; weights (n) order the nodes by
- * class of weight first, NULL: by norm alone. Copied. */
+/* stretch must outlive the index and all views made from it. vectors (n, dim) row-major; labels (n)
+ * distinct, NULL: 0, 1, ...; weights (n) order the nodes by class of weight first, NULL: by norm
+ * alone. Copied. */
 enum nbx_err nbx_index_new(struct nbx_index **out, const struct nbx_packed_items *items);
 void nbx_index_destroy(struct nbx_index **index);
 
@@ -51,7 +53,7 @@ const float *nbx_index_vector(const struct nbx_index *index, uint32_t label);
 
 /* Items put, changed or taken out. labels are distinct. */
 struct nbx_index_changes {
-    struct nbx_packed_items put; /* n may be 0 */
+    struct nbx_packed_items put; /* n may be 0; stretched as the index is */
     const uint32_t *removed;     /* (n_removed) unknown ones do not matter */
     size_t n_removed;
 };

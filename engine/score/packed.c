@@ -114,6 +114,22 @@ static struct nbx_sketch_rows rows_of(const struct nbx_packed *s, const struct n
     return (struct nbx_sketch_rows){s->rows + first * s->padded, n, s->padded, s->dim};
 }
 
+/* The rows as sketches are drawn of them; what *made points to is the caller's to free. */
+static enum nbx_err stretch_rows(struct nbx_sketch_rows *rows, float **made,
+                                 const struct nbx_packed *s)
+{
+    *made = NULL;
+    if (!s->stretch)
+        return NBX_OK;
+    *made = malloc((rows->n * s->dim + 1) * sizeof **made);
+    if (!*made)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < rows->n; i++)
+        nbx_sketch_stretch(*made + i * s->dim, rows->p + i * rows->stride, s->stretch, s->dim);
+    *rows = (struct nbx_sketch_rows){*made, rows->n, s->dim, s->dim};
+    return NBX_OK;
+}
+
 /* A nbx_parallel_fn. */
 static enum nbx_err pack_node(void *ctx, unsigned worker, size_t chunk)
 {
@@ -123,12 +139,16 @@ static enum nbx_err pack_node(void *ctx, unsigned worker, size_t chunk)
     struct nbx_sketch_rows rows = rows_of(s, node);
     struct nbx_sketches to = nbx_sketches_at(&s->sketches, node->first_tile);
     uint8_t *scratch = malloc(s->dim);
+    float *made;
     (void)worker;
+    enum nbx_err err = stretch_rows(&rows, &made, s);
     if (!scratch)
-        return NBX_ELIMIT;
-    nbx_sketch_draw(&to, &node->items, &rows, scratch);
+        err = NBX_ELIMIT;
+    if (!err)
+        nbx_sketch_draw(&to, &node->items, &rows, scratch);
     free(scratch);
-    return NBX_OK;
+    free(made);
+    return err;
 }
 
 static void copy_rows(const struct build *b)
@@ -154,7 +174,7 @@ void nbx_packed_look_ahead(struct nbx_packed *s)
     }
 }
 
-/* The mean of a cell's rows into centre (padded) and how far they spread around it. */
+/* The mean of a cell's rows, stretched, into centre (padded) and how far they spread around it. */
 static float measure_cell(float *centre, const struct nbx_packed *s, size_t tile, size_t n)
 {
     const float *rows = s->rows + tile * NBX_TILE_ITEMS * s->padded;
@@ -165,9 +185,10 @@ static float measure_cell(float *centre, const struct nbx_packed *s, size_t tile
             mean += rows[i * s->padded + d];
             square += (double)rows[i * s->padded + d] * rows[i * s->padded + d];
         }
+        double by = s->stretch ? (double)s->stretch[d] : 1;
         mean /= (double)n;
-        centre[d] = (float)mean;
-        sum += fmax(square / (double)n - mean * mean, 0);
+        centre[d] = (float)(mean * by);
+        sum += fmax(square / (double)n - mean * mean, 0) * by * by;
     }
     return (float)sqrt(sum / (double)s->dim);
 }
@@ -280,6 +301,7 @@ enum nbx_err nbx_packed_new(struct nbx_packed **out, const struct nbx_packed_ite
     *b.pack = (struct nbx_packed){.users = 1,
                                   .budget = items->budget,
                                   .dim = items->dim,
+                                  .stretch = items->stretch,
                                   .padded = nbx_padded(items->dim),
                                   .sketches.bytes = nbx_sketch_groups(items->dim) * NBX_GROUP_BYTES,
                                   .n = items->n,

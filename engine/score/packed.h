@@ -60,7 +60,8 @@ struct nbx_packed {
     struct nbx_budget *budget; /* NULL: not charged */
     size_t charged;
     size_t dim, padded;
-    size_t n; /* items */
+    const float *stretch; /* (dim) of its sketches, borrowed (sketch.h); NULL: none */
+    size_t n;             /* items */
     size_t n_tiles, n_nodes, n_runs;
     struct nbx_sketches sketches; /* (n_tiles) */
     float *rows;                  /* (n_tiles * 16, padded) the vectors by position */
@@ -76,12 +77,14 @@ struct nbx_packed {
 
 /* Where the items come from: vectors (n, dim) row-major with `stride` floats a row, finite; labels
  * (n), distinct; weights (n) order the nodes by class of weight, NULL: by norm alone; cells (n),
- * each below 65,536, partition them instead, NULL: no partition. All are read, none is kept. */
+ * each below 65,536, partition them instead, NULL: no partition. All are read, none is kept
+ * but `stretch`. */
 struct nbx_packed_items {
     const float *vectors;
     const uint32_t *labels;
     const float *weights;
     const uint32_t *cells;
+    const float *stretch; /* (dim) for sketches (sketch.h), kept and borrowed; NULL: none */
     size_t n, dim, stride;
     unsigned threads;          /* to pack with; 0: the caller's alone. The pack is the same */
     struct nbx_budget *budget; /* what the pack holds is charged to it; NULL: to nobody */

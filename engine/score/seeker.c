@@ -36,8 +36,9 @@ enum nbx_err nbx_seeker_alloc(struct nbx_seeker *s, const struct nbx_index *inde
 {
     *s = (struct nbx_seeker){.index = index};
     s->room = nbx_arena_alloc(arena, index->padded);
+    s->shrunk = nbx_arena_floats(arena, index->padded);
     s->postponed = nbx_arena_alloc(arena, count_nodes(index) * sizeof *s->postponed);
-    bool all = s->room && s->postponed && alloc_suspects(&s->suspects, k, arena);
+    bool all = s->room && s->shrunk && s->postponed && alloc_suspects(&s->suspects, k, arena);
     return all ? nbx_candidates_alloc(&s->candidates, k, grouped, arena) : NBX_ELIMIT;
 }
 
@@ -60,6 +61,18 @@ static enum nbx_err choose_seen(struct nbx_seeker *s, struct nbx_arena *arena)
     return s->seen ? NBX_OK : NBX_ELIMIT;
 }
 
+static void quantise(struct nbx_seeker *s)
+{
+    const struct nbx_index *index = s->index;
+    if (!index->stretch) {
+        nbx_sketch_quantise(&s->codes, s->room, s->own.vector, index->dim);
+        return;
+    }
+    nbx_sketch_shrink(s->shrunk, s->own.vector, index->stretch, index->dim);
+    nbx_sketch_quantise(&s->codes, s->room, s->shrunk, index->dim);
+    nbx_sketch_allow_shrunk(&s->codes, index->dim);
+}
+
 enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *query,
                               const struct nbx_seeker *beside, struct nbx_arena *arena)
 {
@@ -80,7 +93,7 @@ enum nbx_err nbx_seeker_begin(struct nbx_seeker *s, const struct nbx_query *quer
     s->suspects.wait = NBX_SUSPECTS_WAIT;
     s->shaped = s->own.transform || s->own.weights || (query->addends && query->addends->n);
     nbx_candidates_begin(&s->candidates, &s->own, s->own.k);
-    nbx_sketch_quantise(&s->codes, s->room, s->own.vector, s->index->dim);
+    quantise(s);
     enum nbx_err err = nbx_seeker_find_few(s, beside, arena);
     if (!err && !s->few)
         err = choose_seen(s, arena);

@@ -56,6 +56,7 @@ struct nbx_seeker {
     struct nbx_query own;          /* the query with its defaults filled in */
     struct nbx_sketch_query codes; /* the query for sketches */
     int8_t *room;                  /* (padded) its codes */
+    float *shrunk;                 /* (padded) what they are codes of, where the index stretches */
     struct nbx_suspects suspects;
     struct nbx_candidates candidates;
     bool shaped;                     /* a value is not the score itself */

@@ -49,6 +49,18 @@ float nbx_sketch_norm(const float *x, size_t dim)
     return round_up(norm_of(x, dim));
 }
 
+void nbx_sketch_stretch(float *out, const float *x, const float *stretch, size_t dim)
+{
+    for (size_t d = 0; d < dim; d++)
+        out[d] = x[d] * stretch[d];
+}
+
+void nbx_sketch_shrink(float *out, const float *x, const float *stretch, size_t dim)
+{
+    for (size_t d = 0; d < dim; d++)
+        out[d] = x[d] / stretch[d];
+}
+
 /* The level nearest to an entry of x / (2 step); written so that it can be done many at a time. */
 static inline int level_of(float halves)
 {
@@ -290,6 +302,13 @@ void nbx_sketch_quantise(struct nbx_sketch_query *out, int8_t *codes, const floa
         .unit = unit,
         .rounding = roundings * FLT_EPSILON / 2,
         .smallest = 2.0 * (double)nbx_padded(dim) * 0x1p-149};
+}
+
+void nbx_sketch_allow_shrunk(struct nbx_sketch_query *query, size_t dim)
+{
+    double lost = sqrt((double)dim) * 0x1p-149;
+    query->norm += lost;
+    query->error += lost;
 }
 
 void nbx_sketch_bound(struct nbx_sketch_bound *out, const struct nbx_sketch_query *query,

@@ -72,6 +72,16 @@ struct nbx_sketch_rows {
 
 /* |x| as info has it. */
 float nbx_sketch_norm(const float *x, size_t dim);
+
+/* Bounds by lengths are loose where items are long in the dimensions that queries are short in. So
+ * an index may have a stretch, powers of two from 1 up by dimension: sketches are drawn of
+ * stretched items and of shrunk queries, whose inner products are the same. NULL: none. */
+#define NBX_SKETCH_MOST_STRETCH 0x1p20F
+/* out (dim) = x stretched. Exact; an entry that passes the largest float becomes infinite, and so
+ * does the norm, which then bounds nothing. */
+void nbx_sketch_stretch(float *out, const float *x, const float *stretch, size_t dim);
+/* out (dim) = x shrunk. Entries of less than 2^-126 are rounded: nbx_sketch_allow_shrunk. */
+void nbx_sketch_shrink(float *out, const float *x, const float *stretch, size_t dim);
 /* Draws rows (n at most NBX_SKETCH_MOST) into zeroed tiles. scratch: (dim). */
 void nbx_sketch_draw(const struct nbx_sketches *to, struct nbx_sketch_info *info,
                      const struct nbx_sketch_rows *rows, uint8_t *scratch);
@@ -108,6 +118,8 @@ struct nbx_sketch_query {
 /* vector: (dim). codes: room for nbx_padded(dim), borrowed by out. */
 void nbx_sketch_quantise(struct nbx_sketch_query *out, int8_t *codes, const float *vector,
                          size_t dim);
+/* Of a quantised vector that was shrunk before: bounds hold for what it was, too. */
+void nbx_sketch_allow_shrunk(struct nbx_sketch_query *query, size_t dim);
 
 /* A sketch's score s (kernel.h) and error factor e stand for canonical scores up to
  *     s * scale + e * slack + error,

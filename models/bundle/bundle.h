@@ -101,6 +101,12 @@ const struct nbx_bundle_info *nbx_bundle_get(const struct nbx_bundle *bundle);
 enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *info,
                               const char *extra_json, struct nbx_fault *fault);
 
+/* Writes an open bundle's info, changed or not, with all metadata it came with and `key`, none of
+ * the format's own, set to text. A `neighbours` of format 1, where it is no key of the format's, is
+ * not kept. */
+enum nbx_err nbx_bundle_amend(const char *path, const struct nbx_bundle_info *info, const char *key,
+                              const char *text, struct nbx_fault *fault) NBX_MUST_CHECK;
+
 /* The newest bundle of a folder: the one with the greatest (created_ms, version) among the files
  * that end in NBX_BUNDLE_SUFFIX and open without fault; others are logged and passed over. Fills
  * path (path_bytes). NBX_ENOTFOUND where there is none. */

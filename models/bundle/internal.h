@@ -44,6 +44,8 @@ extern const char *const nbx_bundle__sources[4];
 extern const char *const nbx_bundle__families[];
 /* Metadata keys the format defines, in the order they are written, NULL-terminated. */
 extern const char *const nbx_bundle__keys[];
+/* Whether a metadata key is among them. */
+bool nbx_bundle__is_own_key(struct nbx_str key);
 
 enum nbx_bundle__part {
     NBX_BUNDLE__HEAD, /* name, version, family, created_ms, spaces without tensors */

@@ -118,7 +118,7 @@ static enum nbx_err neighbours_text(struct nbx_value *out, struct content *c)
     return json_text(out, &list, c->arena);
 }
 
-static bool is_own_key(struct nbx_str key)
+bool nbx_bundle__is_own_key(struct nbx_str key)
 {
     for (const char *const *k = nbx_bundle__keys; *k; k++)
         if (nbx_str_is(key, *k))
@@ -132,7 +132,7 @@ static enum nbx_err add_extra(struct content *c, const struct nbx_value *extra,
 {
     for (uint32_t i = 0; i < extra->n; i++) {
         const struct nbx_member *m = &extra->members[i];
-        if (is_own_key(m->key))
+        if (nbx_bundle__is_own_key(m->key))
             return nbx_fault_set(fault, NBX_EBAD, "extra_json", "%.*s belongs to the format",
                                  NBX_STR_ARG(m->key));
         struct nbx_member *to = &c->metadata.members[c->metadata.n++];

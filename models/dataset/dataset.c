@@ -8,7 +8,8 @@
 
 /* nbx_dataset_bound_bytes: the most that is held at a time, per line, where every line is a pair of
  * its own and brings a new id on both sides: two map entries with their slots, ids and renumbering
- * (140), a pair and its sorted copy (48), both matrices (80), sequence and times (12); reading and
+ * (140), a pair and its sorted copy (48), both matrices (80), sequence and times (12), or, where it
+ * is refused, its id and start (24) instead of a matrix's entries; reading and
  * folding hold less: events twice over while their array grows (72) or is sorted (72), and pairs.
  * Ids' bytes: twice the file. */
 #define LINE_BOUND_BYTES 320
@@ -63,6 +64,29 @@ static uint32_t *new_rows(const struct nbx_map *map)
     return row_of;
 }
 
+/* The refused ones of customers that have a row, by customer; item ids are the map's. */
+static enum nbx_err keep_refused(struct nbx_dataset__reading *r, const uint32_t *customer_row)
+{
+    struct nbx_dataset__owner *o = r->owner;
+    const struct nbx_dataset__pair *pairs = r->pairs + r->room - r->n_refused;
+    size_t n = o->public.n_customers;
+    uint64_t *start = o->refused_start = calloc(n + 2, sizeof *start);
+    struct nbx_str *ids = o->refused = calloc(r->n_refused + 1, sizeof *ids);
+    if (!start || !ids)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < r->n_refused; i++)
+        if (customer_row[pairs[i].row] != UINT32_MAX)
+            start[customer_row[pairs[i].row] + 2]++;
+    for (size_t c = 0; c < n; c++)
+        start[c + 2] += start[c + 1];
+    for (size_t i = r->n_refused; i-- > 0;) /* start[c + 1] runs to where it belongs */
+        if (customer_row[pairs[i].row] != UINT32_MAX)
+            ids[start[customer_row[pairs[i].row] + 1]++] = nbx_map_key(o->item_map, pairs[i].col);
+    o->public.refused_start = start;
+    o->public.refused = ids;
+    return NBX_OK;
+}
+
 /* Numbers in the order of the file become rows in the order of ids, of those that have a pair. */
 static enum nbx_err renumber_pairs(struct nbx_dataset__reading *r, uint32_t *customer_row,
                                    uint32_t *item_row)
@@ -82,7 +106,7 @@ static enum nbx_err renumber_pairs(struct nbx_dataset__reading *r, uint32_t *cus
     }
     o->public.customer_ids = o->customer_ids;
     o->public.item_ids = o->item_ids;
-    return err;
+    return err ? err : keep_refused(r, customer_row);
 }
 
 static enum nbx_err renumber(struct nbx_dataset__reading *r)
@@ -147,6 +171,8 @@ void nbx_dataset_destroy(struct nbx_dataset **dataset)
     free(d->item_ids);
     free(d->sequence);
     free(d->times_ms);
+    free(d->refused_start);
+    free(d->refused);
     nbx_csr_fini(&d->public.by_customer);
     nbx_csr_fini(&d->public.by_item);
     free(d);

@@ -34,7 +34,9 @@
 
 struct nbx_dataset_options {
     const struct nbx_types *types; /* NULL: nbx_types_default */
-    bool weighted;                 /* keep weights; else every pair weighs 1 */
+    /* The type of a row that has none, one of types; NULL: none, positive, weight 1. */
+    const char *untyped;
+    bool weighted; /* keep weights; else every pair weighs 1 */
     /* Above 0: an event's weight halves with every such age, counted back from the file's last
      * time; never below 2^-40 of it. An event without a time is as old as the first that has one.
      * Implies `weighted`. */
@@ -64,11 +66,16 @@ struct nbx_dataset {
     const uint32_t *sequence;
     /* (pairs) beside sequence: that event's time, NBX_DATASET_NO_TIME where it has none */
     const int64_t *times_ms;
+    /* What customers took back and have not taken to again, of whom there is a row: customer c's
+     * are refused[refused_start[c]] .. [refused_start[c + 1]), as ids, since nobody may have the
+     * item. */
+    const uint64_t *refused_start; /* (n_customers + 1) */
+    const struct nbx_str *refused;
     struct nbx_dataset_counts counts;
     int64_t first_ms, last_ms; /* the data window, NBX_DATASET_NO_TIME where no row has a time */
 };
 
-/* Columns by name: customer and item; type (absent or empty: positive) and time (absent or empty:
+/* Columns by name: customer and item; type (absent or empty: `untyped`) and time (absent or empty:
  * none) are optional; others are ignored. */
 enum nbx_err nbx_dataset_read(struct nbx_dataset **out, const char *path,
                               const struct nbx_dataset_options *options,

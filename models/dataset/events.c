@@ -27,6 +27,7 @@ struct source {
     struct nbx_dataset__reading *to;
     struct nbx_csv *csv;
     struct columns columns;
+    uint32_t untyped; /* the type of a row without one */
     /* the first time of each kind; line 0: none so far */
     struct nbx_csv_place seconds, milliseconds;
 };
@@ -63,6 +64,17 @@ static enum nbx_err need_column(struct source *s, size_t *column, const char *na
                          "no column \"%s\"", name);
 }
 
+static enum nbx_err find_untyped(struct source *s, struct nbx_fault *fault)
+{
+    const struct nbx_types *types = s->to->types;
+    const char *name = s->to->options->untyped;
+    const struct nbx_type *type = name ? nbx_types_find(types, nbx_str_c(name)) : NULL;
+    s->untyped = type ? (uint32_t)(type - types->type) : NBX_DATASET__NO_TYPE;
+    return type || !name
+               ? NBX_OK
+               : nbx_fault_set(fault, NBX_EBAD, "types", "\"%s\" is not among them", name);
+}
+
 static enum nbx_err open_file(struct source *s, struct nbx_fault *fault)
 {
     enum nbx_err err = nbx_csv_open(&s->csv, s->to->path, (struct nbx_csv_options){0}, fault);
@@ -74,7 +86,7 @@ static enum nbx_err open_file(struct source *s, struct nbx_fault *fault)
         return err;
     s->columns.type = nbx_csv_column(s->csv, "type");
     s->columns.time = nbx_csv_column(s->csv, "time");
-    return NBX_OK;
+    return find_untyped(s, fault);
 }
 
 static enum nbx_err number_id(struct nbx_map *map, struct nbx_str id, uint32_t *number)
@@ -99,7 +111,7 @@ static enum nbx_err read_type(struct source *s, const struct nbx_csv_row *row, u
                               struct nbx_fault *fault)
 {
     const struct nbx_types *types = s->to->types;
-    *number = NBX_DATASET__NO_TYPE;
+    *number = s->untyped;
     if (s->columns.type == NBX_CSV_NO_COLUMN || row->fields[s->columns.type].len == 0)
         return NBX_OK;
     struct nbx_str name = row->fields[s->columns.type];

@@ -38,6 +38,8 @@ struct nbx_dataset__owner {
     struct nbx_str *customer_ids, *item_ids;
     uint32_t *sequence;
     int64_t *times_ms;
+    uint64_t *refused_start;
+    struct nbx_str *refused;
 };
 
 struct nbx_dataset__reading {
@@ -47,8 +49,9 @@ struct nbx_dataset__reading {
     struct nbx_dataset__owner *owner;
     struct nbx_dataset__event *events; /* (n_events) of (cap_events) */
     size_t n_events, cap_events;
-    struct nbx_dataset__pair *pairs; /* (n_pairs) by customer */
-    size_t n_pairs;
+    struct nbx_dataset__pair
+        *pairs; /* (n_pairs) by customer; refused ones fill it from `room` down */
+    size_t n_pairs, n_refused, room;
 };
 
 /* events.c: the file's events that are not neutral; fills the owner's maps, counts and window. */

@@ -102,7 +102,8 @@ enum nbx_err nbx_dataset__fold_pairs(struct nbx_dataset__reading *r)
     enum nbx_err err = sort_events(r);
     if (err)
         return err;
-    r->pairs = calloc(r->n_events + 1, sizeof *r->pairs);
+    r->room = r->n_events;
+    r->pairs = calloc(r->room + 1, sizeof *r->pairs);
     if (!r->pairs)
         return NBX_ELIMIT;
     for (size_t i = 0, n; i < r->n_events; i += n) {
@@ -110,9 +111,9 @@ enum nbx_err nbx_dataset__fold_pairs(struct nbx_dataset__reading *r)
         n = same_pair(r, i);
         const struct nbx_dataset__event *last = &first[n - 1];
         float weight = fold_events(r, first, n);
-        if (weight > 0)
-            r->pairs[r->n_pairs++] = (struct nbx_dataset__pair){first->customer, first->item,
-                                                                weight, last->order, last->time_ms};
+        size_t at = weight > 0 ? r->n_pairs++ : r->room - ++r->n_refused;
+        r->pairs[at] = (struct nbx_dataset__pair){first->customer, first->item, weight, last->order,
+                                                  last->time_ms};
         r->owner->public.counts.duplicates += count_duplicates(first, n);
     }
     free(r->events);

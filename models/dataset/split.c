@@ -129,6 +129,8 @@ static enum nbx_err make_part(struct nbx_dataset **out, const struct nbx_dataset
                                              .n_items = all->n_items,
                                              .customer_ids = all->customer_ids,
                                              .item_ids = all->item_ids,
+                                             .refused_start = all->refused_start,
+                                             .refused = all->refused,
                                              .first_ms = NBX_DATASET_NO_TIME,
                                              .last_ms = NBX_DATASET_NO_TIME};
         for (size_t i = 0; i < n; i++)

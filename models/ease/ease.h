@@ -8,13 +8,12 @@
  * diag(n_c^-customer_power) R. l_i = lambda h (n_i / m)^lambda_power, h the mean of
  *          n_c^-customer_power over customers, n_i an item's number of pairs and m their mean. The
  *          support is the `support` items of largest G[i][j] n_i^-support_power, of those that go
- *          with it at all. With all items in it and powers 0 this is EASE (Steck 2019, "Embarrassingly shallow autoencoders for
- *          sparse data", eq. 8) without its inverse of everything; with few it is SLIM's feature
- *          selection (Ning and Karypis 2011, section 4.3). Of each row of B the `keep` largest
- *          weights above 0 are kept.
- * Owns:    nothing that outlives a call.
- * Threads: one caller; spreads over options.threads. The same bits on any number of them.
- * Errors:  NBX_EBAD names the option; NBX_ELIMIT where memory is out.
+ *          with it at all. With all items in it and powers 0 this is EASE (Steck 2019,
+ * "Embarrassingly shallow autoencoders for sparse data", eq. 8) without its inverse of everything;
+ * with few it is SLIM's feature selection (Ning and Karypis 2011, section 4.3). Of each row of B
+ * the `keep` largest weights above 0 are kept. Owns:    nothing that outlives a call. Threads: one
+ * caller; spreads over options.threads. The same bits on any number of them. Errors:  NBX_EBAD
+ * names the option; NBX_ELIMIT where memory is out.
  */
 #ifndef NBX_MODELS_EASE_EASE_H
 #define NBX_MODELS_EASE_EASE_H

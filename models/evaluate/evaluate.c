@@ -51,6 +51,11 @@ static uint32_t *map_rows(const struct nbx_map *map, const struct nbx_str *ids, 
     return rows;
 }
 
+static size_t count_refused(const struct nbx_dataset *events)
+{
+    return events->refused ? events->refused_start[events->n_customers] : 0;
+}
+
 static enum nbx_err map_items(struct nbx_evaluate__job *job)
 {
     const struct nbx_bundle_info *bundle = job->bundle;
@@ -61,7 +66,8 @@ static enum nbx_err map_items(struct nbx_evaluate__job *job)
     if (!err) {
         job->event_row = map_rows(map, job->events->item_ids, job->events->n_items);
         job->test_row = map_rows(map, job->test->item_ids, job->test->n_items);
-        err = job->event_row && job->test_row ? NBX_OK : NBX_ELIMIT;
+        job->refused_row = map_rows(map, job->events->refused, count_refused(job->events));
+        err = job->event_row && job->test_row && job->refused_row ? NBX_OK : NBX_ELIMIT;
     }
     nbx_map_destroy(&map);
     return err;
@@ -140,6 +146,7 @@ static void free_job(struct nbx_evaluate__job *job)
     nbx_scorer_destroy(&job->scorer);
     free(job->event_row);
     free(job->test_row);
+    free(job->refused_row);
     free(job->customers);
     free(job->popular);
     free(job->taken);

@@ -3,11 +3,12 @@
  *
  * Why:     a figure is worth what it is compared with. Every item of the bundle is ranked for every
  *          customer of the test file who has a held-out item, the customer's own items in the
- *          events are left out (unless `repeat`), and metrics at each k are averaged over
- *          customers: full ranking, never a sample. Which pairs are held out is a protocol
- *          (protocol.h). A customer's vector and scores come from the code that serves (scorer.h),
- *          from the history in the order of the events' sequence, so the figure is that of the
- *          answers customers get, ties by item id in byte order.
+ *          events are left out (unless `repeat`), what the customer took back in any case, as nbxd
+ *          does, and metrics at each k are averaged over customers: full ranking, never a sample.
+ *          Which pairs are held out is a protocol (protocol.h). A customer's vector and scores come
+ *          from the code that serves (scorer.h), from the history in the order of the events'
+ *          sequence, so the figure is that of the answers customers get, ties by item id in byte
+ *          order.
  * Owns:    nothing that outlives a call.
  * Threads: one caller; spreads over options.threads. The same input gives the same figures on any
  *          number of them.
@@ -37,6 +38,8 @@
 #define NBX_EVALUATE_MAX_K   1000
 #define NBX_EVALUATE_MAX_N_K 8
 
+struct nbx_hit;
+
 enum nbx_segment {
     NBX_SEGMENT_NEW,
     NBX_SEGMENT_REGULAR,
@@ -56,6 +59,10 @@ struct nbx_evaluate_options {
     bool repeat; /* the customer's own items may be in the list, and held out */
     unsigned threads;
     int progress_fd; /* as in dataset.h */
+    /* NULL, or called with the list of every customer (a row of test), best first: once each, by
+     * whichever thread made it. hits (n, at most the largest k): rows of the bundle. */
+    void (*list)(void *ctx, size_t customer, const struct nbx_hit *hits, size_t n);
+    void *list_ctx;
 };
 
 struct nbx_evaluation_at {

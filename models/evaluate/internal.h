@@ -43,9 +43,10 @@ struct nbx_evaluate__job {
     /* owned */
     size_t max_k;
     struct nbx_scorer *scorer;
-    uint32_t *event_row; /* (events->n_items) the bundle's row */
-    uint32_t *test_row;  /* (test->n_items) */
-    uint32_t *customers; /* (n_customers) rows of test that have a pair */
+    uint32_t *event_row;   /* (events->n_items) the bundle's row */
+    uint32_t *test_row;    /* (test->n_items) */
+    uint32_t *refused_row; /* beside events->refused */
+    uint32_t *customers;   /* (n_customers) rows of test that have a pair */
     size_t n_customers, n_units;
     uint32_t *popular;                    /* (n_items) rows, most customers first, then by id */
     size_t *taken;                        /* (n_items) how many customers have it in the events */

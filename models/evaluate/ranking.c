@@ -121,6 +121,17 @@ uint64_t nbx_evaluate__worker_bytes(const struct nbx_bundle_info *bundle,
            SEATS * (2 * dims * sizeof(float) + max_k(options) * sizeof(struct nbx_hit));
 }
 
+/* What the customer took back is left out of lists, repeated or not, as nbxd does. */
+static void mark_refused(const struct nbx_evaluate__job *job, const struct seat *seat,
+                         enum mark mark)
+{
+    const uint64_t *start = job->events->refused_start;
+    for (uint64_t i = start ? start[seat->customer] : 0; start && i < start[seat->customer + 1];
+         i++)
+        if (job->refused_row[i] != NBX_EVALUATE__ROW_UNKNOWN)
+            seat->marked[job->refused_row[i]] = (uint8_t)mark;
+}
+
 /* The customer's items among the bundle's, most recent first, marked as its own. */
 static enum nbx_err gather_history(struct nbx_scorer_history *out,
                                    const struct nbx_evaluate__job *job, struct nbx_arena *arena,
@@ -133,6 +144,7 @@ static enum nbx_err gather_history(struct nbx_scorer_history *out,
     if (!rows || !weights)
         return NBX_ELIMIT;
     *out = (struct nbx_scorer_history){rows, weights, 0};
+    mark_refused(job, seat, MARK_OWN);
     for (uint64_t i = pairs->start[seat->customer + 1]; i-- > pairs->start[seat->customer];) {
         uint32_t item = job->events->sequence[i], row = job->event_row[item];
         if (row == NBX_EVALUATE__ROW_UNKNOWN)
@@ -267,6 +279,8 @@ static void measure(struct nbx_evaluate__sums *sums, const struct nbx_evaluate__
     size_t n_popular = list_popular(popular, job, seat), n = nbx_topk_finish(&seat->best);
     for (size_t i = 0; i < n; i++)
         rows[i] = seat->hits[i].row;
+    if (job->options->list)
+        job->options->list(job->options->list_ctx, seat->test_customer, seat->hits, n);
     count_shown(worker, job, rows, n);
     count_held(&v, job, seat->test_customer);
     mark_row(&job->test->by_customer, seat->test_customer, job->test_row, seat->marked,
@@ -284,9 +298,10 @@ static void measure(struct nbx_evaluate__sums *sums, const struct nbx_evaluate__
 static void leave_seat(const struct nbx_evaluate__job *job, struct seat *seat)
 {
     mark_row(&job->test->by_customer, seat->test_customer, job->test_row, seat->marked, MARK_NONE);
-    if (seat->customer != NBX_DATASET_NO_ROW)
-        mark_row(&job->events->by_customer, seat->customer, job->event_row, seat->marked,
-                 MARK_NONE);
+    if (seat->customer == NBX_DATASET_NO_ROW)
+        return;
+    mark_row(&job->events->by_customer, seat->customer, job->event_row, seat->marked, MARK_NONE);
+    mark_refused(job, seat, MARK_NONE);
 }
 
 enum nbx_err nbx_evaluate__unit(void *ctx, unsigned worker_number, size_t unit)

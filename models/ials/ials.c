@@ -11,11 +11,14 @@
 #include <string.h>
 
 #define INIT_DEVIATION 0.1
+/* Epochs before relaxation is whole. */
+#define RELAXED_FROM 2
 
 struct nbx_ials {
     struct nbx_ials_options options;
     struct nbx_ials_side customers, items;
     struct nbx_ials_workspace workspace;
+    unsigned epochs;                   /* done, as far as relaxation asks */
     double *customer_gram, *item_gram; /* (dim, dim) each, for the loss */
 };
 
@@ -26,7 +29,9 @@ void nbx_ials_defaults(struct nbx_ials_options *out)
                                      .lambda = 0.003f,
                                      .nu = 1.0f,
                                      .seed = 1,
-                                     .threads = nbx_parallel_processors()};
+                                     .threads = nbx_parallel_processors(),
+                                     .steps = NBX_IALS_DEFAULT_STEPS,
+                                     .relaxation = NBX_IALS_DEFAULT_RELAXATION};
 }
 
 uint64_t nbx_ials_bound_bytes(size_t n_customers, size_t n_items,
@@ -54,6 +59,9 @@ static enum nbx_err check_options(const struct nbx_ials_options *o, struct nbx_f
     if (o->threads < 1 || o->threads > NBX_PARALLEL_MAX_THREADS)
         return nbx_fault_set(fault, NBX_EBAD, "threads", "must be 1 to %d, got %u",
                              NBX_PARALLEL_MAX_THREADS, o->threads);
+    if (o->steps && !(o->relaxation >= 1 && o->relaxation < 2))
+        return nbx_fault_set(fault, NBX_EBAD, "relaxation", "must be 1 to below 2, got %g",
+                             (double)o->relaxation);
     return NBX_OK;
 }
 
@@ -125,12 +133,27 @@ static enum nbx_err explain(enum nbx_err err, struct nbx_fault *fault)
     return err ? nbx_fault_set(fault, err, NULL, "out of memory") : NBX_OK;
 }
 
+/* The first epochs go far off by themselves: none of it in the first, half in the second. */
+static float relaxation_now(const struct nbx_ials *ials)
+{
+    unsigned halves = ials->epochs < RELAXED_FROM ? ials->epochs : RELAXED_FROM;
+    return 1 + (ials->options.relaxation - 1) * (float)halves / RELAXED_FROM;
+}
+
+static enum nbx_err half(struct nbx_ials *ials, struct nbx_ials_side *side,
+                         struct nbx_ials_side *fixed)
+{
+    const struct nbx_ials_options *o = &ials->options;
+    return o->steps ? nbx_ials_side_improve(side, fixed, relaxation_now(ials), o, &ials->workspace)
+                    : nbx_ials_side_solve(side, fixed, o, &ials->workspace);
+}
+
 enum nbx_err nbx_ials_epoch(struct nbx_ials *ials, struct nbx_fault *fault)
 {
-    struct nbx_ials_workspace *w = &ials->workspace;
-    enum nbx_err err = nbx_ials_side_solve(&ials->customers, &ials->items, &ials->options, w);
+    enum nbx_err err = half(ials, &ials->customers, &ials->items);
     if (!err)
-        err = nbx_ials_side_solve(&ials->items, &ials->customers, &ials->options, w);
+        err = half(ials, &ials->items, &ials->customers);
+    ials->epochs += ials->epochs < RELAXED_FROM;
     return explain(err, fault);
 }
 
@@ -220,9 +243,13 @@ enum nbx_err nbx_ials_loss(struct nbx_ials *ials, double *loss, struct nbx_fault
     return explain(err, fault);
 }
 
-void nbx_ials_restart(struct nbx_ials *ials, const float *items)
+void nbx_ials_restart(struct nbx_ials *ials, const float *customers, const float *items,
+                      uint64_t epochs)
 {
-    memcpy(ials->items.factors, items, ials->items.n * ials->options.dim * sizeof *items);
+    size_t row = ials->options.dim * sizeof(float);
+    memcpy(ials->customers.factors, customers, ials->customers.n * row);
+    memcpy(ials->items.factors, items, ials->items.n * row);
+    ials->epochs = epochs < RELAXED_FROM ? (unsigned)epochs : RELAXED_FROM;
 }
 
 enum nbx_err nbx_ials_align(struct nbx_ials *ials, struct nbx_fault *fault)

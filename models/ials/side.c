@@ -3,6 +3,7 @@
 
 #include "engine/base/parallel.h"
 #include "engine/blas/blas.h"
+#include "models/ials/improve.h"
 #include "models/ials/row.h"
 
 #include <math.h>
@@ -72,7 +73,8 @@ void nbx_ials_side_fini(struct nbx_ials_side *side)
 /* A unit's solutions before and after turning back, their root, and what one row needs. */
 static size_t scratch_floats(size_t dim)
 {
-    size_t n = 2 * UNIT_ROWS * dim + dim + nbx_ials_row_scratch_floats(dim);
+    size_t row = nbx_ials_row_scratch_floats(dim), improve = nbx_ials_improve_scratch_floats(dim);
+    size_t n = 2 * UNIT_ROWS * dim + dim + (row > improve ? row : improve);
     return (n + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
@@ -116,6 +118,12 @@ void nbx_ials_workspace_fini(struct nbx_ials_workspace *w)
     free(w->rotated);
     free(w->scratch);
     *w = (struct nbx_ials_workspace){0};
+}
+
+/* Units of work that n rows make. */
+static size_t units(size_t n)
+{
+    return (n + UNIT_ROWS - 1) / UNIT_ROWS;
 }
 
 struct gram_job {
@@ -166,8 +174,8 @@ static enum nbx_err rotate_part(void *ctx, unsigned worker, size_t part)
     return NBX_OK;
 }
 
-/* V, D and the fixed side in V's basis. */
-static enum nbx_err diagonalise(struct solve_job *job)
+/* V and D. */
+static enum nbx_err find_basis(struct solve_job *job)
 {
     struct nbx_ials_workspace *w = job->w;
     size_t dim = w->dim;
@@ -184,14 +192,28 @@ static enum nbx_err diagonalise(struct solve_job *job)
         if (w->eigenvalues[i] < 0) /* rounding: a Gram matrix has none */
             w->eigenvalues[i] = 0;
     }
-    return nbx_parallel(w->threads, nbx_ials_parts(job->fixed->n), rotate_part, job);
+    return NBX_OK;
+}
+
+/* V, D and the fixed side in V's basis. */
+static enum nbx_err diagonalise(struct solve_job *job)
+{
+    struct nbx_ials_workspace *w = job->w;
+    enum nbx_err err = find_basis(job);
+    return err ? err : nbx_parallel(w->threads, nbx_ials_parts(job->fixed->n), rotate_part, job);
+}
+
+/* alpha0 D + reg at j */
+static double common_part(const struct solve_job *job, size_t n_pairs, size_t j)
+{
+    return (double)job->options->alpha0 * job->w->eigenvalues[j] +
+           (double)nbx_ials_reg(job->options, n_pairs, job->fixed->n);
 }
 
 static void set_root(float *root, const struct solve_job *job, size_t n_pairs)
 {
-    double reg = (double)nbx_ials_reg(job->options, n_pairs, job->fixed->n);
     for (size_t j = 0; j < job->w->dim; j++)
-        root[j] = (float)(1.0 / sqrt((double)job->options->alpha0 * job->w->eigenvalues[j] + reg));
+        root[j] = (float)(1.0 / sqrt(common_part(job, n_pairs, j)));
 }
 
 static enum nbx_err solve_unit(void *ctx, unsigned worker, size_t unit)
@@ -229,8 +251,80 @@ enum nbx_err nbx_ials_side_solve(struct nbx_ials_side *side, const struct nbx_ia
 {
     struct solve_job job = {side, fixed, options, w};
     enum nbx_err err = diagonalise(&job);
-    size_t units = (side->n + UNIT_ROWS - 1) / UNIT_ROWS;
-    return err ? err : nbx_parallel(w->threads, units, solve_unit, &job);
+    return err ? err : nbx_parallel(w->threads, units(side->n), solve_unit, &job);
+}
+
+struct improve_job {
+    struct solve_job solve;
+    struct nbx_ials_side *fixed; /* solve.fixed, which turns with the other side */
+    float relaxation;
+};
+
+/* Turns the fixed side itself. */
+static enum nbx_err turn_unit(void *ctx, unsigned worker, size_t unit)
+{
+    const struct improve_job *job = ctx;
+    size_t dim = job->solve.w->dim, begin = unit * UNIT_ROWS;
+    size_t n = job->fixed->n - begin < UNIT_ROWS ? job->fixed->n - begin : UNIT_ROWS;
+    float *turned = job->solve.w->scratch + worker * job->solve.w->scratch_floats;
+    float *rows = job->fixed->factors + begin * dim;
+    nbx_blas_gemm_nt(turned, rows, job->solve.w->basis, n, dim, dim);
+    memcpy(rows, turned, n * dim * sizeof *rows);
+    return NBX_OK;
+}
+
+/* x (dim), turned already, and common (dim) of rows with n_pairs. */
+static enum nbx_err improve_row(float *x, uint32_t r, const struct improve_job *job, float *common,
+                                size_t *n_pairs)
+{
+    const struct nbx_csr *pairs = job->solve.side->pairs;
+    size_t dim = job->solve.w->dim;
+    uint64_t start = pairs->start[r];
+    struct nbx_ials_row row = {.z = job->fixed->factors,
+                               .cols = pairs->col + start,
+                               .weights = pairs->weight ? pairs->weight + start : NULL,
+                               .n = nbx_csr_row_entries(pairs, r)};
+    struct nbx_ials_steps steps = {common, job->solve.options->steps, job->relaxation};
+    if (row.n == 0) {
+        memset(x, 0, dim * sizeof *x);
+        return NBX_OK;
+    }
+    for (size_t j = 0; row.n != *n_pairs && j < dim; j++)
+        common[j] = (float)common_part(&job->solve, row.n, j);
+    *n_pairs = row.n;
+    return nbx_ials_row_improve(x, &row, &steps, dim, common + dim);
+}
+
+static enum nbx_err improve_unit(void *ctx, unsigned worker, size_t unit)
+{
+    const struct improve_job *job = ctx;
+    const struct nbx_ials_side *side = job->solve.side;
+    size_t dim = side->dim, begin = unit * UNIT_ROWS, n_pairs = SIZE_MAX;
+    size_t n = side->n - begin < UNIT_ROWS ? side->n - begin : UNIT_ROWS;
+    float *before = job->solve.w->scratch + worker * job->solve.w->scratch_floats;
+    float *turned = before + UNIT_ROWS * dim, *common = turned + UNIT_ROWS * dim;
+    const uint32_t *order = side->order + begin;
+    enum nbx_err err = NBX_OK;
+    for (size_t i = 0; i < n; i++)
+        memcpy(before + i * dim, side->factors + order[i] * dim, dim * sizeof *before);
+    nbx_blas_gemm_nt(turned, before, job->solve.w->basis, n, dim, dim);
+    for (size_t i = 0; !err && i < n; i++) {
+        float *x = turned + i * dim;
+        err = improve_row(x, order[i], job, common, &n_pairs);
+        memcpy(side->factors + order[i] * dim, x, dim * sizeof *x);
+    }
+    return err;
+}
+
+enum nbx_err nbx_ials_side_improve(struct nbx_ials_side *side, struct nbx_ials_side *fixed,
+                                   float relaxation, const struct nbx_ials_options *options,
+                                   struct nbx_ials_workspace *w)
+{
+    struct improve_job job = {{side, fixed, options, w}, fixed, relaxation};
+    enum nbx_err err = find_basis(&job.solve);
+    if (!err)
+        err = nbx_parallel(w->threads, units(fixed->n), turn_unit, &job);
+    return err ? err : nbx_parallel(w->threads, units(side->n), improve_unit, &job);
 }
 
 /* The factors of a side in the basis that the workspace holds. */

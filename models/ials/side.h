@@ -58,6 +58,11 @@ enum nbx_err nbx_ials_side_gram(const struct nbx_ials_side *side, struct nbx_ial
 enum nbx_err nbx_ials_side_solve(struct nbx_ials_side *side, const struct nbx_ials_side *fixed,
                                  const struct nbx_ials_options *options,
                                  struct nbx_ials_workspace *w) NBX_MUST_CHECK;
+/* Brings side's factors closer to that solution by options->steps steps, from where they are. Both
+ * sides turn into the axes of the fixed one's Gram matrix. */
+enum nbx_err nbx_ials_side_improve(struct nbx_ials_side *side, struct nbx_ials_side *fixed,
+                                   float relaxation, const struct nbx_ials_options *options,
+                                   struct nbx_ials_workspace *w) NBX_MUST_CHECK;
 /* Turns both sides' factors into the axes of the items' Gram matrix, which is then diagonal; their
  * inner products stay. */
 enum nbx_err nbx_ials_sides_align(struct nbx_ials_side *items, struct nbx_ials_side *customers,

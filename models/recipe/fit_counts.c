@@ -99,21 +99,30 @@ static double age_weight(int64_t time_ms, int64_t last_ms, double half_life_days
     return exp2(-(double)(last_ms - time_ms) / DAY_MS / half_life_days);
 }
 
-/* log(1 + weighted customers): what most take to must not drown the rest. */
+/* counts (n_items): customers of each item, by the age of what they did. */
+static enum nbx_err count_customers(double *counts, const struct nbx_dataset *d, double half_life,
+                                    struct nbx_fault *fault)
+{
+    for (size_t e = 0; e < nbx_csr_entries(&d->by_customer); e++) {
+        if (half_life > 0 && d->times_ms[e] == NBX_DATASET_NO_TIME)
+            return nbx_fault_set(fault, NBX_EBAD, "half_life_days", "the events have no times");
+        counts[d->sequence[e]] += age_weight(d->times_ms[e], d->last_ms, half_life);
+    }
+    return NBX_OK;
+}
+
+/* log(1 + customers): what most take to must not drown the rest. */
 enum nbx_err nbx_part__fit_popularity(struct nbx_part *p, const struct nbx_ingredient *i,
                                       const struct nbx_dataset *d, struct nbx_fault *fault)
 {
-    double half_life = nbx_ingredient_get(i, "half_life_days");
     double *counts = calloc(d->n_items + 1, sizeof *counts);
     p->item_factors = calloc(d->n_items + 1, sizeof *p->item_factors);
-    enum nbx_err err = counts && p->item_factors ? NBX_OK : nbx_part__out_of_memory(fault);
-    for (size_t e = 0; !err && e < nbx_csr_entries(&d->by_customer); e++) {
-        if (half_life > 0 && d->times_ms[e] == NBX_DATASET_NO_TIME)
-            err = nbx_fault_set(fault, NBX_EBAD, "half_life_days", "the events have no times");
-        else
-            counts[d->sequence[e]] += age_weight(d->times_ms[e], d->last_ms, half_life);
+    if (!counts || !p->item_factors) {
+        free(counts);
+        return nbx_part__out_of_memory(fault);
     }
-    for (size_t k = 0; !err && k < d->n_items; k++)
+    enum nbx_err err = count_customers(counts, d, nbx_ingredient_get(i, "half_life_days"), fault);
+    for (size_t k = 0; k < d->n_items; k++)
         p->item_factors[k] = (float)log1p(counts[k]);
     free(counts);
     nbx_part__be_space(p, 1, NBX_CUSTOMER_CONSTANT);

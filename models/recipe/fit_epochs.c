@@ -18,7 +18,9 @@ struct nbx_ials_options nbx_part__ials_options(const struct nbx_ingredient *i,
                                      .lambda = nbx_part__number(i, "lambda"),
                                      .nu = nbx_part__number(i, "nu"),
                                      .seed = run->seed,
-                                     .threads = run->threads};
+                                     .threads = run->threads,
+                                     .steps = NBX_IALS_DEFAULT_STEPS,
+                                     .relaxation = NBX_IALS_DEFAULT_RELAXATION};
 }
 
 static void print_epoch(uint64_t epoch, uint64_t epochs, double loss, double before, double seconds)
@@ -33,6 +35,7 @@ static void print_epoch(uint64_t epoch, uint64_t epochs, double loss, double bef
 struct keeper {
     char *path; /* NULL: nowhere */
     char key[NBX_CHECKPOINT_KEY_BYTES];
+    bool resume; /* from it, where it is */
 };
 
 static enum nbx_err keeper_init(struct keeper *k, const struct nbx_ingredient *i,
@@ -42,6 +45,7 @@ static enum nbx_err keeper_init(struct keeper *k, const struct nbx_ingredient *i
     *k = (struct keeper){0};
     if (!run->checkpoints)
         return NBX_OK;
+    k->resume = run->resume;
     nbx_checkpoint_key(k->key, i, d, run->seed);
     if (asprintf(&k->path, "%s.%s.checkpoint", run->checkpoints, nbx_family_info(i->family)->name) <
         0)
@@ -57,13 +61,9 @@ static void keeper_fini(struct keeper *k, bool done)
     free(k->path);
 }
 
-static enum nbx_err damaged(const struct keeper *k, struct nbx_fault *fault)
-{
-    return nbx_fault_set(fault, NBX_ECORRUPT, k->path, "is damaged: remove it");
-}
-
-static enum nbx_err save_ials(const struct nbx_ials *ials, const struct keeper *k, size_t n,
-                              uint64_t epoch, struct nbx_fault *fault)
+static enum nbx_err save_ials(const struct nbx_ials *ials, const struct keeper *k,
+                              const struct nbx_dataset *d, size_t dim, uint64_t epoch,
+                              struct nbx_fault *fault)
 {
     FILE *to;
     if (!k->path)
@@ -71,32 +71,42 @@ static enum nbx_err save_ials(const struct nbx_ials *ials, const struct keeper *
     enum nbx_err err = nbx_checkpoint_begin(&to, k->path, k->key, fault);
     if (err)
         return err;
-    bool written = fwrite(&epoch, sizeof epoch, 1, to) == 1 &&
-                   nbx_checkpoint_write_floats(to, nbx_ials_items(ials), n);
+    bool written =
+        fwrite(&epoch, sizeof epoch, 1, to) == 1 &&
+        nbx_checkpoint_write_floats(to, nbx_ials_customers(ials), d->n_customers * dim) &&
+        nbx_checkpoint_write_floats(to, nbx_ials_items(ials), d->n_items * dim);
     return nbx_checkpoint_keep(&to, k->path, written, fault);
 }
 
-/* *epoch: how many are done already. */
-static enum nbx_err load_ials(struct nbx_ials *ials, const struct keeper *k, size_t n,
-                              const struct nbx_fit_run *run, uint64_t *epoch,
+/* *epoch: how many are done already; false where the file is damaged. */
+static bool read_ials(struct nbx_ials *ials, FILE *from, const struct nbx_dataset *d, size_t dim,
+                      uint64_t *epoch)
+{
+    float *customers = malloc((d->n_customers * dim + 1) * sizeof *customers);
+    float *items = malloc((d->n_items * dim + 1) * sizeof *items);
+    bool good = customers && items && fread(epoch, sizeof *epoch, 1, from) == 1 &&
+                nbx_checkpoint_read_floats(from, customers, d->n_customers * dim) &&
+                nbx_checkpoint_read_floats(from, items, d->n_items * dim);
+    if (good)
+        nbx_ials_restart(ials, customers, items, *epoch);
+    free(customers);
+    free(items);
+    return good;
+}
+
+static enum nbx_err load_ials(struct nbx_ials *ials, const struct keeper *k,
+                              const struct nbx_dataset *d, size_t dim, uint64_t *epoch,
                               struct nbx_fault *fault)
 {
     FILE *from;
     *epoch = 0;
-    if (!k->path || !run->resume)
+    if (!k->resume)
         return NBX_OK;
     enum nbx_err err = nbx_checkpoint_open(&from, k->path, k->key, fault);
     if (err || !from)
         return err;
-    float *items = malloc((n + 1) * sizeof *items);
-    if (!items)
-        err = nbx_part__out_of_memory(fault);
-    else if (fread(epoch, sizeof *epoch, 1, from) != 1 ||
-             !nbx_checkpoint_read_floats(from, items, n))
-        err = damaged(k, fault);
-    else
-        nbx_ials_restart(ials, items);
-    free(items);
+    if (!read_ials(ials, from, d, dim, epoch))
+        err = nbx_fault_set(fault, NBX_ECORRUPT, k->path, "is damaged: remove it");
     fclose(from);
     if (!err)
         printf("going on after epoch %" PRIu64 "\n", *epoch);
@@ -124,16 +134,16 @@ static enum nbx_err run_ials(struct nbx_ials *ials, double *loss, const struct n
     struct nbx_progress progress;
     struct keeper keeper;
     uint64_t epochs = nbx_part__whole(i, "epochs"), done = 0;
-    size_t n = d->n_items * nbx_part__whole(i, "dim");
+    size_t dim = nbx_part__whole(i, "dim");
     enum nbx_err err = keeper_init(&keeper, i, d, run, fault);
     if (!err)
-        err = load_ials(ials, &keeper, n, run, &done, fault);
+        err = load_ials(ials, &keeper, d, dim, &done, fault);
     nbx_progress_start(&progress, run->progress_fd, "training", "epochs", epochs);
     for (; !err && done < epochs; done++) {
         nbx_progress_update(&progress, done);
         err = ials_epoch(ials, loss, done + 1, epochs, run, fault);
         if (!err)
-            err = save_ials(ials, &keeper, n, done + 1, fault);
+            err = save_ials(ials, &keeper, d, dim, done + 1, fault);
         nbx_progress_end(&progress);
     }
     keeper_fini(&keeper, !err);
@@ -200,10 +210,10 @@ static enum nbx_err save_sequence(const struct nbx_sequence *sequence, const str
 }
 
 static enum nbx_err load_sequence(struct nbx_sequence *sequence, const struct keeper *k,
-                                  const struct nbx_fit_run *run, struct nbx_fault *fault)
+                                  struct nbx_fault *fault)
 {
     FILE *from;
-    if (!k->path || !run->resume)
+    if (!k->resume)
         return NBX_OK;
     enum nbx_err err = nbx_checkpoint_open(&from, k->path, k->key, fault);
     if (err || !from)
@@ -235,7 +245,7 @@ static enum nbx_err run_sequence(struct nbx_sequence *sequence, double *loss,
     unsigned epochs = (unsigned)nbx_part__whole(i, "epochs");
     enum nbx_err err = keeper_init(&keeper, i, d, run, fault);
     if (!err)
-        err = load_sequence(sequence, &keeper, run, fault);
+        err = load_sequence(sequence, &keeper, fault);
     while (!err && nbx_sequence_epochs(sequence) < epochs) {
         err = sequence_epoch(sequence, loss, epochs, run, fault);
         if (!err)

@@ -172,16 +172,6 @@ double nbx_part_seconds(const struct nbx_ingredient *i, const struct nbx_dataset
     return (dense / DENSE_A_SECOND + sparse / SPARSE_A_SECOND) / threads;
 }
 
-#define SOFTMAX_MOST_ITEMS 20000
-#define SOFTMAX_NEGATIVES  4096
-
-void nbx_ingredient_suit(struct nbx_ingredient *i, const struct nbx_dataset *d)
-{
-    struct nbx_fault fault;
-    if (i->family == NBX_FAMILY_SEQUENCE && d->n_items > SOFTMAX_MOST_ITEMS)
-        (void)nbx_ingredient_set(i, NBX_STR("negatives"), SOFTMAX_NEGATIVES, &fault);
-}
-
 void nbx_parts_describe(struct nbx_bundle_info *info, const struct nbx_part *parts,
                         const double *weights, size_t n)
 {

@@ -49,9 +49,6 @@ uint64_t nbx_part_bound_bytes(const struct nbx_ingredient *ingredient,
 /* Seconds that it may take, roughly: operations over what two such processors do. */
 double nbx_part_seconds(const struct nbx_ingredient *ingredient, const struct nbx_dataset *dataset,
                         unsigned threads);
-/* Usual settings bent to the size of the data: a softmax over very many items is sampled. */
-void nbx_ingredient_suit(struct nbx_ingredient *ingredient, const struct nbx_dataset *dataset);
-
 /* What a bundle of these parts (n) is: spaces, neighbours and, where it takes more than one folded
  * space, family `blend`; the rest of info is the caller's. weights (n): what each part counts. The
  * parts must outlive info. */

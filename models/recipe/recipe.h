@@ -39,11 +39,10 @@ enum nbx_family {
 struct nbx_setting {
     const char *name; /* "dim"; an option is "--dim" */
     double least, most, usual;
-    bool whole;
     const char *what;    /* for help and documents */
     const double *tries; /* (n_tries) ascending: what a search goes through; NULL: it leaves it */
     size_t n_tries;
-    bool of_times; /* means something only where events have times */
+    bool whole, of_times; /* a whole number; means something only where events have times */
 };
 
 struct nbx_family_info {

@@ -4,9 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Slots to a batch for each of its targets: short chunks with long histories have many. */
-#define SLOTS_PER_TARGET 4
-
 void nbx_sequence__stream(struct nbx_random *out, uint64_t seed, uint64_t epoch, uint64_t number)
 {
     nbx_random_init(out, seed);
@@ -19,10 +16,12 @@ static size_t chunk_targets(const struct nbx_sequence_options *options)
     return options->batch < NBX_SEQUENCE_CHUNK ? options->batch : NBX_SEQUENCE_CHUNK;
 }
 
+/* A chunk with more than one slot before it is one of several that are as long as each other, so it
+ * has at least half the most targets; this binds only where batches are tiny. */
 size_t nbx_sequence__max_slots(const struct nbx_sequence_options *options)
 {
-    size_t one = options->recent + chunk_targets(options), many = SLOTS_PER_TARGET * options->batch;
-    return one > many ? one : many;
+    return options->batch + options->batch * options->recent / (NBX_SEQUENCE_CHUNK / 2) +
+           options->recent + NBX_SEQUENCE_CHUNK;
 }
 
 /* Chunks of a customer with n items. */

@@ -23,6 +23,7 @@ void nbx_sequence_defaults(struct nbx_sequence_options *out)
                                          .rate = 0.003f,
                                          .history_dropout = 0.2f,
                                          .dropout = 0.2f,
+                                         .negatives = 2048,
                                          .seed = 1,
                                          .threads = nbx_parallel_processors(),
                                          .progress_fd = -1};
@@ -277,6 +278,8 @@ enum nbx_err nbx_sequence__gradients(struct nbx_sequence *s, double *loss)
         .seed = s->options.seed,
         .epoch = s->epoch,
     };
+    for (size_t i = 0; i < s->batch.n_slots; i++)
+        nbx_sequence__table_place(&s->history, s->batch.slots[i]);
     nbx_sequence__window_paces(&s->window, s->positions.value);
     enum nbx_err err = nbx_parallel(s->options.threads, NBX_SEQUENCE_PARTS, forward_part, &pass);
     if (!err)
@@ -290,8 +293,12 @@ enum nbx_err nbx_sequence__gradients(struct nbx_sequence *s, double *loss)
 
 struct update_job {
     struct nbx_sequence_table *tables[3];
-    struct nbx_sequence_step steps[3];
 };
+
+static struct update_job all_tables(struct nbx_sequence *s)
+{
+    return (struct update_job){{&s->items, &s->history, &s->positions}};
+}
 
 static enum nbx_err update_block(void *ctx, unsigned worker, size_t block)
 {
@@ -300,19 +307,23 @@ static enum nbx_err update_block(void *ctx, unsigned worker, size_t block)
     (void)worker;
     for (; block >= nbx_sequence__table_blocks(job->tables[table]); table++)
         block -= nbx_sequence__table_blocks(job->tables[table]);
-    nbx_sequence__table_update(job->tables[table], block, &job->steps[table]);
+    nbx_sequence__table_update(job->tables[table], block);
     return NBX_OK;
 }
 
-static enum nbx_err update(struct nbx_sequence *s, float rate)
+static enum nbx_err do_step(struct nbx_sequence *s, float rate, double *loss)
 {
-    struct nbx_sequence_step step = {.number = ++s->steps, .rate = rate}, decaying = step;
+    struct update_job job = all_tables(s);
     size_t blocks = 0;
-    decaying.decay = s->options.decay;
-    struct update_job job = {{&s->items, &s->history, &s->positions}, {decaying, decaying, step}};
+    s->steps++;
+    for (size_t i = 0; i < 3; i++)
+        nbx_sequence__table_begin(job.tables[i], s->steps, rate, s->options.decay);
+    enum nbx_err err = nbx_sequence__gradients(s, loss);
+    if (err)
+        return err;
     for (size_t i = 0; i < 3; i++)
         blocks += nbx_sequence__table_blocks(job.tables[i]);
-    enum nbx_err err = nbx_parallel(s->options.threads, blocks, update_block, &job);
+    err = nbx_parallel(s->options.threads, blocks, update_block, &job);
     for (size_t i = 0; i < 3; i++)
         nbx_sequence__table_done(job.tables[i]);
     return err;
@@ -336,15 +347,16 @@ static enum nbx_err do_epoch(struct nbx_sequence *s, struct nbx_progress *progre
     nbx_sequence__shuffle(&s->chunks, s->options.seed, s->epoch);
     while (!err && done < s->chunks.n_targets) {
         nbx_sequence__batch_next(&s->batch, &s->chunks, s->dataset->sequence);
-        err = nbx_sequence__gradients(s, &loss);
-        if (!err)
-            err = update(s, rate_now(s, done));
+        err = do_step(s, rate_now(s, done), &loss);
         if (!err && !isfinite(loss))
             err = NBX_EBAD;
         *sum += loss;
         done += s->batch.n_targets;
         nbx_progress_update(progress, done);
     }
+    struct update_job job = all_tables(s);
+    for (size_t i = 0; i < 3; i++)
+        nbx_sequence__table_settle(job.tables[i]);
     return err;
 }
 

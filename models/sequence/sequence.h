@@ -52,7 +52,7 @@ struct nbx_sequence_options {
 };
 
 /* dim 64, recent 50, groups 4, 10 epochs, batch 1024, rate .003, history_dropout .2, dropout .2,
- * decay 0, negatives 0, seed 1, threads: all processors, no progress. */
+ * decay 0, negatives 2048, seed 1, threads: all processors, no progress. */
 void nbx_sequence_defaults(struct nbx_sequence_options *out);
 
 struct nbx_sequence;
@@ -64,7 +64,8 @@ enum nbx_err nbx_sequence_new(struct nbx_sequence **out, const struct nbx_datase
 void nbx_sequence_destroy(struct nbx_sequence **sequence);
 
 /* One of options.epochs, and not more than these: every target once. loss: the targets' mean, of
- * which sampling and dropout have their share; 0 where no customer has two items. */
+ * which sampling and dropout have their share; 0 where no customer has two items. After an error
+ * only destroy. */
 enum nbx_err nbx_sequence_epoch(struct nbx_sequence *sequence, double *loss,
                                 struct nbx_fault *fault) NBX_MUST_CHECK;
 /* Epochs done. */

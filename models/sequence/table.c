@@ -57,6 +57,35 @@ uint64_t nbx_sequence__table_bytes(size_t n, size_t width, size_t capacity)
            numbers * sizeof(uint32_t);
 }
 
+void nbx_sequence__table_begin(struct nbx_sequence_table *t, uint32_t step, float rate, float decay)
+{
+    t->step = step;
+    t->adam = (struct nbx_sequence_adam){
+        .beta1 = (float)BETA1,
+        .beta2 = (float)BETA2,
+        .rate = (float)((double)rate / (1 - pow(BETA1, step))),
+        .root = (float)(1 / sqrt(1 - pow(BETA2, step))),
+        .keep = 1 - rate * decay,
+        .epsilon = EPSILON,
+    };
+}
+
+/* A row up to the end of a step. */
+static void catch_up(struct nbx_sequence_table *t, size_t row, uint32_t step)
+{
+    double missed = (double)step - t->last[row], ratio = BETA1 / sqrt(BETA2);
+    float first = (float)pow(BETA1, missed), second = (float)pow(BETA2, missed);
+    float rate = (float)(t->adam.rate * ratio * (1 - pow(ratio, missed)) / (1 - ratio));
+    float keep = powf(t->adam.keep, (float)missed);
+    for (size_t j = 0, i = row * t->width; j < t->width; j++, i++) {
+        float moved = rate * t->first[i] / (sqrtf(t->second[i]) * t->adam.root + EPSILON);
+        t->value[i] = (j < t->decaying ? keep : 1.0f) * t->value[i] - moved;
+        t->first[i] *= first;
+        t->second[i] *= second;
+    }
+    t->last[row] = step;
+}
+
 uint32_t nbx_sequence__table_place(struct nbx_sequence_table *t, uint32_t row)
 {
     if (!t->place)
@@ -65,8 +94,17 @@ uint32_t nbx_sequence__table_place(struct nbx_sequence_table *t, uint32_t row)
         NBX_ASSERT(t->n_rows < t->capacity);
         t->place[row] = (uint32_t)t->n_rows;
         t->rows[t->n_rows++] = row;
+        if (t->last[row] + 1 < t->step)
+            catch_up(t, row, t->step - 1);
     }
     return t->place[row];
+}
+
+void nbx_sequence__table_settle(struct nbx_sequence_table *t)
+{
+    for (size_t row = 0; t->last && row < t->n; row++)
+        if (t->last[row] < t->step)
+            catch_up(t, row, t->step);
 }
 
 size_t nbx_sequence__table_blocks(const struct nbx_sequence_table *t)
@@ -74,50 +112,26 @@ size_t nbx_sequence__table_blocks(const struct nbx_sequence_table *t)
     return (t->n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
 }
 
-static void catch_up(struct nbx_sequence_table *t, size_t row, double missed, float keep)
+static void update_row(struct nbx_sequence_table *t, size_t row, float *gradient)
 {
-    float first = (float)pow(BETA1, missed), second = (float)pow(BETA2, missed);
-    float kept = powf(keep, (float)missed);
-    for (size_t i = row * t->width; i < (row + 1) * t->width; i++) {
-        t->first[i] *= first;
-        t->second[i] *= second;
-    }
-    for (size_t i = row * t->width; i < row * t->width + t->decaying; i++)
-        t->value[i] *= kept;
-}
-
-static void update_row(struct nbx_sequence_table *t, size_t row, float *gradient,
-                       const struct nbx_sequence_adam *adam)
-{
-    struct nbx_sequence_adam rest = *adam;
+    struct nbx_sequence_adam rest = t->adam;
     size_t at = row * t->width, decaying = t->decaying;
     struct nbx_sequence_moments moments = {t->first + at, t->second + at};
     rest.keep = 1;
-    nbx_sequence__adam(t->value + at, moments, gradient, decaying, adam);
+    nbx_sequence__adam(t->value + at, moments, gradient, decaying, &t->adam);
     moments = (struct nbx_sequence_moments){t->first + at + decaying, t->second + at + decaying};
     nbx_sequence__adam(t->value + at + decaying, moments, gradient + decaying, t->width - decaying,
                        &rest);
 }
 
-void nbx_sequence__table_update(struct nbx_sequence_table *t, size_t block,
-                                const struct nbx_sequence_step *step)
+void nbx_sequence__table_update(struct nbx_sequence_table *t, size_t block)
 {
     size_t end = (block + 1) * BLOCK_ROWS < t->n_rows ? (block + 1) * BLOCK_ROWS : t->n_rows;
-    struct nbx_sequence_adam adam = {
-        .beta1 = (float)BETA1,
-        .beta2 = (float)BETA2,
-        .rate = (float)((double)step->rate / (1 - pow(BETA1, step->number))),
-        .root = (float)(1 / sqrt(1 - pow(BETA2, step->number))),
-        .keep = 1 - step->rate * step->decay,
-        .epsilon = EPSILON,
-    };
     for (size_t p = block * BLOCK_ROWS; p < end; p++) {
         size_t row = t->rows ? t->rows[p] : p;
-        if (t->last && t->last[row] + 1 < step->number)
-            catch_up(t, row, step->number - t->last[row] - 1, adam.keep);
         if (t->last)
-            t->last[row] = step->number;
-        update_row(t, row, t->gradient + p * t->width, &adam);
+            t->last[row] = t->step;
+        update_row(t, row, t->gradient + p * t->width);
     }
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Finding a recipe (tune), and making a bundle by it at once (auto).
  */
+#include "models/report/html.h"
+#include "models/report/report.h"
 #include "models/train/commands.h"
 #include "models/train/task.h"
 #include "models/tune/search.h"
@@ -29,7 +31,10 @@
     "  --customers N      whom to ask, drawn by seed; 0: everybody (default: 5000)\n"              \
     "  --log FILE         the trials, a line of JSON each; where it exists they are not run "      \
     "again,\n"                                                                                     \
-    "                     so that a search that was cut goes on\n"
+    "                     so that a search that was cut goes on\n"                                 \
+    "  --html FILE        writes a page with the recipe, every trial and what the search learnt "  \
+    "when;\n"                                                                                      \
+    "                     it needs no network\n"
 
 static const char tune_usage[] =
     "nbx-train tune --events FILE --out RECIPE [options]\n"
@@ -52,7 +57,16 @@ static const char auto_usage[] =
     "  --out BUNDLE       the file to write (.safetensors)\n" OWN_USAGE NBX_COMMON_USAGE "\n"
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
-enum { OPT_MINUTES = NBX_OPT_OWN, OPT_TRIALS, OPT_SPLIT, OPT_SHARE, OPT_K, OPT_CUSTOMERS, OPT_LOG };
+enum {
+    OPT_MINUTES = NBX_OPT_OWN,
+    OPT_TRIALS,
+    OPT_SPLIT,
+    OPT_SHARE,
+    OPT_K,
+    OPT_CUSTOMERS,
+    OPT_LOG,
+    OPT_HTML
+};
 
 static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"minutes", required_argument, NULL, OPT_MINUTES},
@@ -62,13 +76,14 @@ static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"k", required_argument, NULL, OPT_K},
                                         {"customers", required_argument, NULL, OPT_CUSTOMERS},
                                         {"log", required_argument, NULL, OPT_LOG},
+                                        {"html", required_argument, NULL, OPT_HTML},
                                         {0}};
 
 struct automatic {
     struct nbx_task task;
     uint64_t minutes, trials, k, customers;
     float share;
-    const char *log;
+    const char *log, *html;
     int hold_out; /* enum nbx_hold_out, or -1: by the data */
 };
 
@@ -104,6 +119,7 @@ static bool take(void *ctx, int option, struct nbx_argument arg)
     case OPT_K: return nbx_argument_whole(&a->k, arg, 1, 1000);
     case OPT_CUSTOMERS: return nbx_argument_whole(&a->customers, arg, 0, UINT32_MAX);
     case OPT_LOG: a->log = arg.text; return true;
+    case OPT_HTML: a->html = arg.text; return true;
     default: return nbx_task_take(&a->task, option, arg);
     }
 }
@@ -189,6 +205,30 @@ static enum nbx_err make_bundle(struct automatic *a, const struct nbx_search_res
     return nbx_task_make(&a->task, &r->recipe, &run, said, fault);
 }
 
+/* Of auto with the bundle that was written, read back; of tune without. */
+static enum nbx_err write_page(const struct automatic *a, const struct nbx_search_result *r,
+                               bool with_bundle, struct nbx_fault *fault)
+{
+    struct nbx_bundle *bundle = NULL;
+    struct nbx_buf page = {0};
+    enum nbx_err err = with_bundle ? nbx_bundle_open(&bundle, a->task.out, fault) : NBX_OK;
+    if (err)
+        return err;
+    struct nbx_search_options o = search_options(a);
+    nbx_report_search(
+        &page, &(struct nbx_report_search){.name = a->task.name,
+                                           .hold_out = nbx_hold_out_names[o.hold_out],
+                                           .k = a->k,
+                                           .result = r,
+                                           .bundle = bundle ? nbx_bundle_get(bundle) : NULL});
+    err = nbx_html_save(a->html, &page, fault);
+    nbx_buf_fini(&page);
+    nbx_bundle_close(&bundle);
+    if (!err)
+        printf("wrote %s\n", a->html);
+    return err;
+}
+
 static int run_command(int argc, char **argv, bool bundle)
 {
     int code = NBX_EXIT_FAILED;
@@ -214,6 +254,8 @@ static int run_command(int argc, char **argv, bool bundle)
     enum nbx_err err = search(&a, &result, &fault);
     if (!err)
         err = bundle ? make_bundle(&a, &result, &fault) : write_recipe(&a, &result, &fault);
+    if (!err && a.html)
+        err = write_page(&a, &result, bundle, &fault);
     nbx_search_result_fini(&result);
     nbx_task_fini(&a.task);
     return err ? nbx_train_failed(&fault) : NBX_EXIT_OK;

@@ -12,5 +12,6 @@ int nbx_train_fit(int argc, char **argv);
 int nbx_train_tune(int argc, char **argv);
 int nbx_train_auto(int argc, char **argv);
 int nbx_train_evaluate(int argc, char **argv);
+int nbx_train_calibrate(int argc, char **argv);
 
 #endif

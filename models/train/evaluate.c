@@ -2,6 +2,8 @@
 #include "models/evaluate/evaluate.h"
 
 #include "engine/base/parallel.h"
+#include "models/report/html.h"
+#include "models/report/report.h"
 #include "models/train/arguments.h"
 #include "models/train/commands.h"
 
@@ -17,7 +19,8 @@ static const char usage[] =
     "  --bundle BUNDLE      the model, as nbx-train fit or nbx.bundle.write wrote it\n"
     "  --events FILE        CSV: what customers did before; they are folded in from it, in order "
     "of\n"
-    "                       time, and their own items are left out of their lists\n"
+    "                       time, and their own items are left out of their lists, as is what\n"
+    "                       they took back\n"
     "  --test FILE          CSV with customer and item: what they took to later\n"
     "  --protocol NAME      what the test file holds. Always every item is ranked for every\n"
     "                       customer of it:\n"
@@ -30,6 +33,9 @@ static const char usage[] =
     "  --threads T          (default: every processor)\n"
     "  --types T=W,...      as in nbx-train fit\n"
     "  --weighted           as in nbx-train fit\n"
+    "  --html FILE          writes a page with all of it, drawings, and what the bundle is; the "
+    "page\n"
+    "                       needs no network\n"
     "  --json               one JSON object on stdout. For each K: recall@K, ndcg@K, precision@K,\n"
     "                       hit@K, mrr@K, map@K; coverage@K, gini@K, novelty@K of all lists\n"
     "                       together. popularity: recall@K and so on of one list of popular "
@@ -43,7 +49,7 @@ static const char usage[] =
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
 struct request {
-    const char *bundle, *events, *test;
+    const char *bundle, *events, *test, *html;
     struct nbx_types types;
     bool weighted, json;
     struct nbx_evaluate_options evaluate;
@@ -60,6 +66,7 @@ enum option_id {
     OPT_TYPES,
     OPT_WEIGHTED,
     OPT_JSON,
+    OPT_HTML,
     OPT_HELP,
 };
 
@@ -74,6 +81,7 @@ static const struct option options[] = {
     {"types", required_argument, NULL, OPT_TYPES},
     {"weighted", no_argument, NULL, OPT_WEIGHTED},
     {"json", no_argument, NULL, OPT_JSON},
+    {"html", required_argument, NULL, OPT_HTML},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
 };
@@ -101,6 +109,7 @@ static bool take_option(void *ctx, int id, struct nbx_argument a)
     case OPT_TYPES: return nbx_argument_types(&r->types, a);
     case OPT_WEIGHTED: r->weighted = true; return true;
     case OPT_JSON: r->json = true; return true;
+    case OPT_HTML: r->html = a.text; return true;
     case OPT_REPEAT: o->repeat = true; return true;
     case OPT_K:
         return nbx_argument_list(o->k, &o->n_k, NBX_EVALUATE_MAX_N_K, a, NBX_EVALUATE_MAX_K);
@@ -248,6 +257,21 @@ static void print_table(const struct request *r, const struct nbx_bundle_info *b
            e->test_pairs, e->unknown_pairs, e->cold, e->seconds);
 }
 
+static enum nbx_err write_page(const struct request *r, const struct nbx_bundle_info *bundle,
+                               const struct nbx_evaluation *e, struct nbx_fault *fault)
+{
+    struct nbx_buf page = {0};
+    nbx_report_evaluation(&page, &(struct nbx_report_evaluation){.bundle = bundle,
+                                                                 .evaluation = e,
+                                                                 .protocol = r->evaluate.protocol,
+                                                                 .repeat = r->evaluate.repeat});
+    enum nbx_err err = nbx_html_save(r->html, &page, fault);
+    nbx_buf_fini(&page);
+    if (!err)
+        fprintf(r->json ? stderr : stdout, "wrote %s\n", r->html);
+    return err;
+}
+
 static enum nbx_err measure(const struct request *r, const struct nbx_dataset *events,
                             const struct nbx_dataset *test, struct nbx_fault *fault)
 {
@@ -265,6 +289,8 @@ static enum nbx_err measure(const struct request *r, const struct nbx_dataset *e
         print_json(r, info, &e);
     else if (!err)
         print_table(r, info, &e);
+    if (!err && r->html)
+        err = write_page(r, info, &e, fault);
     nbx_bundle_close(&bundle);
     return err;
 }

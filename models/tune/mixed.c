@@ -60,20 +60,16 @@ static void rate_items(struct nbx_hit *hits, const struct nbx_dataset *d,
     }
 }
 
-static void hold_of_customer(bool *is_held, const struct nbx_dataset *d,
-                             const struct nbx_spectral *v, size_t customer, double share,
-                             uint64_t seed, struct nbx_hit *hits, struct nbx_hit *best)
+/* Holds the k best of hits (n), which best has room for. is_held: of the first of them on. */
+static void hold_best(bool *is_held, const struct nbx_hit *hits, size_t n, struct nbx_hit *best,
+                      size_t k)
 {
-    size_t n = nbx_csr_row_entries(&d->by_customer, customer);
     struct nbx_topk top;
-    if (n < 2)
-        return;
-    rate_items(hits, d, v, customer, seed);
-    nbx_topk_init(&top, best, held_of(n, share), NULL, NULL);
+    nbx_topk_init(&top, best, k, NULL, NULL);
     for (size_t i = 0; i < n; i++)
         nbx_topk_offer(&top, hits[i].score, hits[i].row);
     for (size_t i = 0; i < top.n; i++)
-        is_held[d->by_customer.start[customer] + best[i].row] = true;
+        is_held[best[i].row] = true;
 }
 
 static size_t longest_history(const struct nbx_dataset *d)
@@ -102,8 +98,13 @@ enum nbx_err nbx_mixed_hold(bool *is_held, const struct nbx_dataset *all, double
         return err;
     struct nbx_hit *hits = calloc(2 * room, sizeof *hits);
     normalise(v.item_factors, all->n_items, v.dim);
-    for (size_t c = 0; hits && c < all->n_customers; c++)
-        hold_of_customer(is_held, all, &v, c, share, seed, hits, hits + room);
+    for (size_t c = 0; hits && c < all->n_customers; c++) {
+        size_t n = nbx_csr_row_entries(&all->by_customer, c);
+        if (n < 2)
+            continue;
+        rate_items(hits, all, &v, c, seed);
+        hold_best(is_held + all->by_customer.start[c], hits, n, hits + room, held_of(n, share));
+    }
     err = hits ? NBX_OK : nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     free(hits);
     nbx_spectral_fini(&v);

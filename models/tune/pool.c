@@ -47,7 +47,6 @@ struct worker {
 
 struct job {
     struct nbx_pool *pool;
-    const struct nbx_dataset *train, *held;
     const struct nbx_pool_options *options;
     struct scorer scorers[NBX_RECIPE_MAX]; /* (n_parts) */
     uint32_t *rows;                        /* (pool->n) customers */
@@ -79,13 +78,13 @@ static int compare_rows(const void *a, const void *b)
 static enum nbx_err draw_customers(struct job *job)
 {
     size_t n = 0, most = job->options->customers;
-    struct drawn *drawn = calloc(job->held->n_customers + 1, sizeof *drawn);
+    struct drawn *drawn = calloc(job->options->held->n_customers + 1, sizeof *drawn);
     if (!drawn)
         return NBX_ELIMIT;
-    for (size_t c = 0; c < job->held->n_customers; c++) {
+    for (size_t c = 0; c < job->options->held->n_customers; c++) {
         uint64_t key[2] = {job->options->seed, c};
-        if (nbx_csr_row_entries(&job->held->by_customer, c) &&
-            nbx_csr_row_entries(&job->train->by_customer, c))
+        if (nbx_csr_row_entries(&job->options->held->by_customer, c) &&
+            nbx_csr_row_entries(&job->options->train->by_customer, c))
             drawn[n++] = (struct drawn){nbx_hash64(key, sizeof key), (uint32_t)c};
     }
     if (most && n > most) {
@@ -126,7 +125,7 @@ static enum nbx_err make_scorer(struct scorer *s, const struct nbx_part *part, s
 
 static enum nbx_err make_workers(struct job *job)
 {
-    size_t n_items = job->train->n_items;
+    size_t n_items = job->options->train->n_items;
     job->workers = calloc(job->options->threads, sizeof *job->workers);
     for (unsigned t = 0; job->workers && t < job->options->threads; t++) {
         struct worker *w = &job->workers[t];
@@ -160,9 +159,9 @@ static void free_job(struct job *job)
 static enum nbx_err history_of(struct nbx_blend_history *out, const struct job *job,
                                const struct scorer *s, uint32_t customer, struct nbx_arena *arena)
 {
-    const struct nbx_csr *pairs = &job->train->by_customer;
+    const struct nbx_csr *pairs = &job->options->train->by_customer;
     size_t n = nbx_csr_row_entries(pairs, customer);
-    const uint32_t *sequence = job->train->sequence + pairs->start[customer];
+    const uint32_t *sequence = job->options->train->sequence + pairs->start[customer];
     uint32_t *rows = nbx_arena_calloc(arena, n, sizeof *rows);
     float *weights = nbx_arena_calloc(arena, n, sizeof *weights);
     const float **vectors = nbx_arena_calloc(arena, n, sizeof *vectors);
@@ -181,7 +180,7 @@ static enum nbx_err history_of(struct nbx_blend_history *out, const struct job *
 static enum nbx_err score_all(float *scores, const struct job *job, const struct scorer *s,
                               uint32_t customer, struct nbx_arena *arena)
 {
-    size_t n_items = job->train->n_items;
+    size_t n_items = job->options->train->n_items;
     struct nbx_blend_history history;
     struct nbx_addends addends;
     float *x = nbx_arena_floats(arena, s->padded);
@@ -208,7 +207,7 @@ static void choose_best(struct worker *w, const struct job *job, const float *sc
 {
     struct nbx_topk top;
     nbx_topk_init(&top, w->best, job->options->depth, NULL, NULL);
-    for (size_t i = 0; i < job->train->n_items; i++)
+    for (size_t i = 0; i < job->options->train->n_items; i++)
         if (scores[i] >= nbx_topk_threshold(&top) && !(w->chosen[i] & OWN))
             nbx_topk_offer(&top, scores[i], (uint32_t)i);
     for (size_t i = 0; i < top.n; i++)
@@ -224,7 +223,7 @@ static void mark(struct worker *w, const struct nbx_csr *pairs, uint32_t custome
 /* Moves the chosen ones into the pool and wipes the marks. */
 static enum nbx_err keep_chosen(struct pooled *out, struct worker *w, const struct job *job)
 {
-    size_t n_items = job->train->n_items, n_parts = job->pool->n_parts, n = 0, n_right = 0;
+    size_t n_items = job->options->train->n_items, n_parts = job->pool->n_parts, n = 0, n_right = 0;
     for (size_t i = 0; i < n_items; i++) {
         n += (w->chosen[i] & (CANDIDATE | HELD)) && !(w->chosen[i] & OWN);
         n_right += (w->chosen[i] & HELD) && !(w->chosen[i] & OWN);
@@ -250,10 +249,10 @@ static enum nbx_err keep_chosen(struct pooled *out, struct worker *w, const stru
 static enum nbx_err pool_customer(struct job *job, struct worker *w, size_t at)
 {
     uint32_t customer = job->rows[at];
-    size_t n_items = job->train->n_items;
+    size_t n_items = job->options->train->n_items;
     nbx_arena_reset(w->arena);
-    mark(w, &job->train->by_customer, customer, OWN);
-    mark(w, &job->held->by_customer, customer, HELD);
+    mark(w, &job->options->train->by_customer, customer, OWN);
+    mark(w, &job->options->held->by_customer, customer, HELD);
     for (size_t p = 0; p < job->pool->n_parts; p++) {
         float *scores = w->scores + p * n_items;
         enum nbx_err err = score_all(scores, job, &job->scorers[p], customer, w->arena);
@@ -281,7 +280,7 @@ static enum nbx_err fill(struct job *job, const struct nbx_part *parts)
 {
     enum nbx_err err = draw_customers(job);
     for (size_t p = 0; !err && p < job->pool->n_parts; p++)
-        err = make_scorer(&job->scorers[p], &parts[p], job->train->n_items);
+        err = make_scorer(&job->scorers[p], &parts[p], job->options->train->n_items);
     if (!err)
         err = make_workers(job);
     if (err)
@@ -294,7 +293,6 @@ static enum nbx_err fill(struct job *job, const struct nbx_part *parts)
 }
 
 enum nbx_err nbx_pool_new(struct nbx_pool **out, const struct nbx_part *parts, size_t n,
-                          const struct nbx_dataset *train, const struct nbx_dataset *held,
                           const struct nbx_pool_options *options, struct nbx_fault *fault)
 {
     struct nbx_pool *pool = calloc(1, sizeof *pool);
@@ -303,7 +301,7 @@ enum nbx_err nbx_pool_new(struct nbx_pool **out, const struct nbx_part *parts, s
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     pool->n_parts = n;
     pool->threads = options->threads;
-    struct job job = {.pool = pool, .train = train, .held = held, .options = options};
+    struct job job = {.pool = pool, .options = options};
     enum nbx_err err = fill(&job, parts);
     free_job(&job);
     if (!err && pool->n == 0)
@@ -406,24 +404,29 @@ double nbx_pool_ndcg(const struct nbx_pool *pool, const double *weights, size_t 
     return sum / (double)pool->n;
 }
 
-/* The best part alone. */
-static double start_alone(const struct nbx_pool *pool, double *weights, size_t k)
+/* All alike: what the held-out items cannot tell apart stays as it is, and a blend of many is surer
+ * of what was not held out. But where one part is better alone than all together, that one. */
+static double start(const struct nbx_pool *pool, double *weights, size_t k)
 {
-    size_t best = 0;
-    double most = -1;
-    for (size_t p = 0; p < pool->n_parts; p++) {
-        memset(weights, 0, pool->n_parts * sizeof *weights);
+    double alone[NBX_RECIPE_MAX] = {0}, most;
+    size_t best = pool->n_parts;
+    for (size_t p = 0; p < pool->n_parts; p++)
         weights[p] = 1;
-        double value = nbx_pool_ndcg(pool, weights, k);
-        if (value > most) {
-            most = value;
-            best = p;
-        }
+    most = nbx_pool_ndcg(pool, weights, k);
+    for (size_t p = 0; p < pool->n_parts; p++) {
+        alone[p] = 1;
+        double value = nbx_pool_ndcg(pool, alone, k);
+        alone[p] = 0;
+        best = value > most ? p : best;
+        most = value > most ? value : most;
     }
-    memset(weights, 0, pool->n_parts * sizeof *weights);
-    weights[best] = 1;
+    for (size_t p = 0; p < pool->n_parts && best < pool->n_parts; p++)
+        weights[p] = p == best;
     return most;
 }
+
+/* Less is luck, relative. */
+#define STEP_GAIN 5e-4
 
 /* Tries other weights for one part; keeps the best. */
 static double climb(const struct nbx_pool *pool, double *weights, size_t p, size_t k, double value)
@@ -435,7 +438,7 @@ static double climb(const struct nbx_pool *pool, double *weights, size_t p, size
     for (size_t i = 0; i < n; i++) {
         weights[p] = was > 0 ? was * factors[i] : first[i];
         double now = nbx_pool_ndcg(pool, weights, k);
-        if (now > value) {
+        if (now > value * (1 + STEP_GAIN)) {
             value = now;
             best = weights[p];
         }
@@ -475,7 +478,7 @@ static double drop_idle(const struct nbx_pool *pool, double *weights, size_t k, 
 
 double nbx_pool_fit(const struct nbx_pool *pool, double *weights, size_t k, double worth)
 {
-    double value = start_alone(pool, weights, k), before = 0;
+    double value = start(pool, weights, k), before = 0;
     for (size_t round = 0; round < MOST_ROUNDS && value > before * (1 + LEAST_GAIN); round++) {
         before = value;
         for (size_t p = 0; p < pool->n_parts; p++)

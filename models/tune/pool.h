@@ -21,7 +21,8 @@
 #include <stdint.h>
 
 struct nbx_pool_options {
-    size_t depth;     /* best items taken of each part, 1 or more */
+    const struct nbx_dataset *train, *held; /* of the same rows (split.h) */
+    size_t depth;                           /* best items taken of each part, 1 or more */
     size_t customers; /* at most so many, drawn by seed; 0: all with a held-out item */
     uint64_t seed;
     unsigned threads;
@@ -30,9 +31,8 @@ struct nbx_pool_options {
 
 struct nbx_pool;
 
-/* parts (n, at most NBX_RECIPE_MAX) learnt from train; held has the same rows (split.h). */
+/* parts (n, at most NBX_RECIPE_MAX) learnt from options->train. */
 enum nbx_err nbx_pool_new(struct nbx_pool **out, const struct nbx_part *parts, size_t n,
-                          const struct nbx_dataset *train, const struct nbx_dataset *held,
                           const struct nbx_pool_options *options,
                           struct nbx_fault *fault) NBX_MUST_CHECK;
 void nbx_pool_destroy(struct nbx_pool **pool);
@@ -42,8 +42,8 @@ size_t nbx_pool_customers(const struct nbx_pool *pool);
 /* Mean NDCG at k (metrics.h) of the blend with these weights (n parts, 0 or more each). */
 double nbx_pool_ndcg(const struct nbx_pool *pool, const double *weights, size_t k);
 
-/* Weights (n) by coordinate ascent on it, from the best part alone; a part whose loss costs less
- * than `worth` (relative) gets 0. Returns the metric. */
+/* Weights (n) by coordinate ascent on it, from all alike or, where that is better, from the best
+ * part alone; a part whose loss costs less than `worth` (relative) gets 0. Returns the metric. */
 double nbx_pool_fit(const struct nbx_pool *pool, double *weights, size_t k, double worth);
 
 #endif

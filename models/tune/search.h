@@ -49,13 +49,21 @@ struct nbx_search_options {
     const char *log; /* NULL, or a file; where it exists its trials are not repeated */
 };
 
+struct nbx_search_trial {
+    struct nbx_ingredient ingredient;
+    double ndcg; /* of the part alone */
+    double seconds;
+    bool repeated; /* read from the log */
+};
+
 struct nbx_search_result {
     struct nbx_recipe recipe; /* parts with their weights */
     struct nbx_part
-        parts[NBX_RECIPE_MAX]; /* (recipe.n_parts) as learnt without what was held out */
-    double ndcg;               /* of the blend, on what was held out */
-    double best_alone;         /* of its best part */
-    uint64_t trials, repeated; /* in all; read from the log instead */
+        parts[NBX_RECIPE_MAX];        /* (recipe.n_parts) as learnt without what was held out */
+    double ndcg;                      /* of the blend, on what was held out */
+    double best_alone;                /* of its best part */
+    uint64_t trials, repeated;        /* in all; read from the log instead */
+    struct nbx_search_trial *history; /* (trials) as they came; NULL where nothing was tried */
     size_t customers;
 };
 

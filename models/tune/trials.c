@@ -38,7 +38,8 @@ static char *text_of(const struct nbx_ingredient *ingredient)
     return copy;
 }
 
-static enum nbx_err keep(struct nbx_trials *t, char *ingredient, double ndcg, double seconds)
+static enum nbx_err keep(struct nbx_trials *t, const struct nbx_ingredient *ingredient, double ndcg,
+                         double seconds)
 {
     if (t->n == t->room) {
         size_t room = t->room ? 2 * t->room : 64;
@@ -48,8 +49,11 @@ static enum nbx_err keep(struct nbx_trials *t, char *ingredient, double ndcg, do
         t->trials = more;
         t->room = room;
     }
-    t->trials[t->n++] = (struct trial){ingredient, ndcg, seconds};
-    return ingredient ? NBX_OK : NBX_ELIMIT;
+    char *text = text_of(ingredient);
+    if (!text)
+        return NBX_ELIMIT;
+    t->trials[t->n++] = (struct trial){text, ndcg, seconds};
+    return NBX_OK;
 }
 
 static bool get_number(double *out, const struct nbx_value *v, const char *key)
@@ -63,11 +67,11 @@ static enum nbx_err read_trial(struct nbx_trials *t, const struct nbx_value *lin
                                struct nbx_fault *fault)
 {
     struct nbx_recipe recipe;
-    double ndcg, seconds;
+    double ndcg = 0, seconds = 0;
     enum nbx_err err = nbx_recipe_read(&recipe, line, fault);
     if (!err && (!get_number(&ndcg, line, "ndcg") || !get_number(&seconds, line, "seconds")))
         err = nbx_fault_set(fault, NBX_EBAD, "ndcg", "a trial has ndcg and seconds");
-    return err ? err : keep(t, text_of(&recipe.parts[0]), ndcg, seconds);
+    return err ? err : keep(t, &recipe.parts[0], ndcg, seconds);
 }
 
 static enum nbx_err check_key(const struct nbx_value *line, const char *key,
@@ -178,11 +182,11 @@ bool nbx_trials_find(const struct nbx_trials *t, const struct nbx_ingredient *in
 enum nbx_err nbx_trials_add(struct nbx_trials *t, const struct nbx_ingredient *ingredient,
                             double ndcg, double seconds, struct nbx_fault *fault)
 {
-    char *text = text_of(ingredient);
-    if (keep(t, text, ndcg, seconds))
+    if (keep(t, ingredient, ndcg, seconds))
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     if (!t->file)
         return NBX_OK;
-    fprintf(t->file, "{\"parts\":[%s],\"ndcg\":%.17g,\"seconds\":%.3f}\n", text, ndcg, seconds);
+    fprintf(t->file, "{\"parts\":[%s],\"ndcg\":%.17g,\"seconds\":%.3f}\n",
+            t->trials[t->n - 1].ingredient, ndcg, seconds);
     return fflush(t->file) == 0 ? NBX_OK : file_fault(t, fault);
 }

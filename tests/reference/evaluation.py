@@ -47,7 +47,7 @@ def read_bundle(path):
 
 
 def read_events(path, types):
-    """customer -> [(item, weight), ...], oldest first"""
+    """customer -> [(item, weight), ...], oldest first; customer -> what was taken back last"""
     events = {}
     with open(path, encoding="utf-8", newline="") as f:
         for order, row in enumerate(csv.DictReader(f)):
@@ -56,7 +56,7 @@ def read_events(path, types):
                 key = row["customer"], row["item"]
                 time = int(row["time"]) if row.get("time") else NO_TIME
                 events.setdefault(key, []).append((time, order, weight))
-    pairs = {}
+    pairs, refused = {}, {}
     for (customer, item), of_pair in events.items():
         of_pair.sort()
         weight = 0
@@ -64,8 +64,10 @@ def read_events(path, types):
             weight = 0 if w < 0 else max(weight, w)
         if weight:
             pairs.setdefault(customer, []).append((of_pair[-1][:2], item, weight))
+        else:
+            refused.setdefault(customer, set()).add(item)
     return {customer: [(item, weight) for _when, item, weight in sorted(of_customer)]
-            for customer, of_customer in pairs.items()}
+            for customer, of_customer in pairs.items()}, refused
 
 
 # --- scores ----------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def find_head(popular, taken):
     return head
 
 
-def evaluate(model, events, test, ks, repeat):
+def evaluate(model, events, refused, test, ks, repeat):
     taken = {}
     for of_customer in events.values():
         for item, _weight in of_customer:
@@ -207,6 +209,7 @@ def evaluate(model, events, test, ks, repeat):
         own = events.get(customer, [])
         relevant = {item for item, _weight in held}
         left_out = set() if repeat else {item for item, _weight in own}
+        left_out |= refused.get(customer, set()) if own else set()
         history = [(model.row_of[item], w) for item, w in reversed(own) if item in model.row_of]
         ranking = []
         if history:
@@ -261,11 +264,11 @@ def main():
     types = dict(TYPES)
     types.update((entry.split("=")[0], float(entry.split("=")[1]))
                  for entry in a.types.split(",") if entry)
-    events, test = read_events(a.events, types), read_events(a.test, types)
+    (events, refused), (test, _) = read_events(a.events, types), read_events(a.test, types)
     if not a.weighted:
         events = {c: [(item, 1) for item, _w in pairs] for c, pairs in events.items()}
     ks = [int(k) for k in a.k.split(",")]
-    wanted = evaluate(Model(a.bundle), events, test, ks, a.repeat)
+    wanted = evaluate(Model(a.bundle), events, refused, test, ks, a.repeat)
     with open(a.said, encoding="utf-8") as f:
         agree, lines = compare(json.load(f), wanted)
     print("\n".join(lines) if lines else f"{agree} figures agree")

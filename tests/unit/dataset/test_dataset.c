@@ -92,6 +92,31 @@ Test(dataset, the_last_event_in_time_decides)
     nbx_dataset_destroy(&d);
 }
 
+/* Of customers who have a pair; an item that nobody has is none of the data set's, but refused. */
+Test(dataset, refused_items_are_kept_by_id)
+{
+    struct nbx_dataset *d = must_read("customer,type,item\n"
+                                      "b,view,x\n"
+                                      "b,dismiss,y\n"
+                                      "b,dismiss,x\n"
+                                      "b,dismiss,y\n"
+                                      "b,view,z\n"
+                                      "gone,dismiss,x\n"
+                                      "a,dismiss,z\n"
+                                      "a,view,z\n"
+                                      "c,view,z\n"
+                                      "c,dismiss,u\n",
+                                      (struct nbx_dataset_options){0});
+    cr_assert_eq(d->n_customers, 3);
+    cr_expect_eq(d->n_items, 1);
+    const uint64_t starts[] = {0, 0, 2, 3};
+    cr_expect_arr_eq(d->refused_start, starts, sizeof starts);
+    cr_expect(nbx_str_is(d->refused[0], "x"));
+    cr_expect(nbx_str_is(d->refused[1], "y"));
+    cr_expect(nbx_str_is(d->refused[2], "u"));
+    nbx_dataset_destroy(&d);
+}
+
 Test(dataset, weights_are_the_largest_since_the_last_refusal)
 {
     struct nbx_types types;
@@ -108,6 +133,28 @@ Test(dataset, weights_are_the_largest_since_the_last_refusal)
     cr_expect(has(d, "u", "z", 2));
     cr_expect_eq(d->by_item.weight[d->by_item.start[0]], 3);
     nbx_dataset_destroy(&d);
+}
+
+Test(dataset, rows_without_a_type_have_the_one_that_is_given)
+{
+    static const char text[] = "customer,item,type\nu,x,\nu,y,view\nu,z,purchase\n";
+    struct nbx_types types;
+    struct nbx_dataset_options options = {.types = &types, .untyped = "purchase"};
+    struct nbx_dataset *d;
+    nbx_types_default(&types);
+    cr_assert_eq(nbx_types_parse(&types, "view=0,purchase=3", &fault), NBX_OK);
+    options.weighted = true;
+    d = must_read(text, options);
+    cr_expect(has(d, "u", "x", 3) && has(d, "u", "z", 3));
+    cr_expect_eq(d->n_items, 2);
+    nbx_dataset_destroy(&d);
+    options.untyped = "view";
+    d = must_read(text, options);
+    cr_expect_eq(d->n_items, 1);
+    nbx_dataset_destroy(&d);
+    options.untyped = "unheard";
+    cr_expect_eq(read_text(&d, text, options), NBX_EBAD);
+    cr_expect_str_eq(fault.field, "types");
 }
 
 Test(dataset, what_has_no_customer_or_item_is_counted)

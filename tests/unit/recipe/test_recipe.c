@@ -5,9 +5,12 @@
 #include "engine/json/json.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct nbx_fault fault;
@@ -87,11 +90,10 @@ Test(recipe, says_what_is_wrong)
     nbx_arena_destroy(&arena);
 }
 
-static char path[] = P_tmpdir "/nbx-recipe-XXXXXX";
-
 /* Six customers, five items, in a known order. */
 static struct nbx_dataset *make_shop(const char *header)
 {
+    char path[] = P_tmpdir "/nbx-recipe-XXXXXX";
     struct nbx_dataset *d;
     struct nbx_dataset_options options = {.progress_fd = -1};
     FILE *f = fdopen(mkstemp(path), "w");
@@ -177,5 +179,83 @@ Test(recipe, popularity_by_age_needs_times)
     cr_assert_eq(nbx_ingredient_set(&i, NBX_STR("half_life_days"), 1, &fault), NBX_OK);
     cr_expect_eq(nbx_part_fit(&part, &i, d, &run, &fault), NBX_EBAD);
     cr_expect_str_eq(fault.field, "half_life_days");
+    nbx_dataset_destroy(&d);
+}
+
+#define LONG_EPOCHS 400
+
+/* A fit in another process, killed as soon as it has left something behind. */
+static void interrupt_fit(const struct nbx_ingredient *i, const struct nbx_dataset *d,
+                          const struct nbx_fit_run *run, const char *checkpoint)
+{
+    struct nbx_part part;
+    pid_t child = fork();
+    if (child == 0) {
+        struct nbx_ingredient longer = *i;
+        _exit(nbx_part_fit(&part, &longer, d, run, &fault) ? 1 : 0);
+    }
+    while (access(checkpoint, F_OK) != 0)
+        sched_yield();
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+/* Fitted at one go and in two, the second of which goes on: the same bits, and no file left. */
+static void compare_resumed(enum nbx_family family)
+{
+    struct nbx_part whole, resumed;
+    struct nbx_ingredient i;
+    char name[] = P_tmpdir "/nbx-checkpoint-XXXXXX", checkpoint[128];
+    struct nbx_fit_run run = {.seed = 9, .threads = 1, .progress_fd = -1, .quiet = true};
+    struct nbx_dataset *d = make_shop("customer,item,time\n");
+    close(mkstemp(name));
+    snprintf(checkpoint, sizeof checkpoint, "%s.%s.checkpoint", name,
+             nbx_family_info(family)->name);
+    nbx_ingredient_init(&i, family);
+    cr_assert_eq(nbx_ingredient_set(&i, NBX_STR("dim"), 4, &fault), NBX_OK);
+    cr_assert_eq(nbx_ingredient_set(&i, NBX_STR("epochs"), LONG_EPOCHS, &fault), NBX_OK);
+    cr_assert_eq(nbx_part_fit(&whole, &i, d, &run, &fault), NBX_OK, "%s", fault.message);
+    run.checkpoints = name;
+    interrupt_fit(&i, d, &run, checkpoint);
+    run.resume = true;
+    cr_assert_eq(nbx_part_fit(&resumed, &i, d, &run, &fault), NBX_OK, "%s: %s", fault.field,
+                 fault.message);
+    cr_expect_arr_eq(whole.item_factors, resumed.item_factors,
+                     d->n_items * whole.space.dims * sizeof(float));
+    cr_expect_neq(access(checkpoint, F_OK), 0);
+    nbx_part_fini(&whole);
+    nbx_part_fini(&resumed);
+    nbx_dataset_destroy(&d);
+    unlink(name);
+}
+
+Test(recipe, an_interrupted_fit_goes_on_to_the_same_bits, .timeout = 120)
+{
+    nbx_blas_init();
+    compare_resumed(NBX_FAMILY_IALS);
+    compare_resumed(NBX_FAMILY_SEQUENCE);
+}
+
+Test(recipe, a_checkpoint_of_another_fit_is_refused)
+{
+    struct nbx_part part;
+    struct nbx_ingredient i;
+    char name[] = P_tmpdir "/nbx-checkpoint-XXXXXX", checkpoint[128];
+    struct nbx_fit_run run = {
+        .seed = 9, .threads = 1, .progress_fd = -1, .quiet = true, .resume = true};
+    struct nbx_dataset *d = make_shop("customer,item,time\n");
+    nbx_blas_init();
+    close(mkstemp(name));
+    snprintf(checkpoint, sizeof checkpoint, "%s.ials.checkpoint", name);
+    run.checkpoints = name;
+    nbx_ingredient_init(&i, NBX_FAMILY_IALS);
+    FILE *f = fopen(checkpoint, "w");
+    fputs("nbx-checkpoint 1 0123456789abcdef\n", f);
+    fclose(f);
+    cr_expect_eq(nbx_part_fit(&part, &i, d, &run, &fault), NBX_ECONFLICT);
+    cr_expect_str_eq(fault.field, checkpoint);
+    cr_expect_not_null(strstr(fault.message, "other data, settings or seed"));
+    unlink(checkpoint);
+    unlink(name);
     nbx_dataset_destroy(&d);
 }

@@ -2,6 +2,7 @@
  * A blend joins exactly: two factor spaces side by side in one vector, and items that were bought
  * together with the customer's own as addends.
  */
+#include "engine/score/blend.h"
 #include "engine/score/dot.h"
 #include "engine/score/search.h"
 
@@ -139,4 +140,38 @@ Test(blend, spaces_and_neighbours_join_exactly)
     }
     nbx_index_destroy(&view);
     nbx_arena_destroy(&arena);
+}
+
+/* Scores of both spaces count alike, so where items are 8 times as long queries are as much
+ * shorter, and 8 is what the other space's items must be stretched by. */
+Test(blend, stretch_evens_lengths)
+{
+    static float items[2][ITEMS * SECOND], histories[ITEMS * SECOND];
+    const float one = 1;
+    struct nbx_blend_part parts[2];
+    struct nbx_blend *blend;
+    nbx_random_init(&rng, SEED);
+    for (size_t i = 0; i < (size_t)ITEMS * SECOND; i++) {
+        items[0][i] = (float)nbx_random_normal(&rng);
+        items[1][i] = 8 * (float)nbx_random_normal(&rng);
+        histories[i] = (float)nbx_random_normal(&rng);
+    }
+    for (size_t p = 0; p < 2; p++)
+        parts[p] = (struct nbx_blend_part){.kind = NBX_BLEND_SUMMED,
+                                           .weight = 1,
+                                           .dims = SECOND,
+                                           .item_factors = items[p],
+                                           .history_factors = histories,
+                                           .positions = &one,
+                                           .n_positions = 1,
+                                           .n_groups = 1};
+    struct nbx_blend_options options = {
+        .parts = parts, .n_parts = 2, .n_items = ITEMS, .standardise = true};
+    cr_assert_eq(nbx_blend_new(&blend, &options), NBX_OK);
+    float stretch[2 * SECOND];
+    cr_assert_eq(nbx_blend_stretch(blend, stretch), NBX_OK);
+    for (size_t d = 0; d < (size_t)2 * SECOND; d++)
+        cr_assert_eq(stretch[d], d < SECOND ? 8.0F : 1.0F, "dimension %zu: %g", d,
+                     (double)stretch[d]);
+    nbx_blend_destroy(&blend);
 }

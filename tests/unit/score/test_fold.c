@@ -150,11 +150,11 @@ static void check_shares(const struct nbx_fold *fold, const struct nbx_history *
 
 static const struct nbx_fold_options usual = {.alpha0 = 0.01f, .lambda = 0.003f, .nu = 1};
 
-static void check_dim(size_t dim, struct nbx_fold_options o)
+/* The items that there are, with histories of many lengths. */
+static void check_lengths(size_t dim, struct nbx_fold_options o)
 {
     static const size_t lengths[] = {1, 2, 5, 20, 50, 95, 96, 97, 256, 257, 600};
     struct nbx_fold *fold = NULL;
-    make_items(dim);
     cr_assert_eq(nbx_fold_new(&fold, gram, dim, N_ITEMS, o), NBX_OK);
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct nbx_history h = make_history(lengths[i], dim);
@@ -166,6 +166,43 @@ static void check_dim(size_t dim, struct nbx_fold_options o)
     check_shares(fold, &h, dim);
     nbx_fold_destroy(&fold);
     cr_assert_null(fold);
+}
+
+static void check_dim(size_t dim, struct nbx_fold_options o)
+{
+    make_items(dim);
+    check_lengths(dim, o);
+}
+
+/* Turns the items into the axes of their Gram matrix, as nbx-train does. */
+static void align_items(size_t dim)
+{
+    static double axes[MAX_DIM * MAX_DIM], values[MAX_DIM];
+    for (size_t i = 0; i < dim * dim; i++)
+        axes[i] = gram[i];
+    cr_assert_eq(nbx_blas_eigen(axes, values, dim), NBX_OK);
+    for (size_t i = 0; i < N_ITEMS; i++) {
+        float row[MAX_DIM];
+        memcpy(row, items + i * dim, dim * sizeof *row);
+        for (size_t a = 0; a < dim; a++) {
+            double sum = 0;
+            for (size_t d = 0; d < dim; d++)
+                sum += axes[a * dim + d] * row[d];
+            items[i * dim + a] = (float)sum;
+        }
+    }
+    memset(gram, 0, sizeof gram);
+    nbx_blas_gram(gram, items, N_ITEMS, dim, 1.0f);
+}
+
+Test(fold, aligned_factors_need_no_turning_and_give_the_same)
+{
+    static const size_t dims[] = {1, 16, 64, 96};
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
+        make_items(dims[i]);
+        align_items(dims[i]);
+        check_lengths(dims[i], usual);
+    }
 }
 
 Test(fold, equals_the_reference_solution)

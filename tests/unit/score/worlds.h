@@ -44,6 +44,7 @@ struct world {
     size_t n, dim, padded;
     uint32_t end;                  /* labels are below */
     float *rows;                   /* (n, padded) 64-byte aligned */
+    float *stretch;                /* (dim) of the index, NULL: none */
     uint32_t *labels;              /* (n) */
     float *columns[WORLD_COLUMNS]; /* (end) weights by label */
     size_t n_column[WORLD_COLUMNS];
@@ -173,6 +174,7 @@ static inline struct nbx_packed *world_pack(const struct world *w, struct nbx_ra
                                      .labels = w->labels + from,
                                      .weights = column < WORLD_COLUMNS ? weights : NULL,
                                      .cells = column == WORLD_COLUMNS ? cells : NULL,
+                                     .stretch = w->stretch,
                                      .n = to - from,
                                      .dim = w->dim,
                                      .stride = w->padded};
@@ -206,7 +208,7 @@ static inline void world_kill(struct nbx_index_part *part, uint32_t label)
  * the rest lie in one part or several. */
 static inline void world_make_index(struct world *w, struct nbx_random *r)
 {
-    struct nbx_packed_items no_items = {.dim = w->dim};
+    struct nbx_packed_items no_items = {.dim = w->dim, .stretch = w->stretch};
     size_t n_parts = world_one_in(r, 2) ? 1 : 1 + world_below(r, WORLD_PARTS), at = 0;
     cr_assert_eq(nbx_index_new(&w->index, &no_items), NBX_OK);
     for (size_t p = 1; p <= n_parts; p++) {
@@ -225,6 +227,17 @@ static inline void world_make_index(struct world *w, struct nbx_random *r)
         world_kill(&w->index->parts[0], w->labels[i]);
     free(w->rows);
     w->rows = rows;
+}
+
+/* Half of all indexes are stretched, some only a little. */
+static inline void world_stretch(struct world *w, struct nbx_random *r)
+{
+    size_t most = world_one_in(r, 2) ? 3 : 21;
+    if (world_one_in(r, 2))
+        return;
+    w->stretch = malloc(w->dim * sizeof *w->stretch);
+    for (size_t d = 0; d < w->dim; d++)
+        w->stretch[d] = ldexpf(1, (int)world_below(r, most));
 }
 
 static inline void world_columns(struct world *w, struct nbx_random *r)
@@ -256,6 +269,7 @@ static inline void world_make(struct world *w, struct nbx_random *r, enum world_
     world_fill(w, r);
     world_labels(w, r);
     world_columns(w, r);
+    world_stretch(w, r);
     world_make_index(w, r);
     for (size_t c = 0; c < WORLD_COLUMNS; c++)
         cr_assert_eq(nbx_weights_new(&w->weights[c], w->index, w->columns[c], w->n_column[c]),
@@ -278,6 +292,7 @@ static inline void world_free(struct world *w)
         free(w->columns[c]);
     }
     free(w->rows);
+    free(w->stretch);
     free(w->labels);
     free(w->by_label);
 }

@@ -80,6 +80,7 @@ static struct nbx_sequence_options some_options(void)
     o.batch = 150;
     o.rate = 0.02f;
     o.decay = 0.01f;
+    o.negatives = 0;
     o.seed = SEED;
     o.threads = 2;
     return o;
@@ -471,6 +472,44 @@ Test(sequence, beyond_recent_nothing_counts)
         cr_expect_eq(nbx_sequence_history(s)[i * (o.dim + 1) + o.dim], 0.0f);
     nbx_sequence_destroy(&s);
     free_shop(&shop);
+}
+
+/* One step with gradients of `value` in row 3. */
+static void step_with(struct nbx_sequence_table *t, uint32_t number, float value)
+{
+    nbx_sequence__table_begin(t, number, 0.01f, 0.1f);
+    if (value != 0) {
+        size_t place = nbx_sequence__table_place(t, 3);
+        for (size_t j = 0; j < t->width; j++)
+            t->gradient[place * t->width + j] = value * (float)(j + 1);
+    }
+    for (size_t b = 0; b < nbx_sequence__table_blocks(t); b++)
+        nbx_sequence__table_update(t, b);
+    nbx_sequence__table_done(t);
+}
+
+Test(sequence, rows_that_are_not_met_catch_up)
+{
+    enum { ROWS = 10, WIDTH = 3 };
+    struct nbx_sequence_table all, met;
+    cr_assert_eq(nbx_sequence__table_init(&all, ROWS, WIDTH, ROWS), NBX_OK);
+    cr_assert_eq(nbx_sequence__table_init(&met, ROWS, WIDTH, 2), NBX_OK);
+    all.decaying = met.decaying = WIDTH - 1;
+    for (size_t i = 0; i < ROWS * WIDTH; i++)
+        all.value[i] = met.value[i] = 1;
+    for (uint32_t i = 0; i < ROWS; i++)
+        met.last[i] = 999;
+    for (uint32_t step = 1000; step < 1040; step++) {
+        float value = step == 1000 ? 0.5f : step == 1015 ? -0.1f : 0.0f;
+        step_with(&all, step, value);
+        step_with(&met, step, value);
+    }
+    nbx_sequence__table_settle(&met);
+    for (size_t i = 0; i < ROWS * WIDTH; i++)
+        cr_expect_float_eq(all.value[i], met.value[i], 1e-3, "%zu: %g, of a row met %g", i,
+                           (double)all.value[i], (double)met.value[i]);
+    nbx_sequence__table_fini(&all);
+    nbx_sequence__table_fini(&met);
 }
 
 Test(sequence, kernels_agree_with_the_library)

@@ -103,10 +103,14 @@ static double popularity_ndcg(const struct world *w, size_t k)
 static struct nbx_pool *must_pool(const struct world *w, unsigned threads, size_t customers)
 {
     struct nbx_pool *pool;
-    struct nbx_pool_options o = {
-        .depth = 30, .customers = customers, .seed = 7, .threads = threads, .progress_fd = -1};
-    cr_assert_eq(nbx_pool_new(&pool, w->parts, 2, w->train, w->held, &o, &fault), NBX_OK, "%s",
-                 fault.message);
+    struct nbx_pool_options o = {.train = w->train,
+                                 .held = w->held,
+                                 .depth = 30,
+                                 .customers = customers,
+                                 .seed = 7,
+                                 .threads = threads,
+                                 .progress_fd = -1};
+    cr_assert_eq(nbx_pool_new(&pool, w->parts, 2, &o, &fault), NBX_OK, "%s", fault.message);
     return pool;
 }
 
@@ -157,8 +161,8 @@ Test(tune, mixed_holds_a_share_of_each_customer)
 {
     struct nbx_dataset *d = make_shop();
     size_t n = nbx_csr_entries(&d->by_customer);
-    bool *held = calloc(n, sizeof *held), *again = calloc(n, sizeof *again);
-    bool *other = calloc(n, sizeof *other);
+    bool *held = calloc(n + 1, sizeof *held), *again = calloc(n + 1, sizeof *again);
+    bool *other = calloc(n + 1, sizeof *other);
     cr_assert_eq(nbx_mixed_hold(held, d, 0.25, 3, 2, &fault), NBX_OK, "%s", fault.message);
     cr_assert_eq(nbx_mixed_hold(again, d, 0.25, 3, 1, &fault), NBX_OK);
     cr_assert_eq(nbx_mixed_hold(other, d, 0.25, 4, 1, &fault), NBX_OK);
@@ -278,6 +282,14 @@ Test(trials, a_search_goes_on_from_its_log_and_comes_to_the_same)
     cr_expect(first.trials == 12 && first.repeated == 5);
     cr_expect(second.repeated == 12 && third.repeated == 0);
     cr_expect(first.ndcg == second.ndcg && first.ndcg == third.ndcg);
+    /* whom it asked is known where no trial was run, too */
+    cr_expect(first.customers > 0 && second.customers == first.customers);
+    for (uint64_t i = 0; i < first.trials; i++) {
+        cr_expect_eq(first.history[i].repeated, i < 5);
+        cr_expect_eq(first.history[i].ndcg, second.history[i].ndcg);
+        cr_expect_eq(first.history[i].ndcg, third.history[i].ndcg);
+        cr_expect_leq(first.history[i].ndcg, first.best_alone);
+    }
     cr_expect(first.ndcg >= first.best_alone - 1e-12 && first.ndcg > 0.5, "%g", first.ndcg);
     nbx_search_result_fini(&first);
     nbx_search_result_fini(&second);
