@@ -100,8 +100,7 @@ static void tell(const struct naming *n, const char *kind, struct nbx_str value)
     size_t len = strlen(kind);
     if (!value.len || len + value.len > NBX_FEATURE_MAX_BYTES || memchr(value.p, 0, value.len))
         return;
-    memcpy(name, kind, len);
-    memcpy(name + len, value.p, value.len);
+    snprintf(name, sizeof name, "%s%.*s", kind, NBX_STR_ARG(value));
     n->tell(n->ctx, (struct nbx_str){name, (uint32_t)len + value.len});
 }
 
