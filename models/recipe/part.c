@@ -127,7 +127,7 @@ uint64_t nbx_part_bound_bytes(const struct nbx_ingredient *i, const struct nbx_d
 }
 
 /* Operations a thread does in a second: of a matrix product, and of what jumps in memory. */
-#define DENSE_A_SECOND  3e10
+#define DENSE_A_SECOND  8e10
 #define SPARSE_A_SECOND 3e8
 
 static double history_squares(const struct nbx_dataset *d)
