@@ -63,7 +63,7 @@ static int compare_liked(const void *a, const void *b)
     return (x->item_no > y->item_no) - (x->item_no < y->item_no);
 }
 
-/* What a model is told of the items (n). */
+/* What a model is told of the items (n): those that it knows. */
 static enum nbx_err set_history(struct nbx_taste *t, const struct nbx_decide *d,
                                 const struct nbx_seen_item *items, size_t n)
 {
@@ -74,13 +74,19 @@ static enum nbx_err set_history(struct nbx_taste *t, const struct nbx_decide *d,
     uint32_t *rows = nbx_arena_calloc(arena, n, sizeof *rows);
     if (!factors || !weights || !numbers || !rows)
         return NBX_ELIMIT;
+    size_t known = 0;
     for (size_t i = 0; i < n; i++) {
-        factors[i] = nbx_model_item(d->world->model, t->space_ix, items[i].item_no);
-        weights[i] = (float)items[i].weight;
-        numbers[i] = items[i].item_no;
-        rows[i] = nbx_model_row(d->world->model, items[i].item_no);
+        const float *y = nbx_model_item(d->world->model, t->space_ix, items[i].item_no);
+        if (!y)
+            continue;
+        factors[known] = y;
+        weights[known] = (float)items[i].weight;
+        numbers[known] = items[i].item_no;
+        if (t->space->blend)
+            rows[known] = nbx_model_row(d->world->model, items[i].item_no);
+        known++;
     }
-    t->history = (struct nbx_history){factors, weights, n};
+    t->history = (struct nbx_history){factors, weights, known};
     t->history_items = numbers;
     t->history_rows = rows;
     return NBX_OK;
@@ -96,8 +102,7 @@ static enum nbx_err gather_history(struct nbx_taste *t, const struct nbx_decide 
     if (!items)
         return NBX_ELIMIT;
     while (nbx_seen_next(&profile->seen, d->world->vocabulary, d->scope->now_ms, &at, &item))
-        if (!item.disliked && item.weight > 0 &&
-            nbx_model_item(d->world->model, t->space_ix, item.item_no))
+        if (!item.disliked && item.weight > 0)
             items[n++] = item;
     if (t->space->blend)
         qsort(items, n, sizeof *items, compare_liked);

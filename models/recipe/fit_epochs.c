@@ -36,6 +36,7 @@ struct keeper {
     char *path; /* NULL: nowhere */
     char key[NBX_CHECKPOINT_KEY_BYTES];
     bool resume; /* from it, where it is */
+    bool quiet;
 };
 
 static enum nbx_err keeper_init(struct keeper *k, const struct nbx_ingredient *i,
@@ -46,6 +47,7 @@ static enum nbx_err keeper_init(struct keeper *k, const struct nbx_ingredient *i
     if (!run->checkpoints)
         return NBX_OK;
     k->resume = run->resume;
+    k->quiet = run->quiet;
     nbx_checkpoint_key(k->key, i, d, run->seed);
     if (asprintf(&k->path, "%s.%s.checkpoint", run->checkpoints, nbx_family_info(i->family)->name) <
         0)
@@ -108,7 +110,7 @@ static enum nbx_err load_ials(struct nbx_ials *ials, const struct keeper *k,
     if (!read_ials(ials, from, d, dim, epoch))
         err = nbx_fault_set(fault, NBX_ECORRUPT, k->path, "is damaged: remove it");
     fclose(from);
-    if (!err)
+    if (!err && !k->quiet)
         printf("going on after epoch %" PRIu64 "\n", *epoch);
     return err;
 }
@@ -220,7 +222,7 @@ static enum nbx_err load_sequence(struct nbx_sequence *sequence, const struct ke
         return err;
     err = nbx_sequence_restore(sequence, from, fault);
     fclose(from);
-    if (!err)
+    if (!err && !k->quiet)
         printf("going on after epoch %u\n", nbx_sequence_epochs(sequence));
     return err;
 }

@@ -2,7 +2,6 @@
 #include "engine/json/json.h"
 #include "models/train/commands.h"
 #include "models/train/task.h"
-#include "models/tune/search.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,11 +25,10 @@ static const char usage[] =
 
 enum { OPT_FAMILY = NBX_OPT_OWN, OPT_RECIPE, OPT_SETTING };
 
-/* "--customer-power" of setting customer_power, given on the command line. */
+/* A setting given on the command line: of "--customer-power", customer_power. */
 struct given {
-    const char *option;
     char setting[OPTION_BYTES];
-    float value;
+    double value;
 };
 
 struct fit {
@@ -42,12 +40,19 @@ struct fit {
     size_t n_given;
 };
 
+/* out (OPTION_BYTES): text with one character in the place of another: settings have _ where
+ * options have -. */
+static void respell(char *out, const char *text, char from, char to)
+{
+    snprintf(out, OPTION_BYTES, "%s", text);
+    for (char *c = out; *c; c++)
+        *c = *c == from ? to : *c;
+}
+
 static void add_setting(struct fit *fit, const char *setting, size_t *n_names, size_t *n_options)
 {
     char *name = fit->names[*n_names];
-    snprintf(name, OPTION_BYTES, "%s", setting);
-    for (char *c = name; *c; c++)
-        *c = *c == '_' ? '-' : *c;
+    respell(name, setting, '_', '-');
     for (size_t i = 0; i < *n_options; i++)
         if (strcmp(fit->options[i].name, name) == 0)
             return;
@@ -77,11 +82,10 @@ static bool take_setting(struct fit *fit, struct nbx_argument a)
     if (fit->n_given == MAX_SETTINGS)
         return false;
     struct given *g = &fit->given[fit->n_given++];
-    g->option = a.text;
-    snprintf(g->setting, sizeof g->setting, "%s", a.option + 2);
-    for (char *c = g->setting; *c; c++)
-        *c = *c == '-' ? '_' : *c;
-    return nbx_argument_number(&g->value, a);
+    float checked;
+    respell(g->setting, a.option + 2, '-', '_');
+    g->value = strtod(a.text, NULL); /* as a recipe's file has it, to the last digit */
+    return nbx_argument_number(&checked, a);
 }
 
 static bool take(void *ctx, int option, struct nbx_argument a)
@@ -107,12 +111,23 @@ static bool recipe_of_options(struct nbx_recipe *out, const struct fit *fit)
         nbx_ingredient_init(&out->parts[0], family);
     for (size_t i = 0; !err && i < fit->n_given; i++)
         err = nbx_ingredient_set(&out->parts[0], nbx_str_c(fit->given[i].setting),
-                                 strtod(fit->given[i].option, NULL), &fault);
-    for (char *c = fault.field; err && *c; c++)
-        *c = *c == '_' ? '-' : *c;
-    if (err)
-        fprintf(stderr, "nbx-train: --%s: %s\n", fault.field, fault.message);
+                                 fit->given[i].value, &fault);
+    if (err) {
+        char option[OPTION_BYTES];
+        respell(option, fault.field, '_', '-');
+        fprintf(stderr, "nbx-train: --%s: %s\n", option, fault.message);
+    }
     return !err;
+}
+
+/* What a recipe says is not said again beside it. */
+static bool is_said_once(const struct fit *fit)
+{
+    if (!fit->recipe || (!fit->family && !fit->n_given))
+        return true;
+    fprintf(stderr, "nbx-train: --recipe: has families and settings of its own, leave out %s\n",
+            fit->family ? "--family" : "settings");
+    return false;
 }
 
 static enum nbx_err recipe_of_file(struct nbx_recipe *out, const char *path,
@@ -181,9 +196,7 @@ static char *full_usage(void)
         for (size_t s = 0; s < info->n_settings; s++) {
             const struct nbx_setting *setting = &info->settings[s];
             char name[OPTION_BYTES];
-            snprintf(name, sizeof name, "%s", setting->name);
-            for (char *c = name; *c; c++)
-                *c = *c == '_' ? '-' : *c;
+            respell(name, setting->name, '_', '-');
             nbx_buf_printf(&text, "  --%-17s %s (%g to %g, default %g)\n", name, setting->what,
                            setting->least, setting->most, setting->usual);
         }
@@ -209,7 +222,8 @@ int nbx_train_fit(int argc, char **argv)
                                   .ctx = &fit};
     if (nbx_command_take(&command, argc, argv, &code)) {
         code = NBX_EXIT_USAGE;
-        if (recipe_of_options(&recipe, &fit) && nbx_task_ready(&fit.task, &code))
+        if (is_said_once(&fit) && recipe_of_options(&recipe, &fit) &&
+            nbx_task_ready(&fit.task, &code))
             code = run(&fit, &recipe);
     }
     free(help);

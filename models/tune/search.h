@@ -2,12 +2,13 @@
  * A search for the recipe that finds what was held out: families, settings, weights.
  *
  * Why:     nobody should have to know which family suits which data. Every family that the data
- *          allows is fitted with its usual settings, then, in turn, with one setting moved a step
- *          along its list (recipe.h), up and then down; what ranks the held-out items better
+ *          allows is fitted with its usual settings, spaces large, and all are weighed against
+ *          each other (pool.h). Those that count are then fitted in turn with one setting moved a
+ *          step along its list (recipe.h), up and then down; what ranks the held-out items better
  *          (NDCG of the part alone) is kept, until nothing helps or the time is up. Then the best
- *          of each family are weighed against each other (pool.h), and what hardly counts is left
- *          out. Which trials come is decided by seed, data and results alone; how many of them, by
- *          the clock or by max_trials, which makes it repeatable.
+ *          of each family are weighed again, and what hardly counts is left out. Which trials come
+ *          is decided by seed, data and results alone; how many of them, by the clock or by
+ *          max_trials, which makes it repeatable.
  * Owns:    the log is written as it goes: a line of JSON per trial, and read again on resume.
  * Threads: one caller; spreads over options.threads.
  * Errors:  those of the parts; NBX_ESTORAGE for the log; NBX_EBAD where nothing can be held out.

@@ -191,8 +191,7 @@ static void interrupt_fit(const struct nbx_ingredient *i, const struct nbx_datas
     struct nbx_part part;
     pid_t child = fork();
     if (child == 0) {
-        struct nbx_ingredient longer = *i;
-        _exit(nbx_part_fit(&part, &longer, d, run, &fault) ? 1 : 0);
+        _exit(nbx_part_fit(&part, i, d, run, &fault) ? 1 : 0);
     }
     while (access(checkpoint, F_OK) != 0)
         sched_yield();
