@@ -2,9 +2,10 @@
  * The requests nbx-bench sends.
  *
  * Why:     customers, items and kinds are drawn from the seed alone, request by request, so two
- * runs send the same whatever the daemon answers. Owns:    the lists of customers and items, the
- * bodies. Threads: one. Errors:  NBX_EBAD with the option as the field; those of
- * nbx_load_ids_sample.
+ *          runs send the same whatever the daemon answers.
+ * Owns:    the lists of customers and items, the bodies.
+ * Threads: one.
+ * Errors:  NBX_EBAD with the option as the field; those of nbx_load_ids_sample.
  */
 #ifndef NBX_BENCH_LOAD_SCENARIO_H
 #define NBX_BENCH_LOAD_SCENARIO_H

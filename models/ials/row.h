@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * One row of a half epoch: the exact solution in the basis where the common part is diagonal.
  *
- * Why:     with z = V y (ials.h) and root = (alpha0 D + reg)^-1/2, the rows s_i = sqrt(w_i) root
- * z_i of S (n, dim) give x = VT root v with (I + ST S) v = ST sqrt(w)                          dim
- * unknowns, or v = ST u,  (I + S ST) u = sqrt(w)  (Woodbury)      n unknowns; the smaller one is
- * solved. Its eigenvalues are all at least 1, so fp32 suffices. Owns:    nothing. Threads: one
- * scratch space per thread. Errors:  NBX_EBAD where numbers overflowed.
+ * Why:     with z = V y (ials.h) and root = (alpha0 D + reg)^-1/2, the rows s_i = sqrt(w_i) root z_i
+ *          of S (n, dim) give x = VT root v with
+ *
+ *              (I + ST S) v = ST sqrt(w), of dim unknowns, or
+ *              v = ST u,  (I + S ST) u = sqrt(w), of n unknowns (Woodbury);
+ *
+ *          the smaller one is solved. Its eigenvalues are all at least 1, so fp32 suffices.
+ * Owns:    nothing.
+ * Threads: one scratch space per thread.
+ * Errors:  NBX_EBAD where numbers overflowed.
  */
 #ifndef NBX_MODELS_IALS_ROW_H
 #define NBX_MODELS_IALS_ROW_H
