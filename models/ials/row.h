@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * One row of a half epoch: the exact solution in the basis where the common part is diagonal.
  *
- * Why:     with z = V y (ials.h) and root = (alpha0 D + reg)^-1/2, the rows s_i = sqrt(w_i) root z_i
- *          of S (n, dim) give x = VT root v with
+ * Why:     with z = V y (ials.h) and root = (alpha0 D + reg)^-1/2, the rows s_i = sqrt(w_i) root
+ *          z_i of S (n, dim) give x = VT root v with
  *
  *              (I + ST S) v = ST sqrt(w), of dim unknowns, or
  *              v = ST u,  (I + S ST) u = sqrt(w), of n unknowns (Woodbury);
