@@ -2,9 +2,8 @@
 #include "models/calibrate/calibrate.h"
 
 #include "engine/base/hash.h"
-#include "engine/base/parallel.h"
 #include "models/evaluate/evaluate.h"
-#include "models/train/arguments.h"
+#include "models/train/against.h"
 #include "models/train/commands.h"
 
 #include <inttypes.h>
@@ -46,44 +45,20 @@ static const char usage[] =
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
 struct request {
-    const char *bundle, *events, *out;
-    struct nbx_types types;
-    bool weighted, json;
+    struct nbx_against against;
+    const char *out;
     struct nbx_calibrate_options calibrate;
 };
 
-enum option_id {
-    OPT_BUNDLE = 1,
-    OPT_EVENTS,
-    OPT_TEST,
-    OPT_OUT,
-    OPT_OUTCOMES,
-    OPT_K,
-    OPT_REPEAT,
-    OPT_SEED,
-    OPT_THREADS,
-    OPT_TYPES,
-    OPT_WEIGHTED,
-    OPT_JSON,
-    OPT_HELP,
-};
+enum option_id { OPT_OUT = NBX_AGAINST_OWN, OPT_OUTCOMES, OPT_K, OPT_REPEAT, OPT_SEED };
 
-static const struct option options[] = {
-    {"bundle", required_argument, NULL, OPT_BUNDLE},
-    {"events", required_argument, NULL, OPT_EVENTS},
-    {"test", required_argument, NULL, OPT_TEST},
-    {"out", required_argument, NULL, OPT_OUT},
-    {"outcomes", required_argument, NULL, OPT_OUTCOMES},
-    {"k", required_argument, NULL, OPT_K},
-    {"repeat", no_argument, NULL, OPT_REPEAT},
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"types", required_argument, NULL, OPT_TYPES},
-    {"weighted", no_argument, NULL, OPT_WEIGHTED},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"help", no_argument, NULL, OPT_HELP},
-    {0},
-};
+static const struct option options[] = {NBX_AGAINST_OPTIONS,
+                                        {"out", required_argument, NULL, OPT_OUT},
+                                        {"outcomes", required_argument, NULL, OPT_OUTCOMES},
+                                        {"k", required_argument, NULL, OPT_K},
+                                        {"repeat", no_argument, NULL, OPT_REPEAT},
+                                        {"seed", required_argument, NULL, OPT_SEED},
+                                        {0}};
 
 /* Whether name (len) can be an outcome, and is not one yet. */
 static bool add_outcome(struct nbx_calibrate_options *o, const char *name, size_t len)
@@ -119,36 +94,22 @@ static bool take_outcomes(struct nbx_calibrate_options *o, struct nbx_argument a
     }
 }
 
-static bool take_whole(size_t *out, struct nbx_argument a, uint64_t most)
-{
-    uint64_t whole = 0;
-    bool ok = nbx_argument_whole(&whole, a, 1, most);
-    *out = (size_t)whole;
-    return ok;
-}
-
 static bool take_option(void *ctx, int id, struct nbx_argument a)
 {
     struct request *r = ctx;
     struct nbx_calibrate_options *o = &r->calibrate;
-    size_t whole = 0;
+    uint64_t whole = 0;
     bool ok;
     switch (id) {
-    case OPT_BUNDLE: r->bundle = a.text; return true;
-    case OPT_EVENTS: r->events = a.text; return true;
-    case OPT_TEST: o->path = a.text; return true;
     case OPT_OUT: r->out = a.text; return true;
     case OPT_OUTCOMES: return take_outcomes(o, a);
-    case OPT_K: return take_whole(&o->k, a, NBX_EVALUATE_MAX_K);
     case OPT_REPEAT: o->repeat = true; return true;
     case OPT_SEED: return nbx_argument_whole(&o->seed, a, 0, UINT64_MAX);
-    case OPT_TYPES: return nbx_argument_types(&r->types, a);
-    case OPT_WEIGHTED: r->weighted = true; return true;
-    case OPT_JSON: r->json = true; return true;
-    default:
-        ok = take_whole(&whole, a, NBX_PARALLEL_MAX_THREADS);
-        o->threads = (unsigned)whole;
+    case OPT_K:
+        ok = nbx_argument_whole(&whole, a, 1, NBX_EVALUATE_MAX_K);
+        o->k = (size_t)whole;
         return ok;
+    default: return nbx_against_take(&r->against, id, a);
     }
 }
 
@@ -157,10 +118,10 @@ static bool know_outcomes(struct request *r)
 {
     char entry[NBX_TYPES_NAME_BYTES + 2];
     for (size_t i = 0; i < r->calibrate.n_outcomes; i++) {
-        if (nbx_types_find(&r->types, nbx_str_c(r->calibrate.outcomes[i])))
+        if (nbx_types_find(&r->against.types, nbx_str_c(r->calibrate.outcomes[i])))
             continue;
         snprintf(entry, sizeof entry, "%s=0", r->calibrate.outcomes[i]);
-        if (!nbx_argument_types(&r->types, (struct nbx_argument){"--outcomes", entry}))
+        if (!nbx_argument_types(&r->against.types, (struct nbx_argument){"--outcomes", entry}))
             return false;
     }
     return true;
@@ -246,12 +207,12 @@ static enum nbx_err write_bundle(const struct request *r, const struct nbx_bundl
         set_version(&info, version, (const char *)text.p);
         err = nbx_bundle_amend(r->out, &info, NBX_CALIBRATION_KEY, (const char *)text.p, fault);
     }
-    if (!err && r->json)
+    if (!err && r->against.json)
         print_json(&info, c, (const char *)text.p);
     else if (!err)
         print_table(&info, c);
     if (!err)
-        fprintf(r->json ? stderr : stdout, "wrote %s\n", r->out);
+        fprintf(r->against.json ? stderr : stdout, "wrote %s\n", r->out);
     nbx_buf_fini(&text);
     return err;
 }
@@ -262,12 +223,12 @@ static enum nbx_err calibrate(const struct request *r, const struct nbx_dataset 
     char text[32];
     struct nbx_bundle *bundle;
     static struct nbx_calibration c;
-    enum nbx_err err = nbx_bundle_open(&bundle, r->bundle, fault);
+    enum nbx_err err = nbx_bundle_open(&bundle, r->against.bundle, fault);
     if (err)
         return err;
     const struct nbx_bundle_info *info = nbx_bundle_get(bundle);
     fprintf(
-        r->json ? stderr : stdout, "memory: calibrating takes at most %s more\n",
+        r->against.json ? stderr : stdout, "memory: calibrating takes at most %s more\n",
         nbx_train_bytes(text, nbx_calibrate_bound_bytes(info, test->n_customers, &r->calibrate)));
     err = nbx_calibrate(&c, info, events, test, &r->calibrate, fault);
     if (!err)
@@ -282,12 +243,12 @@ static int run(const struct request *r)
     struct nbx_fault fault = {0};
     struct nbx_dataset *events = NULL, *test = NULL;
     struct nbx_dataset_options read = {
-        .types = &r->types, .weighted = r->weighted, .progress_fd = STDERR_FILENO};
+        .types = &r->against.types, .weighted = r->against.weighted, .progress_fd = STDERR_FILENO};
     uint64_t bound =
-        nbx_dataset_bound_bytes(r->events) + nbx_dataset_bound_bytes(r->calibrate.path);
-    fprintf(r->json ? stderr : stdout, "memory: reading both files takes at most %s\n",
+        nbx_dataset_bound_bytes(r->against.events) + nbx_dataset_bound_bytes(r->calibrate.path);
+    fprintf(r->against.json ? stderr : stdout, "memory: reading both files takes at most %s\n",
             nbx_train_bytes(text, bound));
-    enum nbx_err err = nbx_dataset_read(&events, r->events, &read, &fault);
+    enum nbx_err err = nbx_dataset_read(&events, r->against.events, &read, &fault);
     if (!err)
         err = nbx_calibrate_read(&test, NULL, &r->calibrate, &fault);
     if (!err)
@@ -303,18 +264,17 @@ int nbx_train_calibrate(int argc, char **argv)
                                       .n_outcomes = 5,
                                       .k = DEFAULT_K,
                                       .seed = 1,
-                                      .threads = nbx_parallel_processors(),
                                       .progress_fd = STDERR_FILENO}};
-    struct nbx_command command = {usage, options, OPT_HELP, take_option, &r};
+    struct nbx_command command = {usage, options, NBX_AGAINST_HELP, take_option, &r};
     int code;
-    nbx_types_default(&r.types);
-    r.calibrate.types = &r.types;
+    nbx_against_init(&r.against);
     if (!nbx_command_take(&command, argc, argv, &code))
         return code;
-    if (!nbx_argument_given((struct nbx_argument){"--bundle", r.bundle}) ||
-        !nbx_argument_given((struct nbx_argument){"--events", r.events}) ||
-        !nbx_argument_given((struct nbx_argument){"--test", r.calibrate.path}) ||
+    if (!nbx_against_given(&r.against) ||
         !nbx_argument_given((struct nbx_argument){"--out", r.out}) || !know_outcomes(&r))
         return NBX_EXIT_USAGE;
+    r.calibrate.path = r.against.test;
+    r.calibrate.types = &r.against.types;
+    r.calibrate.threads = r.against.threads;
     return run(&r);
 }

@@ -4,7 +4,7 @@
 #include "engine/base/parallel.h"
 #include "models/report/html.h"
 #include "models/report/report.h"
-#include "models/train/arguments.h"
+#include "models/train/against.h"
 #include "models/train/commands.h"
 
 #include <stdio.h>
@@ -49,42 +49,19 @@ static const char usage[] =
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
 struct request {
-    const char *bundle, *events, *test, *html;
-    struct nbx_types types;
-    bool weighted, json;
+    struct nbx_against against;
+    const char *html;
     struct nbx_evaluate_options evaluate;
 };
 
-enum option_id {
-    OPT_BUNDLE = 1,
-    OPT_EVENTS,
-    OPT_TEST,
-    OPT_PROTOCOL,
-    OPT_K,
-    OPT_REPEAT,
-    OPT_THREADS,
-    OPT_TYPES,
-    OPT_WEIGHTED,
-    OPT_JSON,
-    OPT_HTML,
-    OPT_HELP,
-};
+enum option_id { OPT_PROTOCOL = NBX_AGAINST_OWN, OPT_K, OPT_REPEAT, OPT_HTML };
 
-static const struct option options[] = {
-    {"bundle", required_argument, NULL, OPT_BUNDLE},
-    {"events", required_argument, NULL, OPT_EVENTS},
-    {"test", required_argument, NULL, OPT_TEST},
-    {"protocol", required_argument, NULL, OPT_PROTOCOL},
-    {"k", required_argument, NULL, OPT_K},
-    {"repeat", no_argument, NULL, OPT_REPEAT},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"types", required_argument, NULL, OPT_TYPES},
-    {"weighted", no_argument, NULL, OPT_WEIGHTED},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"html", required_argument, NULL, OPT_HTML},
-    {"help", no_argument, NULL, OPT_HELP},
-    {0},
-};
+static const struct option options[] = {NBX_AGAINST_OPTIONS,
+                                        {"protocol", required_argument, NULL, OPT_PROTOCOL},
+                                        {"k", required_argument, NULL, OPT_K},
+                                        {"repeat", no_argument, NULL, OPT_REPEAT},
+                                        {"html", required_argument, NULL, OPT_HTML},
+                                        {0}};
 
 static bool is_protocol(struct nbx_argument a)
 {
@@ -99,24 +76,13 @@ static bool take_option(void *ctx, int id, struct nbx_argument a)
 {
     struct request *r = ctx;
     struct nbx_evaluate_options *o = &r->evaluate;
-    uint64_t whole = 0;
-    bool ok;
     switch (id) {
-    case OPT_BUNDLE: r->bundle = a.text; return true;
-    case OPT_EVENTS: r->events = a.text; return true;
-    case OPT_TEST: r->test = a.text; return true;
     case OPT_PROTOCOL: o->protocol = a.text; return is_protocol(a);
-    case OPT_TYPES: return nbx_argument_types(&r->types, a);
-    case OPT_WEIGHTED: r->weighted = true; return true;
-    case OPT_JSON: r->json = true; return true;
     case OPT_HTML: r->html = a.text; return true;
     case OPT_REPEAT: o->repeat = true; return true;
     case OPT_K:
         return nbx_argument_list(o->k, &o->n_k, NBX_EVALUATE_MAX_N_K, a, NBX_EVALUATE_MAX_K);
-    default:
-        ok = nbx_argument_whole(&whole, a, 1, NBX_PARALLEL_MAX_THREADS);
-        o->threads = (unsigned)whole;
-        return ok;
+    default: return nbx_against_take(&r->against, id, a);
     }
 }
 
@@ -268,7 +234,7 @@ static enum nbx_err write_page(const struct request *r, const struct nbx_bundle_
     enum nbx_err err = nbx_html_save(r->html, &page, fault);
     nbx_buf_fini(&page);
     if (!err)
-        fprintf(r->json ? stderr : stdout, "wrote %s\n", r->html);
+        fprintf(r->against.json ? stderr : stdout, "wrote %s\n", r->html);
     return err;
 }
 
@@ -278,14 +244,14 @@ static enum nbx_err measure(const struct request *r, const struct nbx_dataset *e
     char text[32];
     struct nbx_bundle *bundle;
     struct nbx_evaluation e;
-    enum nbx_err err = nbx_bundle_open(&bundle, r->bundle, fault);
+    enum nbx_err err = nbx_bundle_open(&bundle, r->against.bundle, fault);
     if (err)
         return err;
     const struct nbx_bundle_info *info = nbx_bundle_get(bundle);
-    fprintf(r->json ? stderr : stdout, "memory: evaluating takes at most %s more\n",
+    fprintf(r->against.json ? stderr : stdout, "memory: evaluating takes at most %s more\n",
             nbx_train_bytes(text, nbx_evaluate_bound_bytes(info, test->n_customers, &r->evaluate)));
     err = nbx_evaluate(&e, info, events, test, &r->evaluate, fault);
-    if (!err && r->json)
+    if (!err && r->against.json)
         print_json(r, info, &e);
     else if (!err)
         print_table(r, info, &e);
@@ -301,13 +267,14 @@ static int run(const struct request *r)
     struct nbx_fault fault = {0};
     struct nbx_dataset *events = NULL, *test = NULL;
     struct nbx_dataset_options read = {
-        .types = &r->types, .weighted = r->weighted, .progress_fd = STDERR_FILENO};
-    uint64_t bound = nbx_dataset_bound_bytes(r->events) + nbx_dataset_bound_bytes(r->test);
-    fprintf(r->json ? stderr : stdout, "memory: reading both files takes at most %s\n",
+        .types = &r->against.types, .weighted = r->against.weighted, .progress_fd = STDERR_FILENO};
+    uint64_t bound =
+        nbx_dataset_bound_bytes(r->against.events) + nbx_dataset_bound_bytes(r->against.test);
+    fprintf(r->against.json ? stderr : stdout, "memory: reading both files takes at most %s\n",
             nbx_train_bytes(text, bound));
-    enum nbx_err err = nbx_dataset_read(&events, r->events, &read, &fault);
+    enum nbx_err err = nbx_dataset_read(&events, r->against.events, &read, &fault);
     if (!err)
-        err = nbx_dataset_read(&test, r->test, &read, &fault);
+        err = nbx_dataset_read(&test, r->against.test, &read, &fault);
     if (!err)
         err = measure(r, events, test, &fault);
     nbx_dataset_destroy(&events);
@@ -317,19 +284,16 @@ static int run(const struct request *r)
 
 int nbx_train_evaluate(int argc, char **argv)
 {
-    struct request r = {.evaluate = {.protocol = PROTOCOL,
-                                     .k = {DEFAULT_K},
-                                     .n_k = 1,
-                                     .threads = nbx_parallel_processors(),
-                                     .progress_fd = STDERR_FILENO}};
-    struct nbx_command command = {usage, options, OPT_HELP, take_option, &r};
+    struct request r = {
+        .evaluate = {
+            .protocol = PROTOCOL, .k = {DEFAULT_K}, .n_k = 1, .progress_fd = STDERR_FILENO}};
+    struct nbx_command command = {usage, options, NBX_AGAINST_HELP, take_option, &r};
     int code;
-    nbx_types_default(&r.types);
+    nbx_against_init(&r.against);
     if (!nbx_command_take(&command, argc, argv, &code))
         return code;
-    if (!nbx_argument_given((struct nbx_argument){"--bundle", r.bundle}) ||
-        !nbx_argument_given((struct nbx_argument){"--events", r.events}) ||
-        !nbx_argument_given((struct nbx_argument){"--test", r.test}))
+    if (!nbx_against_given(&r.against))
         return NBX_EXIT_USAGE;
+    r.evaluate.threads = r.against.threads;
     return run(&r);
 }
