@@ -26,6 +26,7 @@ FLOORS = {
     "models/dataset": 2,
     "models/ials": 2,
     "models/neighbours": 2,
+    "models/compress": 2,
     "models/ease": 2,
     "models/recipe": 2,
     "models/sequence": 2,

@@ -285,13 +285,20 @@ static enum nbx_err space_vector(float *x, const struct mixing *m, const struct 
     return err ? err : nbx_fold_customer(p->fold, &history, m->arena, x);
 }
 
-static enum nbx_err mix_space(struct mixing *m, size_t i, float *x)
+/* *own (padded): the customer's vector in the space, unscaled; and its scale. */
+static enum nbx_err find_space(struct mixing *m, size_t i, float **own)
 {
     const struct part *p = &m->blend->parts[i];
-    float *own = nbx_arena_floats(m->arena, p->padded);
-    enum nbx_err err = own ? space_vector(own, m, p) : NBX_ELIMIT;
-    if (!err)
-        err = space_scale(&m->scales[i], m, p, own);
+    *own = nbx_arena_floats(m->arena, p->padded);
+    enum nbx_err err = *own ? space_vector(*own, m, p) : NBX_ELIMIT;
+    return err ? err : space_scale(&m->scales[i], m, p, *own);
+}
+
+static enum nbx_err mix_space(struct mixing *m, size_t i, float *x)
+{
+    float *own;
+    const struct part *p = &m->blend->parts[i];
+    enum nbx_err err = find_space(m, i, &own);
     for (size_t d = 0; !err && d < p->is.dims; d++)
         x[p->offset + d] = own[d] * m->scales[i];
     return err;
@@ -336,6 +343,22 @@ static struct spread tally_spread(const struct nbx_tally *t, size_t n_items)
     return (struct spread){mean, squares / (double)n_items - mean * mean};
 }
 
+/* By its own deviation or that of the space it corrects, which may come from an answer's vector
+ * that was kept, so it is found again. */
+static enum nbx_err neighbours_scale(struct mixing *m, size_t i, const struct nbx_tally *own)
+{
+    float *x;
+    const struct part *p = &m->blend->parts[i];
+    if (!p->is.scaled_by) {
+        m->scales[i] = scale_of(m->blend, p, tally_spread(own, m->blend->n_items));
+        return NBX_OK;
+    }
+    size_t space = p->is.scaled_by - 1;
+    enum nbx_err err = find_space(m, space, &x);
+    m->scales[i] = m->scales[space] / m->blend->parts[space].is.weight * p->is.weight;
+    return err;
+}
+
 /* Adds the part's scores to all (empty before the first one). */
 static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally *all)
 {
@@ -345,7 +368,8 @@ static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally 
     if (err)
         return err;
     add_rows(&own, m, p);
-    m->scales[i] = scale_of(m->blend, p, tally_spread(&own, m->blend->n_items));
+    if ((err = neighbours_scale(m, i, &own)))
+        return err;
     for (size_t k = 0; k < own.n; k++)
         own.values[k] *= m->scales[i];
     if (all->n == 0) {

@@ -5,7 +5,8 @@
  *          better than each. A part is a factor space (score = x.y) or neighbours (score = a sparse
  *          sum over the history); the score of the whole is
  *              sum over parts of  weight * part's score / its standard deviation over all items,
- *          so that no part is louder for one customer than for another. Inner products of all
+ *          so that no part is louder for one customer than for another; neighbours that only
+ *          correct a space are divided by that space's deviation. Inner products of all
  *          spaces are one inner product of their vectors side by side, and their deviation follows
  *          from each space's mean and covariance; the sparse part becomes addends. So a blend is
  *          one nbx_query over one index, and exact.
@@ -53,8 +54,10 @@ struct nbx_blend_part {
     const float *weights;         /* (start[n_items]) finite */
     const float *positions;       /* summed, neighbours: (n_groups, n_positions) */
     size_t n_positions;
-    size_t n_groups; /* neighbours 1; summed: of as many equal slices of the summed dimensions each
-                        has positions of its own */
+    size_t scaled_by; /* neighbours: 0, or 1 + the part, a space, whose deviation counts, not
+                         theirs: the two are one score in two pieces */
+    size_t n_groups;  /* neighbours 1; summed: of as many equal slices of the summed dimensions each
+                         has positions of its own */
 };
 
 struct nbx_blend_options {

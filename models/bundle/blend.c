@@ -32,6 +32,7 @@ static struct nbx_blend_part neighbours_part(const struct nbx_neighbours *n)
                                    .weights = n->weights,
                                    .positions = n->positions,
                                    .n_positions = n->n_positions,
+                                   .scaled_by = n->scaled_by, /* spaces are the first parts */
                                    .n_groups = 1};
 }
 

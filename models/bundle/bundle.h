@@ -57,6 +57,7 @@ struct nbx_neighbours {
     const float *weights;   /* (start[n_items]) */
     const float *positions; /* (n_positions) */
     size_t n_positions;
+    size_t scaled_by; /* 0, or 1 + the space whose deviation theirs is divided by */
     float weight;
 };
 

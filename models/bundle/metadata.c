@@ -284,15 +284,38 @@ static enum nbx_err read_space(struct reading *r, struct nbx_space *space,
     return err || !r->blend ? err : read_blended(space, v, r->arena, fault);
 }
 
+/* Which space's deviation counts for neighbours; may be absent. */
+static enum nbx_err read_scaled_by(size_t *out, const struct reading *r, const struct nbx_value *v,
+                                   struct nbx_fault *fault)
+{
+    struct nbx_str name = {NULL, 0};
+    const struct nbx_bundle_info *info = r->info;
+    if (!nbx_value_get(v, "scaled_by"))
+        return NBX_OK;
+    enum nbx_err err = get_text(&name, v, "scaled_by", fault);
+    if (err)
+        return err;
+    for (size_t i = 0; i < info->n_spaces; i++)
+        if (nbx_str_eq(info->spaces[i].name, name) &&
+            info->spaces[i].customer != NBX_CUSTOMER_CONSTANT) {
+            *out = i + 1;
+            return NBX_OK;
+        }
+    return nbx_fault_set(fault, NBX_EBAD, "scaled_by",
+                         "must be the name of a space that is not constant");
+}
+
 static enum nbx_err read_neighbours(struct reading *r, struct nbx_neighbours *neighbours,
                                     const struct nbx_value *v, struct nbx_fault *fault)
 {
-    static const char *const keys[] = {"name", "positions", "weight", NULL};
+    static const char *const keys[] = {"name", "positions", "weight", "scaled_by", NULL};
     enum nbx_err err = check_keys(v, keys, fault);
     if (!err)
         err = get_word(&neighbours->name, v, "name", fault);
     if (!err)
         err = read_positions(&neighbours->positions, &neighbours->n_positions, v, r->arena, fault);
+    if (!err)
+        err = read_scaled_by(&neighbours->scaled_by, r, v, fault);
     return err ? err : read_weight(&neighbours->weight, v, fault);
 }
 

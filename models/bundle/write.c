@@ -10,10 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCRATCH_BYTES ((size_t)64 << 20)
-#define OWN_KEYS      7
-#define SPACE_KEYS    8
-#define MAX_TENSORS   (6 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
+#define SCRATCH_BYTES   ((size_t)64 << 20)
+#define OWN_KEYS        7
+#define SPACE_KEYS      8
+#define NEIGHBOURS_KEYS 4
+#define MAX_TENSORS     (6 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
 
 struct content {
     struct nbx_arena *arena;
@@ -100,20 +101,27 @@ static enum nbx_err spaces_text(struct nbx_value *out, struct content *c)
     return json_text(out, &list, c->arena);
 }
 
+/* members: room for NEIGHBOURS_KEYS. */
+static struct nbx_value neighbours_value(struct content *c, const struct nbx_neighbours *n,
+                                         struct nbx_member *members)
+{
+    uint32_t k = 0;
+    members[k++] = (struct nbx_member){NBX_STR("name"), nbx_value_string(n->name)};
+    members[k++] =
+        (struct nbx_member){NBX_STR("positions"), positions_value(c, n->positions, n->n_positions)};
+    members[k++] = (struct nbx_member){NBX_STR("weight"), short_float(n->weight)};
+    if (n->scaled_by)
+        members[k++] = (struct nbx_member){
+            NBX_STR("scaled_by"), nbx_value_string(c->info->spaces[n->scaled_by - 1].name)};
+    return (struct nbx_value){.type = NBX_MAP, .n = k, .members = members};
+}
+
 static enum nbx_err neighbours_text(struct nbx_value *out, struct content *c)
 {
     struct nbx_value parts[NBX_BUNDLE_MAX_NEIGHBOURS];
-    struct nbx_member members[NBX_BUNDLE_MAX_NEIGHBOURS][3];
-    for (size_t i = 0; i < c->info->n_neighbours; i++) {
-        const struct nbx_neighbours *n = &c->info->neighbours[i];
-        struct nbx_member m[3] = {
-            {NBX_STR("name"), nbx_value_string(n->name)},
-            {NBX_STR("positions"), positions_value(c, n->positions, n->n_positions)},
-            {NBX_STR("weight"), short_float(n->weight)},
-        };
-        memcpy(members[i], m, sizeof m);
-        parts[i] = (struct nbx_value){.type = NBX_MAP, .n = 3, .members = members[i]};
-    }
+    struct nbx_member members[NBX_BUNDLE_MAX_NEIGHBOURS][NEIGHBOURS_KEYS];
+    for (size_t i = 0; i < c->info->n_neighbours; i++)
+        parts[i] = neighbours_value(c, &c->info->neighbours[i], members[i]);
     struct nbx_value list = {.type = NBX_LIST, .n = (uint32_t)c->info->n_neighbours, .list = parts};
     return json_text(out, &list, c->arena);
 }

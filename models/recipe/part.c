@@ -177,12 +177,14 @@ void nbx_parts_describe(struct nbx_bundle_info *info, const struct nbx_part *par
 {
     info->n_spaces = info->n_neighbours = 0;
     for (size_t i = 0; i < n; i++) {
-        if (parts[i].sparse) {
-            info->neighbours[info->n_neighbours] = parts[i].neighbours;
-            info->neighbours[info->n_neighbours++].weight = (float)weights[i];
-        } else {
+        if (!parts[i].sparse) {
             info->spaces[info->n_spaces] = parts[i].space;
             info->spaces[info->n_spaces++].weight = (float)weights[i];
+        }
+        if (parts[i].sparse || parts[i].paired) {
+            info->neighbours[info->n_neighbours] = parts[i].neighbours;
+            info->neighbours[info->n_neighbours].scaled_by = parts[i].paired ? info->n_spaces : 0;
+            info->neighbours[info->n_neighbours++].weight = (float)weights[i];
         }
     }
     bool plain = n == 1 && info->n_spaces == 1 && info->spaces[0].customer == NBX_CUSTOMER_FOLDED;

@@ -30,6 +30,7 @@ struct nbx_fit_run {
 struct nbx_part {
     enum nbx_family family;
     bool sparse; /* neighbours, else a space */
+    bool paired; /* a space, and neighbours that are scaled by it: one part in two pieces */
     struct nbx_space space;
     struct nbx_neighbours neighbours;
     double loss; /* of the last epoch; 0 where the family has none */

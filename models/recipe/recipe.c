@@ -112,6 +112,31 @@ static enum nbx_err read_part(struct nbx_ingredient *out, const struct nbx_value
     return err;
 }
 
+static enum nbx_err read_size(size_t *out, const struct nbx_value *v, const char *name, double most,
+                              struct nbx_fault *fault)
+{
+    const struct nbx_value *n = nbx_value_get(v, name);
+    if (!n)
+        return nbx_fault_set(fault, NBX_EBAD, name, "is missing");
+    double value = number_of(n);
+    enum nbx_err err = check_value(value, 1, most, true, name, fault);
+    *out = err ? 0 : (size_t)value;
+    return err;
+}
+
+static enum nbx_err read_compression(struct nbx_compression *out, const struct nbx_value *v,
+                                     struct nbx_fault *fault)
+{
+    if (!v)
+        return NBX_OK;
+    enum nbx_err err = read_size(&out->dim, v, "dim", NBX_COMPRESS_MAX_DIM, fault);
+    if (!err)
+        err = read_size(&out->keep, v, "keep", NBX_COMPRESS_MAX_KEEP, fault);
+    if (err)
+        nbx_fault_prefix(fault, "compress");
+    return err;
+}
+
 enum nbx_err nbx_recipe_read(struct nbx_recipe *out, const struct nbx_value *v,
                              struct nbx_fault *fault)
 {
@@ -126,7 +151,7 @@ enum nbx_err nbx_recipe_read(struct nbx_recipe *out, const struct nbx_value *v,
         if (err)
             nbx_fault_prefix(fault, "parts[%u]", i);
     }
-    return err;
+    return err ? err : read_compression(&out->compress, nbx_value_get(v, "compress"), fault);
 }
 
 void nbx_ingredient_write(struct nbx_buf *out, const struct nbx_ingredient *part)
@@ -145,5 +170,9 @@ void nbx_recipe_write(struct nbx_buf *out, const struct nbx_recipe *recipe)
         nbx_buf_printf(out, i ? "," : "");
         nbx_ingredient_write(out, &recipe->parts[i]);
     }
-    nbx_buf_printf(out, "]}");
+    nbx_buf_printf(out, "]");
+    if (recipe->compress.dim)
+        nbx_buf_printf(out, ",\"compress\":{\"dim\":%zu,\"keep\":%zu}", recipe->compress.dim,
+                       recipe->compress.keep);
+    nbx_buf_printf(out, "}");
 }

@@ -7,8 +7,9 @@
  * Threads: any.
  * Errors:  NBX_EBAD names the part and the setting.
  *
- * As JSON: {"parts": [{"family": "ials", "weight": 1, "dim": 64, ...}, ...]}; a setting that is
- * absent has its usual value, weight 1.
+ * As JSON: {"parts": [{"family": "ials", "weight": 1, "dim": 64, ...}, ...], "compress": {"dim": 64,
+ * "keep": 256}}; a setting that is absent has its usual value, weight 1; without `compress` parts
+ * stay as they are.
  */
 #ifndef NBX_MODELS_RECIPE_RECIPE_H
 #define NBX_MODELS_RECIPE_RECIPE_H
@@ -62,9 +63,19 @@ struct nbx_ingredient {
     double settings[NBX_SETTINGS_MAX]; /* (n_settings of the family) */
 };
 
+#define NBX_COMPRESS_MAX_DIM  4096
+#define NBX_COMPRESS_MAX_KEEP 65536
+
+/* How parts are joined for serving (models/compress). */
+struct nbx_compression {
+    size_t dim;  /* of the joint space; 0: they are not */
+    size_t keep; /* entries of each row of what it leaves out */
+};
+
 struct nbx_recipe {
     struct nbx_ingredient parts[NBX_RECIPE_MAX]; /* (n_parts) */
     size_t n_parts;
+    struct nbx_compression compress;
 };
 
 /* Weight 1 and usual settings. */

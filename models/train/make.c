@@ -4,6 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/hash.h"
 #include "models/attributes/learn.h"
+#include "models/compress/compress.h"
 #include "models/train/task.h"
 
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define VERSION_BYTES 32
 
@@ -103,22 +105,70 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     return err;
 }
 
-enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
-                            const struct nbx_part *parts, const char *extra_json,
-                            struct nbx_fault *fault)
-{
-    char version[VERSION_BYTES];
+/* What is served: the parts of a recipe, or the joint one and those that cannot be joined. */
+struct served {
+    struct nbx_part parts[NBX_RECIPE_MAX]; /* (n) the first is ours where it is joint */
     double weights[NBX_RECIPE_MAX];
-    struct nbx_buf json = {0};
-    struct nbx_bundle_info info = {.name = nbx_str_c(task->name),
-                                   .version =
-                                       nbx_str_c(version_of(version, task, parts, recipe->n_parts)),
-                                   .created_ms = (int64_t)task->created_ms,
-                                   .n_items = task->dataset->n_items,
-                                   .item_ids = task->dataset->item_ids};
+    size_t n;
+    bool joint;
+};
+
+static enum nbx_err compress(struct served *out, const struct nbx_task *task,
+                             const struct nbx_recipe *recipe, const struct nbx_part *parts,
+                             const double *weights, struct nbx_fault *fault)
+{
+    char text[32];
+    int64_t start_ns = nbx_clock_mono_ns();
+    struct nbx_compress_options options = {recipe->compress, task->threads, STDERR_FILENO};
+    uint64_t bytes =
+        nbx_compress_bound_bytes(parts, recipe->n_parts, task->learn->n_items, &options);
+    printf("compress: dim=%zu keep=%zu\nmemory: it takes at most %s more\n", recipe->compress.dim,
+           recipe->compress.keep, nbx_train_bytes(text, bytes));
+    if (task->memory_mib && bytes > task->memory_mib << 20)
+        return nbx_fault_set(fault, NBX_ELIMIT, "--memory", "compress may take %s", text);
+    out->joint = true;
+    enum nbx_err err = nbx_compress_all(out->parts, out->weights, &out->n, parts, weights,
+                                        recipe->n_parts, task->learn, &options, fault);
+    if (!err)
+        printf("compressed %zu dimensions in %.1f s\n", nbx_compress_dims(parts, recipe->n_parts),
+               (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
+    return err;
+}
+
+static enum nbx_err served_init(struct served *out, const struct nbx_task *task,
+                                const struct nbx_recipe *recipe, const struct nbx_part *parts,
+                                struct nbx_fault *fault)
+{
+    double weights[NBX_RECIPE_MAX];
+    *out = (struct served){.n = recipe->n_parts};
     for (size_t i = 0; i < recipe->n_parts; i++)
         weights[i] = recipe->parts[i].weight;
-    nbx_parts_describe(&info, parts, weights, recipe->n_parts);
+    if (recipe->compress.dim)
+        return compress(out, task, recipe, parts, weights, fault);
+    memcpy(out->parts, parts, out->n * sizeof *parts);
+    memcpy(out->weights, weights, out->n * sizeof *weights);
+    return NBX_OK;
+}
+
+static void served_fini(struct served *served)
+{
+    if (served->joint)
+        nbx_part_fini(&served->parts[0]);
+}
+
+static enum nbx_err write_served(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                                 const struct nbx_part *parts, const struct served *served,
+                                 const char *extra_json, struct nbx_fault *fault)
+{
+    char version[VERSION_BYTES];
+    struct nbx_buf json = {0};
+    struct nbx_bundle_info info = {
+        .name = nbx_str_c(task->name),
+        .version = nbx_str_c(version_of(version, task, served->parts, served->n)),
+        .created_ms = (int64_t)task->created_ms,
+        .n_items = task->dataset->n_items,
+        .item_ids = task->dataset->item_ids};
+    nbx_parts_describe(&info, served->parts, served->weights, served->n);
     struct nbx_learnt learnt;
     enum nbx_err err = learn_attributes(&learnt, task, &info, fault);
     if (err)
@@ -130,6 +180,18 @@ enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe
     nbx_learnt_fini(&learnt);
     if (!err)
         printf("wrote %s: %s %s, %zu items\n", task->out, task->name, version, info.n_items);
+    return err;
+}
+
+enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe *recipe,
+                            const struct nbx_part *parts, const char *extra_json,
+                            struct nbx_fault *fault)
+{
+    struct served served;
+    enum nbx_err err = served_init(&served, task, recipe, parts, fault);
+    if (!err)
+        err = write_served(task, recipe, parts, &served, extra_json, fault);
+    served_fini(&served);
     return err;
 }
 

@@ -48,7 +48,8 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     there are neighbours, or where a space has a weight or is of a blend only: customer="summed"
     (then history_factors as item_factors, positions, default [1], groups, of which each has a list
     of positions, one behind the other, and bias=True) or "constant" (1 dimension). Each space then
-    has a weight, default 1. neighbours: a list of at most 4 dicts with name, weight, positions, and
+    has a weight, default 1. neighbours: a list of at most 4 dicts with name, weight, positions,
+    scaled_by (the name of a space that they correct: its deviation then counts, not theirs) and
     the matrix N[i, item] either as start (n + 1), items and weights (m), row after row with
     ascending items, or as triples, (rows, items, weights) in any order.
 
@@ -69,7 +70,8 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     family = _family(family, spaces, neighbours)
     offsets, id_bytes = _ids(item_ids)
     spaces = [_space(len(offsets) - 1, family, **one) for one in spaces]
-    neighbours = [_neighbours(len(offsets) - 1, **one) for one in neighbours]
+    scaling = [info["name"] for info, *_ in spaces if info["customer"] != "constant"]
+    neighbours = [_neighbours(len(offsets) - 1, scaling, **one) for one in neighbours]
     _check(path, name, version, created_ms, spaces, neighbours)
     features = _features(sum(info["dims"] for info, *_ in spaces), **attributes or {})
     tensors = _tensors(offsets, id_bytes, spaces, neighbours, features)
@@ -207,8 +209,8 @@ def _positions(positions):
     return values
 
 
-def _neighbours(n_items, name=None, start=None, items=None, weights=None, triples=None,
-                positions=None, weight=None):
+def _neighbours(n_items, scaling, name=None, start=None, items=None, weights=None, triples=None,
+                positions=None, weight=None, scaled_by=None):
     """The entry of the metadata, and the arrays (start, items, weights) as they are written."""
     rows = (start, items, weights)
     if (triples is None) == all(one is None for one in rows) or (
@@ -216,6 +218,11 @@ def _neighbours(n_items, name=None, start=None, items=None, weights=None, triple
         raise ValueError(f"neighbours {name!r}: give either start, items and weights, or triples")
     arrays = _rows(n_items, *rows) if triples is None else _from_triples(n_items, *triples)
     info = {"name": name, "positions": _positions(positions), "weight": _weight(weight)}
+    if scaled_by is not None:
+        if scaled_by not in scaling:
+            raise ValueError(f"scaled_by: must be the name of a space that is not constant, got "
+                             f"{scaled_by!r}")
+        info["scaled_by"] = scaled_by
     return info, arrays
 
 
