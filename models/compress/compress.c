@@ -11,7 +11,7 @@
 /* Operations a thread does in a second, of a matrix product. */
 #define DENSE_A_SECOND 6e10
 /* Rows at work at a time, and the systems of one customer (rest.c, folded.c). */
-#define THREAD_ROWS  64
+#define THREAD_ROWS  256
 #define THREAD_BYTES ((uint64_t)16 << 20)
 
 static bool is_whole(const float *positions, size_t n)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNIT_ROWS 32
+#define UNIT_ROWS 128
 
 /* What one thread works with. */
 struct space {
