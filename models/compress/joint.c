@@ -67,7 +67,8 @@ static enum nbx_err add_customers(float *gram, const struct nbx_linear *linear,
                 break;
             nbx_linear_sum(x + rows * dims, dataset, customer, linear->history, dims);
         }
-        nbx_blas_gram(gram, x, rows, dims, 1);
+        if (rows)
+            nbx_blas_gram(gram, x, rows, dims, 1);
         at += rows;
     } while (rows == BLOCK);
     free(x);

@@ -92,7 +92,8 @@ static void add_deviations(struct logs *logs, const struct nbx_dataset *dataset,
                 break;
             nbx_linear_sum(x + rows * dims, dataset, customer, history, dims);
         }
-        nbx_blas_gemm_nt(turned, x, covariance, rows, dims, dims);
+        if (rows)
+            nbx_blas_gemm_nt(turned, x, covariance, rows, dims, dims);
         for (size_t r = 0; r < rows; r++) {
             double variance = 0;
             for (size_t d = 0; d < dims; d++)

@@ -150,6 +150,9 @@ static void print_result(const struct automatic *a, const struct nbx_search_resu
     for (size_t i = 0; i < r->recipe.n_parts; i++)
         printf("  %-12s weight %.3g\n", nbx_family_info(r->recipe.parts[i].family)->name,
                r->recipe.parts[i].weight);
+    if (r->recipe.compress.dim)
+        printf("  compressed into %zu dimensions and %zu neighbours\n", r->recipe.compress.dim,
+               r->recipe.compress.keep);
 }
 
 /* The search, on what may be learnt from; where the last items are left out anyway, they are what

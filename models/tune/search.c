@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/hash.h"
+#include "models/tune/compact.h"
 #include "models/tune/mixed.h"
 #include "models/tune/pool.h"
 #include "models/tune/trials.h"
@@ -19,7 +20,7 @@
 #define WORTH      0.001
 #define POOL_DEPTH 150
 /* What a space can give shows in a large one; smaller ones are tried from there. */
-#define START_DIM 256
+#define START_DIM 512
 /* Of a trial, relative: less is luck. */
 #define LEAST_GAIN 1e-3
 #define KEY_BYTES  160
@@ -370,6 +371,18 @@ static enum nbx_err conclude(struct search *s, struct nbx_fault *fault)
     return err;
 }
 
+/* Whether the parts can be joined, with the time that is left. */
+static enum nbx_err compact(struct search *s, struct nbx_fault *fault)
+{
+    const struct nbx_search_options *o = s->options;
+    double left = o->seconds - seconds_since(s->start_ns) - s->credit;
+    struct nbx_compact_options options = {.pool = pool_options(s, POOL_DEPTH),
+                                          .k = o->k,
+                                          .seconds = o->max_trials ? INFINITY : left,
+                                          .memory_bytes = o->memory_bytes};
+    return nbx_compact(s->result, &options, fault);
+}
+
 /* What a trial's result depends on beside its ingredient. */
 static void key_of(char key[KEY_BYTES], const struct nbx_dataset *d,
                    const struct nbx_search_options *o)
@@ -411,7 +424,9 @@ static enum nbx_err search(struct search *s, struct nbx_fault *fault)
     err = nbx_trials_open(&s->trials, s->options->log, key, fault);
     if (!err)
         err = try_all(s, fault);
-    return err ? err : conclude(s, fault);
+    if (!err)
+        err = conclude(s, fault);
+    return err ? err : compact(s, fault);
 }
 
 void nbx_search_result_fini(struct nbx_search_result *result)

@@ -86,6 +86,7 @@ static void describe_neighbours(struct blend *b)
                                                         .weights = b->weights[i],
                                                         .positions = i ? alike : two,
                                                         .n_positions = i ? 1 : 3,
+                                                        .scaled_by = i ? 2 : 0, /* next */
                                                         .weight = i ? 0.5F : 1.5F};
 }
 
@@ -155,6 +156,7 @@ void blend_join(struct blend *b)
                                                 .weights = s->weights,
                                                 .positions = s->positions,
                                                 .n_positions = s->n_positions,
+                                                .scaled_by = s->scaled_by,
                                                 .n_groups = 1};
     }
     b->options = (struct nbx_blend_options){

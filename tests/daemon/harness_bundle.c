@@ -73,7 +73,11 @@ static void put_neighbours(struct nbx_buf *b, const struct nbx_bundle_info *info
         const struct nbx_neighbours *n = &info->neighbours[i];
         nbx_buf_printf(b, "%s{\\\"name\\\":\\\"%.*s\\\"", i ? "," : "", NBX_STR_ARG(n->name));
         put_positions(b, n->positions, n->n_positions);
-        nbx_buf_printf(b, ",\\\"weight\\\":%.9g}", (double)n->weight);
+        nbx_buf_printf(b, ",\\\"weight\\\":%.9g", (double)n->weight);
+        if (n->scaled_by)
+            nbx_buf_printf(b, ",\\\"scaled_by\\\":\\\"%.*s\\\"",
+                           NBX_STR_ARG(info->spaces[n->scaled_by - 1].name));
+        nbx_buf_printf(b, "}");
     }
     nbx_buf_printf(b, "]\"");
 }

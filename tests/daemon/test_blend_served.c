@@ -508,6 +508,7 @@ Test(blend_served, a_summed_space_has_any_groups)
 Test(blend_served, neighbours_alone)
 {
     b.info.n_spaces = 0;
+    b.info.neighbours[1].scaled_by = 0;
     blend_join(&b);
     serve_blend();
     struct past past = some_past("anna");

@@ -186,6 +186,18 @@ class BundleTest(unittest.TestCase):
             np.testing.assert_array_equal(array, ROWS[part])
         np.testing.assert_array_equal(tensors["neighbours.alike.start"], [0, 0, 0, 0])
 
+    def test_neighbours_scaled_by_a_space(self):
+        blend = dict(spaces=[{"space": "joint", "item_factors": FACTORS, "weight": 1},
+                             {"space": "popular", "item_factors": FACTORS[:, :1],
+                              "customer": "constant"}])
+        bundle.write(self.path, IDS, neighbours=[dict(ROWS, scaled_by="joint")], **blend)
+        self.assertEqual(read(self.path)[0]["neighbours"],
+                         '[{"name":"together","positions":[1.0,0.5],"weight":3.0,'
+                         '"scaled_by":"joint"}]')
+        for name in ("popular", "together", "", 1):
+            with self.assertRaisesRegex(ValueError, "scaled_by: must be the name of a space"):
+                bundle.write(self.path, IDS, neighbours=[dict(ROWS, scaled_by=name)], **blend)
+
     def test_groups_and_bias_of_a_summed_space(self):
         wide = np.ones((3, 5), "f4")
         for asked, written in [

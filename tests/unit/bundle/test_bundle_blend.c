@@ -208,6 +208,22 @@ static void expect_write(const struct nbx_bundle_info *info, enum nbx_err code, 
     unlink(path);
 }
 
+/* The only space of which neighbours may not be a piece is a constant one. */
+Test(bundle_blend, neighbours_may_be_scaled_by_a_space)
+{
+    for (size_t by = 1; by <= 2; by++) {
+        struct nbx_bundle_info in = sample();
+        struct nbx_bundle *b = NULL;
+        in.neighbours[0].scaled_by = by;
+        cr_assert_eq(nbx_bundle_write(path, &in, NULL, &fault), NBX_OK);
+        cr_assert_eq(nbx_bundle_open(&b, path, &fault), NBX_OK);
+        cr_expect_eq(nbx_bundle_get(b)->neighbours[0].scaled_by, by);
+        cr_expect(strstr(nbx_bundle_get(b)->metadata_json,
+                         by == 1 ? "\\\"scaled_by\\\":\\\"taste\\\"" : "\\\"next\\\""));
+        nbx_bundle_close(&b);
+    }
+}
+
 Test(bundle_blend, any_part_may_stand_alone)
 {
     struct nbx_bundle_info in = sample();
@@ -295,6 +311,9 @@ Test(bundle_blend, refuses_to_write_what_it_would_not_read)
     in = sample();
     in.neighbours[0].weights = bad;
     expect_write(&in, NBX_EBAD, "neighbours.together.weights");
+    in = sample();
+    in.neighbours[0].scaled_by = 3;
+    expect_write(&in, NBX_EBAD, "__metadata__.neighbours[0].scaled_by");
     in = sample();
     in.neighbours[0].name = NBX_STR("taste");
     expect_write(&in, NBX_EBAD, "__metadata__.neighbours");

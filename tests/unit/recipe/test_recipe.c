@@ -25,7 +25,7 @@ static enum nbx_err read_text(struct nbx_recipe *out, const char *text, struct n
 
 Test(recipe, is_read_as_it_was_written)
 {
-    struct nbx_recipe recipe = {.n_parts = NBX_FAMILIES}, again;
+    struct nbx_recipe recipe = {.n_parts = NBX_FAMILIES, .compress = {64, 256}}, again;
     struct nbx_arena *arena = nbx_arena_new(1 << 20);
     struct nbx_buf text = {0}, second = {0};
     for (int f = 0; f < NBX_FAMILIES; f++) {
@@ -41,6 +41,7 @@ Test(recipe, is_read_as_it_was_written)
     nbx_recipe_write(&second, &again);
     nbx_buf_put_u8(&second, 0);
     cr_expect_str_eq((char *)text.p, (char *)second.p);
+    cr_expect(again.compress.dim == 64 && again.compress.keep == 256);
     nbx_buf_fini(&text);
     nbx_buf_fini(&second);
     nbx_arena_destroy(&arena);
@@ -77,6 +78,12 @@ Test(recipe, says_what_is_wrong)
         {"{\"parts\":[{\"family\":\"ials\",\"dim\":\"8\"}]}", "parts[0].dim", "whole number"},
         {"{\"parts\":[{\"family\":\"ials\",\"keep\":8}]}", "parts[0].keep", "no such setting"},
         {"{\"parts\":[{\"family\":\"ials\",\"weight\":0}]}", "parts[0].weight", "above 0"},
+        {"{\"parts\":[{\"family\":\"ials\"}],\"compress\":{\"dim\":64}}", "compress.keep",
+         "missing"},
+        {"{\"parts\":[{\"family\":\"ials\"}],\"compress\":{\"dim\":0,\"keep\":1}}", "compress.dim",
+         "whole number from 1"},
+        {"{\"parts\":[{\"family\":\"ials\"}],\"compress\":{\"dim\":8,\"keep\":1e9}}",
+         "compress.keep", "to 65536"},
         {"{\"parts\":[{\"family\":\"ials\"},{\"family\":\"ease\",\"lambda\":-1}]}",
          "parts[1].lambda", "from"},
     };

@@ -162,6 +162,12 @@ static inline void mix_make(struct mix *m, const struct nbx_blend_options *o,
         }
         mix_standardise(m, i);
     }
+    for (size_t i = 0; i < o->n_parts; i++) {
+        size_t by = o->parts[i].scaled_by;
+        if (by)
+            m->scale[i] =
+                m->scale[by - 1] / (double)o->parts[by - 1].weight * (double)o->parts[i].weight;
+    }
 }
 
 static inline void mix_free(struct mix *m)

@@ -181,6 +181,18 @@ static void make_history(struct scene *s, size_t n)
     }
 }
 
+/* Some neighbours correct a space, before or behind them. */
+static void scale_neighbours(struct scene *s)
+{
+    for (size_t i = 0; i < s->o.n_parts; i++) {
+        size_t by = below((uint32_t)s->o.n_parts);
+        enum nbx_blend_kind kind = s->parts[by].kind;
+        if (s->parts[i].kind == NBX_BLEND_NEIGHBOURS &&
+            (kind == NBX_BLEND_FOLDED || kind == NBX_BLEND_SUMMED))
+            s->parts[i].scaled_by = by + 1;
+    }
+}
+
 static void scene_begin(struct scene *s, size_t n_parts, size_t n_items, bool standardise)
 {
     s->o = (struct nbx_blend_options){.parts = s->parts,
@@ -191,6 +203,7 @@ static void scene_begin(struct scene *s, size_t n_parts, size_t n_items, bool st
     make_labels(s);
     for (size_t i = 0; i < n_parts; i++)
         make_part(&s->parts[i], (enum nbx_blend_kind)below(4), n_items);
+    scale_neighbours(s);
 }
 
 static void scene_ready(struct scene *s)
@@ -530,7 +543,7 @@ static enum nbx_err vector_and_addends(const struct scene *s)
     struct nbx_addends addends;
     enum nbx_err err = nbx_blend_vector(s->blend, &s->h, arena, x);
     enum nbx_err also = nbx_blend_addends(s->blend, &s->h, arena, &addends);
-    for (size_t d = 0; !err && d < s->padded; d++)
+    for (size_t d = 0; !err && d < nbx_padded(s->dims); d++)
         cr_assert(isfinite(x[d]), "dimension %zu", d);
     for (size_t i = 0; !also && i < addends.n; i++)
         cr_assert(isfinite(addends.values[i]), "addend %zu", i);
