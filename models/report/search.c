@@ -36,6 +36,11 @@ static void write_recipe(struct nbx_buf *out, const struct nbx_recipe *recipe)
         nbx_buf_printf(out, "</tr>\n");
     }
     nbx_html_table_end(out);
+    if (recipe->compress.dim)
+        nbx_buf_printf(out,
+                       "<p>What counts a whole history alike is compressed into %zu dimensions and "
+                       "%zu neighbours of each item.</p>\n",
+                       recipe->compress.dim, recipe->compress.keep);
     nbx_html_close(out, "section");
 }
 
