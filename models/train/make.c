@@ -74,6 +74,16 @@ static void describe(struct nbx_buf *json, const struct nbx_task *task,
     nbx_buf_put_u8(json, 0);
 }
 
+/* What auto found is worth having all the same where it has none. */
+static bool has_space(const struct nbx_bundle_info *info, const char *option, const char *to)
+{
+    if (nbx_bundle_dims(info))
+        return true;
+    fprintf(stderr, "nbx-train: %s: left out, a model of neighbours alone has no space to %s\n",
+            option, to);
+    return false;
+}
+
 /* What the items' attributes mean in the spaces of info, where --items was given. */
 static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_task *task,
                                      struct nbx_bundle_info *info, struct nbx_fault *fault)
@@ -81,25 +91,42 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     *out = (struct nbx_learnt){0};
     if (!task->items)
         return NBX_OK;
-    if (nbx_bundle_dims(info) == 0) { /* what auto found is worth having all the same */
-        fprintf(stderr, "nbx-train: --items: left out, a model of neighbours alone has no space to "
-                        "put items in\n");
+    if (!has_space(info, "--items", "put items in"))
         return NBX_OK;
-    }
     int64_t start_ns = nbx_clock_mono_ns();
     float *counts = calloc(info->n_items + 1, sizeof *counts);
     if (!counts)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     for (size_t i = 0; i < info->n_items; i++)
         counts[i] = (float)nbx_csr_row_entries(&task->learn->by_item, i);
-    struct nbx_learn_options options = {
+    struct nbx_learn_items_options options = {
         .table = &task->table, .info = info, .counts = counts, .lambda = NBX_LEARNT_LAMBDA};
-    enum nbx_err err = nbx_learn(out, &options, fault);
+    enum nbx_err err = nbx_learn_items(out, &options, fault);
     if (!err)
         printf("attributes: %zu features, %zu price bounds, %.1f s\n", out->features.n,
                out->features.n_price_bounds, (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
     info->features = out->features;
     free(counts);
+    return err;
+}
+
+/* What the customers' attributes mean to the model, where --customers was given. */
+static enum nbx_err learn_customers(struct nbx_learnt *out, const struct nbx_task *task,
+                                    struct nbx_bundle_info *info, struct nbx_fault *fault)
+{
+    *out = (struct nbx_learnt){0};
+    if (!task->customers || !has_space(info, "--customers", "ask in"))
+        return NBX_OK;
+    int64_t start_ns = nbx_clock_mono_ns();
+    struct nbx_learn_customers_options options = {.table = &task->customer_table,
+                                                  .info = info,
+                                                  .events = task->learn,
+                                                  .lambda = NBX_LEARNT_LAMBDA};
+    enum nbx_err err = nbx_learn_customers(out, &options, fault);
+    if (!err)
+        printf("attributes of customers: %zu features, %.1f s\n", out->features.n,
+               (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
+    info->customer_features = out->features;
     return err;
 }
 
@@ -119,15 +146,18 @@ enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe
     for (size_t i = 0; i < recipe->n_parts; i++)
         weights[i] = recipe->parts[i].weight;
     nbx_parts_describe(&info, parts, weights, recipe->n_parts);
-    struct nbx_learnt learnt;
+    struct nbx_learnt learnt, of_customers = {0};
     enum nbx_err err = learn_attributes(&learnt, task, &info, fault);
-    if (err)
-        return err;
-    describe(&json, task, recipe, parts, extra_json);
-    err = json.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
-                      : nbx_bundle_write(task->out, &info, (char *)json.p, fault);
+    if (!err)
+        err = learn_customers(&of_customers, task, &info, fault);
+    if (!err) {
+        describe(&json, task, recipe, parts, extra_json);
+        err = json.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
+                          : nbx_bundle_write(task->out, &info, (char *)json.p, fault);
+    }
     nbx_buf_fini(&json);
     nbx_learnt_fini(&learnt);
+    nbx_learnt_fini(&of_customers);
     if (!err)
         printf("wrote %s: %s %s, %zu items\n", task->out, task->name, version, info.n_items);
     return err;
