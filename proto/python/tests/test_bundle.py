@@ -352,6 +352,9 @@ class BundleTest(unittest.TestCase):
                      attributes={"names": ["item"], "vectors": [[1, 2]]})
         self.assertEqual(list(read(self.path)[1])[-3:], [
             "item_ids.bytes", "attributes.names.bytes", "customer_attributes.names.bytes"])
+
+    def test_mistakes_in_attributes_of_customers_are_named(self):
+        of_customers = {"names": ["customer", "sex=f"], "vectors": [[1, 2], [3, 4]]}
         self.refuse([
             ("^customer_attributes: price_bounds",
              dict(customer_attributes={**of_customers, "price_bounds": [1]})),
