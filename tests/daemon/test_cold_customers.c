@@ -18,7 +18,7 @@ TestSuite(cold_customers, .timeout = 120);
 static const struct nbx_str names[] = {{"taste=first", 11}, {"taste=second", 12}};
 
 /* Who has the first taste wants what i000 is, the second what i001 is. */
-static void begin(void)
+static void begin_with(bool blend)
 {
     static float vectors[2 * DIMS];
     printf("seed %d\n", SEED);
@@ -27,10 +27,19 @@ static void begin(void)
     model_make(&m, N_ITEMS, DIMS, SEED);
     for (size_t d = 0; d < 2 * DIMS; d++)
         vectors[d] = m.factors[d];
+    if (blend) {
+        m.info.family = NBX_STR("blend");
+        m.info.spaces[0].weight = 3;
+    }
     m.info.customer_features = (struct nbx_features){.names = names, .n = 2, .vectors = vectors};
     model_put_items(&m, p);
     server_bundle(&s, "taste", &m.info);
     server_reload(&s);
+}
+
+static void begin(void)
+{
+    begin_with(false);
 }
 
 static void end(void)
@@ -94,5 +103,17 @@ Test(cold_customers, are_asked_for_by_their_history_once_there_is_one)
     cr_assert(nbx_str_is(text_at(r, "items[0].explain.reason.code"), "because_of_items"));
     snprintf(with, sizeof with, "%s", joined(r, "items", "id"));
     cr_assert_str_eq(with, joined(list_of("bert", ""), "items", "id"));
+    end();
+}
+
+/* What is learnt for a blend is learnt for its scores: neither weight nor deviation comes to it. */
+Test(cold_customers, of_a_blend_are_asked_for_as_it_says)
+{
+    begin_with(true);
+    get(p, "customer.put", "anna", "{'attributes': {'taste': 'second'}}");
+    must_be_as_of("anna", 1);
+    struct nbx_value *r =
+        get(p, "recommend", "", "{'n': 1, 'record': 'none', 'customers': ['anna', 'bert']}");
+    cr_assert(nbx_str_is(text_at(r, "results[0].items[0].source"), "personal"));
     end();
 }
