@@ -227,6 +227,7 @@ def reason_in_words(explain, titles):
         share = f" ({100 * shares[items[0]]:.0f} %)" if items and items[0] in shares else ""
         return "because of " + ", ".join(cut(titles.get(i, i), 32) for i in items[:1]) + share
     return {
+        "because_of_attributes": "liked by customers like this one",
         "customer_vector": "near this customer's taste",
         "similar_to": f"like {titles.get(args.get('item'), args.get('item'))}",
         "trending_in_channel": f"wanted now on {args.get('channel')}",

@@ -62,13 +62,14 @@ static enum nbx_err fault_at(const struct nbx_csv *csv, struct nbx_fault *fault,
 enum nbx_err nbx_csv_fault(const struct nbx_csv *csv, struct nbx_fault *fault, enum nbx_err code,
                            size_t column, const char *fmt, ...)
 {
-    NBX_ASSERT(column < csv->row.n);
+    const struct nbx_csv_row *row = csv->row.n ? &csv->row : &csv->header;
+    NBX_ASSERT(column < row->n);
     char message[NBX_FAULT_MESSAGE_BYTES];
     va_list args;
     va_start(args, fmt);
     vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
-    return fault_at(csv, fault, code, csv->row.from[column], message);
+    return fault_at(csv, fault, code, row->from[column], message);
 }
 
 static int refill(struct nbx_csv *csv)

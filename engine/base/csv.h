@@ -65,7 +65,8 @@ size_t nbx_csv_column(const struct nbx_csv *csv, const char *name);
 enum nbx_err nbx_csv_next(struct nbx_csv *csv, const struct nbx_csv_row **row,
                           struct nbx_fault *fault) NBX_MUST_CHECK;
 
-/* A fault at field `column` of the current row, for what only the caller can judge:
+/* A fault at field `column` of the current row, of the header before the first, for what only the
+ * caller can judge:
  *     return nbx_csv_fault(csv, fault, NBX_EBAD, column, "\"%s\" is not a number", text); */
 enum nbx_err nbx_csv_fault(const struct nbx_csv *csv, struct nbx_fault *fault, enum nbx_err code,
                            size_t column, const char *fmt, ...) NBX_PRINTF(5, 6);

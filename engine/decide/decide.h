@@ -54,6 +54,7 @@ struct nbx_because {
 /* Why an item is in the list: a code and what fills it in. Never a sentence. */
 enum nbx_reason {
     NBX_REASON_BECAUSE_OF_ITEMS,
+    NBX_REASON_BECAUSE_OF_ATTRIBUTES,
     NBX_REASON_CUSTOMER_VECTOR,
     NBX_REASON_QUERY_VECTOR,
     NBX_REASON_SIMILAR_TO,

@@ -9,9 +9,15 @@ const char *nbx_source_name(enum nbx_source source)
 
 const char *nbx_reason_name(enum nbx_reason reason)
 {
-    static const char *const names[] = {
-        "because_of_items",    "customer_vector", "query_vector", "similar_to",
-        "trending_in_channel", "trending",        "popular",      "newest"};
+    static const char *const names[] = {"because_of_items",
+                                        "because_of_attributes",
+                                        "customer_vector",
+                                        "query_vector",
+                                        "similar_to",
+                                        "trending_in_channel",
+                                        "trending",
+                                        "popular",
+                                        "newest"};
     return names[reason];
 }
 

@@ -5,6 +5,7 @@
 #include "engine/score/dot.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* v padded; of length 1 where the space is compared by angle. */
@@ -197,17 +198,82 @@ static enum nbx_err take_given(struct nbx_taste *t, const struct nbx_decide *d,
     return t->vector ? NBX_OK : NBX_ELIMIT;
 }
 
+static size_t count_values(const struct nbx_value *attributes)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < attributes->n; i++) {
+        const struct nbx_value *v = &attributes->members[i].value;
+        n += v->type == NBX_LIST ? v->n : 1;
+    }
+    return n;
+}
+
+/* A value as models/FORMAT.md has it in names of features: empty where it is none. */
+static struct nbx_str value_text(const struct nbx_value *v, struct nbx_arena *arena)
+{
+    char text[24];
+    if (v->type == NBX_STRING)
+        return v->s;
+    if (v->type == NBX_BOOL)
+        return v->b ? NBX_STR("true") : NBX_STR("false");
+    if (v->type != NBX_INT)
+        return (struct nbx_str){0};
+    snprintf(text, sizeof text, "%lld", (long long)v->i);
+    return nbx_arena_str(arena, nbx_str_c(text));
+}
+
+/* Facts of a customer's attributes, a map. */
+static enum nbx_err read_facts(struct nbx_customer_facts *out, const struct nbx_value *attributes,
+                               struct nbx_arena *arena)
+{
+    struct nbx_customer_fact *list =
+        nbx_arena_calloc(arena, count_values(attributes), sizeof *list);
+    *out = (struct nbx_customer_facts){.list = list};
+    if (!list)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < attributes->n; i++) {
+        const struct nbx_member *m = &attributes->members[i];
+        bool many = m->value.type == NBX_LIST;
+        const struct nbx_value *values = many ? m->value.list : &m->value;
+        for (uint32_t k = 0; k < (many ? m->value.n : 1); k++)
+            list[out->n++] = (struct nbx_customer_fact){m->key, value_text(&values[k], arena)};
+    }
+    return NBX_OK;
+}
+
+/* What the customer's attributes make, in the first space. */
+static enum nbx_err describe(struct nbx_taste *out, const struct nbx_decide *d,
+                             const struct nbx_profile *profile)
+{
+    struct nbx_profile loaded = *profile;
+    struct nbx_customer_facts facts;
+    const float *v;
+    enum nbx_err err = nbx_profile_load_head(&loaded, d->scope);
+    if (err || !loaded.head.attributes)
+        return err;
+    err = read_facts(&facts, loaded.head.attributes, d->scope->arena);
+    if (!err)
+        err = nbx_model_describe_customer(&v, d->world->model, &facts, d->scope->arena);
+    if (err || !v)
+        return err;
+    *out = (struct nbx_taste){.space = nbx_model_space_at(d->world->model, 0),
+                              .reason = NBX_REASON_BECAUSE_OF_ATTRIBUTES};
+    out->vector = fit(out->space, v, d->scope->arena);
+    return out->vector ? NBX_OK : NBX_ELIMIT;
+}
+
 enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decide *d,
                                    const struct nbx_profile *profile, struct nbx_fault *fault)
 {
     const struct nbx_model *model = d->world->model;
+    enum nbx_err err;
     *out = (struct nbx_taste){0};
     for (size_t s = 0; model && profile->known && s < nbx_model_n_spaces(model); s++) {
         const struct nbx_model_space *space = nbx_model_space_at(model, s);
         bool folded = space->customer == NBX_CUSTOMER_FOLDED;
         struct nbx_taste t = {.space = space, .space_ix = s};
         t.reason = folded ? NBX_REASON_BECAUSE_OF_ITEMS : NBX_REASON_CUSTOMER_VECTOR;
-        enum nbx_err err = folded ? fold(&t, d, profile) : take_given(&t, d, profile);
+        err = folded ? fold(&t, d, profile) : take_given(&t, d, profile);
         if (err)
             return nbx_fault_set(fault, err, NULL, "the customer's vector cannot be made");
         if (t.vector) {
@@ -215,6 +281,9 @@ enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decid
             return NBX_OK;
         }
     }
+    if (model && profile->known && nbx_model_describes_customers(model) &&
+        (err = describe(out, d, profile)))
+        return nbx_fault_set(fault, err, NULL, "the customer's attributes cannot be used");
     return NBX_OK;
 }
 

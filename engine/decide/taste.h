@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Taste: the vector an answer is scored with, and the history it was folded from.
+ * Taste: the vector an answer is scored with, and the history it was folded from, if it was.
  *
  * Owns:    nothing: everything lives in the request's arena or in the model.
  * Threads: the worker that owns the customer.
@@ -26,8 +26,8 @@ struct nbx_taste {
 /* The request's own vector, checked against the space it names and padded. */
 enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *d,
                                 const struct nbx_vector *vector, struct nbx_fault *fault);
-/* The customer's: given, or folded in from the seen set. out->space is NULL where neither exists.
- */
+/* The customer's: given, or folded in from the seen set, or where neither exists made from the
+ * attributes, if the model knows what they mean. out->space is NULL where there is none. */
 enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decide *d,
                                    const struct nbx_profile *profile, struct nbx_fault *fault);
 /* Of a blend: of somebody who took to that one item and nothing else. */

@@ -7,6 +7,7 @@
 #include "engine/score/dot.h"
 #include "models/bundle/blend.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@ void nbx_model__release_base(struct nbx_model_base *b)
     nbx_blend_destroy(&b->blend);
     free(b->stretch);
     nbx_describer_destroy(&b->describer);
+    nbx_describer_destroy(&b->of_customers);
     free(b->item_no);
     free(b->row_of_item);
     nbx_bundle_close(&b->bundle);
@@ -200,16 +202,23 @@ static enum nbx_err make_spaces(struct nbx_model_base *b)
 
 /* What makes vectors from attributes, where the bundle can. Of a blend the one space that is served
  * is all of them. */
-static enum nbx_err make_describer(struct nbx_model_base *b)
+static enum nbx_err make_describer(struct nbx_model_base *b, struct nbx_describer **out,
+                                   const struct nbx_features *features)
+{
+    if (features->n == 0)
+        return NBX_OK;
+    enum nbx_err err = nbx_describer_new(out, features, b->joint_dims);
+    return err ? err : charge(b, nbx_describer_bytes(*out));
+}
+
+static enum nbx_err make_describers(struct nbx_model_base *b)
 {
     const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
-    if (info->features.n == 0)
-        return NBX_OK;
     b->joint_dims = nbx_bundle_dims(info);
     for (size_t s = 1; s < b->n_spaces; s++)
         b->offset[s] = b->offset[s - 1] + b->spaces[s - 1].dims;
-    enum nbx_err err = nbx_describer_new(&b->describer, &info->features, b->joint_dims);
-    return err ? err : charge(b, nbx_describer_bytes(b->describer));
+    enum nbx_err err = make_describer(b, &b->describer, &info->features);
+    return err ? err : make_describer(b, &b->of_customers, &info->customer_features);
 }
 
 static enum nbx_err index_spaces(struct nbx_model *m)
@@ -261,7 +270,7 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
     if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = make_spaces(b)) ||
-        (err = make_describer(b)) || (err = index_spaces(m))) {
+        (err = make_describers(b)) || (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }
@@ -338,4 +347,24 @@ void nbx_model_list_spaces(const struct nbx_model *m, struct nbx_buf *out)
     for (size_t s = 0; s < nbx_model_n_spaces(m); s++)
         nbx_buf_printf(out, "%s%.*s (%zu)", s ? ", " : "", NBX_STR_ARG(m->spaces[s].name),
                        m->spaces[s].dims);
+}
+
+bool nbx_model_describes_customers(const struct nbx_model *m)
+{
+    return m->base->of_customers != NULL;
+}
+
+enum nbx_err nbx_model_describe_customer(const float **out, const struct nbx_model *m,
+                                         const struct nbx_customer_facts *facts,
+                                         struct nbx_arena *arena)
+{
+    float *joint = nbx_arena_floats(arena, m->base->joint_dims);
+    *out = NULL;
+    if (!joint)
+        return NBX_ELIMIT;
+    bool good = nbx_describe_customer(joint, m->base->of_customers, facts);
+    for (size_t i = 0; i < m->base->joint_dims; i++)
+        good = good && isfinite(joint[i]); /* a sum may have passed the largest float */
+    *out = good ? joint : NULL;
+    return NBX_OK;
 }

@@ -3,7 +3,7 @@
  *
  * Why:     a bundle speaks of item ids, an answer of item numbers; items put with vectors of their
  *          own take the place of the bundle's, and items that neither has a vector for get one
- *          from their attributes, where the bundle says what these mean.
+ *          from their attributes, where the bundle says what these mean; so do customers.
  * Owns:    indexes and fold-in state; what does not depend on the catalogue is shared between a
  *          model and its refreshed copies, counted by the writer alone.
  * Threads: making, refreshing and releasing: the writer thread. Reading: any number.
@@ -17,6 +17,7 @@
 #include "engine/score/blend.h"
 #include "engine/score/fold.h"
 #include "engine/score/search.h"
+#include "models/attributes/names.h"
 #include "models/bundle/bundle.h"
 
 #include <stddef.h>
@@ -78,6 +79,14 @@ uint32_t nbx_model_row(const struct nbx_model *m, uint32_t item_no);
 /* True while some item has a vector that is not the bundle's row: what is computed from factors may
  * then change without a new version of the model. */
 bool nbx_model_has_own(const struct nbx_model *m);
+/* Whether the bundle says what customers' attributes mean. */
+bool nbx_model_describes_customers(const struct nbx_model *m);
+/* Of a model that does: *out (dims of the first space), in the arena, is the vector that attributes
+ * make for a customer in the first space; NULL where none of them says anything. NBX_ELIMIT where
+ * the arena is out. */
+enum nbx_err nbx_model_describe_customer(const float **out, const struct nbx_model *m,
+                                         const struct nbx_customer_facts *facts,
+                                         struct nbx_arena *arena);
 /* "ials (64)" ... for messages. */
 void nbx_model_list_spaces(const struct nbx_model *m, struct nbx_buf *out);
 

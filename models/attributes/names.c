@@ -94,14 +94,14 @@ static uint32_t lower(uint32_t point)
     return is_between(point, 0x410, 0x42F) ? point + 32 : point;
 }
 
-static void tell(const struct naming *n, const char *kind, struct nbx_str value)
+static void tell(const struct naming *n, struct nbx_str kind, struct nbx_str value)
 {
     char name[NBX_FEATURE_MAX_BYTES + 1];
-    size_t len = strlen(kind);
-    if (!value.len || len + value.len > NBX_FEATURE_MAX_BYTES || memchr(value.p, 0, value.len))
+    size_t len = (size_t)kind.len + 1 + value.len;
+    if (!value.len || len > NBX_FEATURE_MAX_BYTES || memchr(value.p, 0, value.len))
         return;
-    snprintf(name, sizeof name, "%s%.*s", kind, NBX_STR_ARG(value));
-    n->tell(n->ctx, (struct nbx_str){name, (uint32_t)len + value.len});
+    snprintf(name, sizeof name, "%.*s=%.*s", NBX_STR_ARG(kind), NBX_STR_ARG(value));
+    n->tell(n->ctx, (struct nbx_str){name, (uint32_t)len});
 }
 
 /* The next word in lower case into out; its bytes, 0 at the end of the text. A word too long for
@@ -129,7 +129,7 @@ static void tell_words(const struct naming *n, struct nbx_str title)
     for (int told = 0; told < NBX_FEATURE_MAX_WORDS && (len = next_word(word, &title, &points));) {
         if (points < 2)
             continue;
-        tell(n, "word=", (struct nbx_str){word, len});
+        tell(n, NBX_STR("word"), (struct nbx_str){word, len});
         told++;
     }
 }
@@ -141,7 +141,7 @@ static void tell_price(const struct naming *n, int64_t price, struct nbx_price_b
     while (i < prices.n && prices.bounds[i] <= price)
         i++;
     snprintf(text, sizeof text, "%zu", i);
-    tell(n, "price=", nbx_str_c(text));
+    tell(n, NBX_STR("price"), nbx_str_c(text));
 }
 
 void nbx_features_name(const struct nbx_item_facts *facts, struct nbx_price_bounds prices,
@@ -149,10 +149,19 @@ void nbx_features_name(const struct nbx_item_facts *facts, struct nbx_price_boun
 {
     const struct naming n = {fn, ctx};
     fn(ctx, NBX_STR(NBX_FEATURE_ITEM));
-    tell(&n, "brand=", facts->brand);
+    tell(&n, NBX_STR("brand"), facts->brand);
     for (size_t i = 0; i < facts->n_categories && i < NBX_FEATURE_MAX_CATEGORIES; i++)
-        tell(&n, "category=", facts->categories[i]);
+        tell(&n, NBX_STR("category"), facts->categories[i]);
     tell_words(&n, facts->title);
     if (facts->has_price)
         tell_price(&n, facts->price, prices);
+}
+
+void nbx_customer_features_name(const struct nbx_customer_facts *facts, nbx_feature_fn *fn,
+                                void *ctx)
+{
+    const struct naming n = {fn, ctx};
+    fn(ctx, NBX_STR(NBX_FEATURE_CUSTOMER));
+    for (size_t i = 0; i < facts->n && i < NBX_FEATURE_MAX_FACTS; i++)
+        tell(&n, facts->list[i].attribute, facts->list[i].value);
 }

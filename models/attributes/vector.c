@@ -9,7 +9,6 @@ struct nbx_describer {
     const struct nbx_features *features;
     size_t dims;
     struct nbx_map *by_name;
-    uint32_t item; /* the feature of every item, or NBX_MAP_NONE */
 };
 
 enum nbx_err nbx_describer_new(struct nbx_describer **out, const struct nbx_features *features,
@@ -25,8 +24,6 @@ enum nbx_err nbx_describer_new(struct nbx_describer **out, const struct nbx_feat
         err = nbx_map_put(d->by_name, features->names[i], (uint32_t)i);
     if (err)
         nbx_describer_destroy(out);
-    else
-        d->item = nbx_map_get(d->by_name, NBX_STR(NBX_FEATURE_ITEM));
     return err;
 }
 
@@ -44,18 +41,28 @@ size_t nbx_describer_bytes(const struct nbx_describer *d)
     return sizeof *d + nbx_map_bytes(d->by_name);
 }
 
-/* The features that are known of an item: ascending, each once. */
+/* The features that are known of an item or a customer: ascending, each once. */
 struct found {
     const struct nbx_describer *describer;
+    uint32_t everybodys; /* the first that was told, or NBX_MAP_NONE */
+    size_t n_told, n;
     uint32_t at[NBX_FEATURE_MAX]; /* (n) */
-    size_t n;
 };
+
+static void find_begin(struct found *f, const struct nbx_describer *d)
+{
+    f->describer = d;
+    f->everybodys = NBX_MAP_NONE;
+    f->n_told = f->n = 0;
+}
 
 static void find(void *ctx, struct nbx_str name)
 {
     struct found *f = ctx;
     uint32_t feature = nbx_map_get(f->describer->by_name, name);
     size_t i = f->n;
+    if (f->n_told++ == 0)
+        f->everybodys = feature;
     if (feature == NBX_MAP_NONE)
         return;
     while (i > 0 && f->at[i - 1] > feature)
@@ -66,18 +73,35 @@ static void find(void *ctx, struct nbx_str name)
     f->at[i] = feature;
 }
 
+/* out (dims); false, and zeros, where nothing was found but what everybody has. */
+static bool sum_up(float *out, const struct found *f)
+{
+    const struct nbx_describer *d = f->describer;
+    memset(out, 0, d->dims * sizeof *out);
+    if (f->n == 0 || (f->n == 1 && f->at[0] == f->everybodys))
+        return false;
+    for (size_t i = 0; i < f->n; i++)
+        for (size_t k = 0; k < d->dims; k++)
+            out[k] += d->features->vectors[f->at[i] * d->dims + k];
+    return true;
+}
+
 bool nbx_describe(float *out, const struct nbx_describer *d, const struct nbx_item_facts *facts)
 {
-    struct found f = {.describer = d};
+    struct found f;
     const struct nbx_features *features = d->features;
-    memset(out, 0, d->dims * sizeof *out);
+    find_begin(&f, d);
     nbx_features_name(facts,
                       (struct nbx_price_bounds){features->price_bounds, features->n_price_bounds},
                       find, &f);
-    if (f.n == 0 || (f.n == 1 && f.at[0] == d->item))
-        return false;
-    for (size_t i = 0; i < f.n; i++)
-        for (size_t k = 0; k < d->dims; k++)
-            out[k] += features->vectors[f.at[i] * d->dims + k];
-    return true;
+    return sum_up(out, &f);
+}
+
+bool nbx_describe_customer(float *out, const struct nbx_describer *d,
+                           const struct nbx_customer_facts *facts)
+{
+    struct found f;
+    find_begin(&f, d);
+    nbx_customer_features_name(facts, find, &f);
+    return sum_up(out, &f);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A vector for an item of which only attributes are known: the sum of its features' vectors.
+ * A vector for an item, or a customer, of whom only attributes are known: the sum of their
+ * features' vectors.
  *
- * Why:     an item that was put a moment ago has no history to learn from, and is to be found.
+ * Why:     an item that was put a moment ago has no history to learn from, and is to be found; a
+ *          customer who came a moment ago has none either, and is to find something.
  * Owns:    a lookup of names; borrows the bundle's arrays.
  * Threads: immutable once made.
  * Errors:  NBX_ELIMIT where memory is out.
@@ -26,5 +28,8 @@ size_t nbx_describer_bytes(const struct nbx_describer *describer);
  * but that it is an item. The same facts give the same bits, in whatever order they come. */
 bool nbx_describe(float *out, const struct nbx_describer *describer,
                   const struct nbx_item_facts *facts);
+/* The same of a customer; the describer's features are of customers. */
+bool nbx_describe_customer(float *out, const struct nbx_describer *describer,
+                           const struct nbx_customer_facts *facts);
 
 #endif

@@ -115,6 +115,7 @@ void nbx_bundle_close(struct nbx_bundle **bundle)
         munmap(b->map, b->map_bytes);
     free(b->texts.ids);
     free(b->texts.names);
+    free(b->texts.customer_names);
     nbx_arena_destroy(&b->arena);
     nbx_buf_fini(&b->metadata_json);
     free(b);

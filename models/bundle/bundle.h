@@ -61,12 +61,13 @@ struct nbx_neighbours {
     float weight;
 };
 
-/* What an item's attributes tell of it: models/attributes makes a vector of them. */
+/* What the attributes of items tell of them, or those of customers: models/attributes makes a
+ * vector of them. */
 struct nbx_features {
     const struct nbx_str *names; /* (n), unique: "category=shoes" */
     size_t n;                    /* 0: the bundle has none */
     const float *vectors;        /* (n, nbx_bundle_dims) */
-    const int64_t *price_bounds; /* (n_price_bounds) ascending */
+    const int64_t *price_bounds; /* (n_price_bounds) ascending; of items only */
     size_t n_price_bounds;
 };
 
@@ -81,7 +82,7 @@ struct nbx_bundle_info {
     size_t n_spaces;
     struct nbx_neighbours neighbours[NBX_BUNDLE_MAX_NEIGHBOURS]; /* of a blend only */
     size_t n_neighbours;
-    struct nbx_features features;
+    struct nbx_features features, customer_features; /* of items, and of customers */
     const char *metadata_json; /* all metadata as it stands in the file, NUL-terminated */
 };
 

@@ -29,6 +29,9 @@
 #define NBX_BUNDLE_FEATURE_BYTES    "attributes.names.bytes"
 #define NBX_BUNDLE_FEATURE_VECTORS  "attributes.vectors"
 #define NBX_BUNDLE_PRICE_BOUNDS     "attributes.price_bounds"
+#define NBX_BUNDLE_CUSTOMER_OFFSETS "customer_attributes.names.offsets"
+#define NBX_BUNDLE_CUSTOMER_BYTES   "customer_attributes.names.bytes"
+#define NBX_BUNDLE_CUSTOMER_VECTORS "customer_attributes.vectors"
 #define NBX_BUNDLE_WORD_BYTES       64 /* longest name, version, part's name */
 #define NBX_BUNDLE_NAME_BYTES       (NBX_BUNDLE_WORD_BYTES + 32) /* a tensor's name, with its NUL */
 #define NBX_BUNDLE_MAX_DIMS         4096
@@ -61,8 +64,9 @@ enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,
                                        struct nbx_fault *fault);
 /* The lists that info borrows; malloc, the caller frees. */
 struct nbx_bundle__texts {
-    struct nbx_str *ids;   /* (n_items) */
-    struct nbx_str *names; /* (features.n) */
+    struct nbx_str *ids;            /* (n_items) */
+    struct nbx_str *names;          /* (features.n) */
+    struct nbx_str *customer_names; /* (customer_features.n) */
 };
 /* tensors.c: fills n_items, the arrays of all parts, and the texts. */
 enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_bundle__texts *texts,
@@ -84,11 +88,12 @@ enum nbx_err nbx_bundle__read_ids(struct nbx_str **out, size_t *n,
                                   const struct nbx_bundle__list *list,
                                   const struct nbx_safetensors *file, struct nbx_fault *fault);
 
-/* features.c: whether a tensor of that name belongs to the attributes. */
+/* features.c: whether a tensor of that name belongs to the attributes, of items or customers. */
 bool nbx_bundle__is_of_features(struct nbx_str name);
 bool nbx_bundle__has_features(const struct nbx_safetensors *file);
-/* Fills features, where the file has some. names: malloc, the caller frees. */
-enum nbx_err nbx_bundle__read_features(struct nbx_bundle_info *info, struct nbx_str **names,
+/* Fills features and customer_features, where the file has some, and their names in texts. */
+enum nbx_err nbx_bundle__read_features(struct nbx_bundle_info *info,
+                                       struct nbx_bundle__texts *texts,
                                        const struct nbx_safetensors *file, struct nbx_fault *fault);
 
 #endif

@@ -210,5 +210,5 @@ enum nbx_err nbx_bundle__read_tensors(struct nbx_bundle_info *info, struct nbx_b
         err = read_space(&info->spaces[i], info->n_items, file, fault);
     for (size_t i = 0; i < info->n_neighbours && !err; i++)
         err = read_neighbours(&info->neighbours[i], info->n_items, file, fault);
-    return err ? err : nbx_bundle__read_features(info, &texts->names, file, fault);
+    return err ? err : nbx_bundle__read_features(info, texts, file, fault);
 }

@@ -14,7 +14,7 @@
 #define OWN_KEYS        7
 #define SPACE_KEYS      8
 #define NEIGHBOURS_KEYS 4
-#define MAX_TENSORS     (6 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
+#define MAX_TENSORS     (9 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
 
 struct content {
     struct nbx_arena *arena;
@@ -23,8 +23,9 @@ struct content {
     struct nbx_tensor tensors[MAX_TENSORS]; /* (n_tensors), in file order */
     size_t n_tensors;
     struct nbx_buf offsets, id_bytes;        /* of the items */
-    struct nbx_buf name_offsets, name_bytes; /* of the features */
-    bool failed;                             /* memory was out on the way */
+    struct nbx_buf name_offsets, name_bytes; /* of the items' features */
+    struct nbx_buf customer_offsets, customer_bytes;
+    bool failed; /* memory was out on the way */
 };
 
 static struct nbx_value text_value(struct nbx_arena *arena, struct nbx_str s)
@@ -157,7 +158,8 @@ static int format_of(const struct nbx_bundle_info *info)
 {
     if (nbx_bundle_is_blend(info))
         return NBX_BUNDLE_BLEND_FMT;
-    return info->features.n ? NBX_BUNDLE_FEATURES_FMT : NBX_BUNDLE_FACTORS_FMT;
+    return info->features.n || info->customer_features.n ? NBX_BUNDLE_FEATURES_FMT
+                                                         : NBX_BUNDLE_FACTORS_FMT;
 }
 
 static enum nbx_err own_members(struct content *c, struct nbx_fault *fault)
@@ -311,11 +313,25 @@ static void make_features(struct content *c)
                matrix_tensor(f->n, nbx_bundle_dims(c->info), f->vectors));
 }
 
+static void make_customer_features(struct content *c)
+{
+    const struct nbx_features *f = &c->info->customer_features;
+    if (!f->n)
+        return;
+    enum nbx_dtype dtype = join(&c->customer_offsets, &c->customer_bytes, f->names, f->n);
+    add_buffer(c, NBX_BUNDLE_CUSTOMER_OFFSETS, dtype, f->n + 1, &c->customer_offsets);
+    add_tensor(c, NBX_BUNDLE_CUSTOMER_VECTORS "%.*s", NBX_STR(""),
+               matrix_tensor(f->n, nbx_bundle_dims(c->info), f->vectors));
+}
+
 static void make_bytes(struct content *c)
 {
     add_buffer(c, NBX_BUNDLE_IDS_BYTES, NBX_DTYPE_U8, c->id_bytes.len, &c->id_bytes);
     if (c->info->features.n)
         add_buffer(c, NBX_BUNDLE_FEATURE_BYTES, NBX_DTYPE_U8, c->name_bytes.len, &c->name_bytes);
+    if (c->info->customer_features.n)
+        add_buffer(c, NBX_BUNDLE_CUSTOMER_BYTES, NBX_DTYPE_U8, c->customer_bytes.len,
+                   &c->customer_bytes);
 }
 
 /* Larger elements first, so that each tensor is aligned without gaps. */
@@ -330,9 +346,10 @@ static enum nbx_err make_tensors(struct content *c, struct nbx_fault *fault)
     make_spaces(c);
     make_neighbours(c);
     make_features(c);
+    make_customer_features(c);
     make_bytes(c);
     if (c->failed || c->offsets.failed || c->id_bytes.failed || c->name_offsets.failed ||
-        c->name_bytes.failed)
+        c->name_bytes.failed || c->customer_offsets.failed || c->customer_bytes.failed)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     return NBX_OK;
 }
@@ -425,6 +442,8 @@ enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *in
         return nbx_fault_set(fault, NBX_EBAD, "spaces", "at most %d", NBX_BUNDLE_MAX_SPACES);
     if (info->features.n && nbx_bundle_dims(info) == 0)
         return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_FEATURE_VECTORS, "there is no space");
+    if (info->customer_features.n && nbx_bundle_dims(info) == 0)
+        return nbx_fault_set(fault, NBX_EBAD, NBX_BUNDLE_CUSTOMER_VECTORS, "there is no space");
     if (info->n_neighbours > NBX_BUNDLE_MAX_NEIGHBOURS)
         return nbx_fault_set(fault, NBX_EBAD, "neighbours", "at most %d",
                              NBX_BUNDLE_MAX_NEIGHBOURS);
@@ -440,6 +459,8 @@ enum nbx_err nbx_bundle_write(const char *path, const struct nbx_bundle_info *in
     nbx_buf_fini(&c.id_bytes);
     nbx_buf_fini(&c.name_offsets);
     nbx_buf_fini(&c.name_bytes);
+    nbx_buf_fini(&c.customer_offsets);
+    nbx_buf_fini(&c.customer_bytes);
     nbx_arena_destroy(&c.arena);
     return err;
 }

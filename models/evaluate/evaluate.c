@@ -169,6 +169,7 @@ static void add_sums(struct nbx_evaluate__sums *total, const struct nbx_evaluate
                      size_t n_k)
 {
     total->cold += s->cold;
+    total->described += s->described;
     for (size_t group = 0; group < NBX_EVALUATE__GROUPS; group++) {
         total->customers[group] += s->customers[group];
         for (size_t i = 0; i < n_k; i++)
@@ -212,6 +213,7 @@ static void sum_up(struct nbx_evaluation *out, const struct nbx_evaluate__job *j
         add_sums(&total, &job->sums[unit], out->n_k);
     out->customers = job->n_customers;
     out->cold = total.cold;
+    out->described = total.described;
     for (size_t i = 0; i < out->n_k; i++) {
         struct nbx_evaluation_at *at = &out->at[i];
         at->k = job->options->k[i];

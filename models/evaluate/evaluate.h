@@ -59,6 +59,10 @@ struct nbx_evaluate_options {
     bool repeat; /* the customer's own items may be in the list, and held out */
     unsigned threads;
     int progress_fd; /* as in dataset.h */
+    /* NULL, or what a customer without history (a row of test) is asked with, whose list is else
+     * empty: x (nbx_bundle_dims), zeros before; false: nothing is known of them. By any thread. */
+    bool (*cold)(void *ctx, size_t customer, float *x);
+    void *cold_ctx;
     /* NULL, or called with the list of every customer (a row of test), best first: once each, by
      * whichever thread made it. hits (n, at most the largest k): rows of the bundle. */
     void (*list)(void *ctx, size_t customer, const struct nbx_hit *hits, size_t n);
@@ -78,7 +82,8 @@ struct nbx_evaluation {
     struct nbx_evaluation_at at[NBX_EVALUATE_MAX_N_K]; /* (n_k) as the options have k */
     size_t n_k;
     size_t customers; /* of the test file, with at least one held-out item */
-    size_t cold;      /* among them: no event on an item of the bundle; their list is empty */
+    size_t cold;      /* among them: no event on an item of the bundle */
+    size_t described; /* among the cold: options.cold knew something; the others' list is empty */
     size_t segment_customers[NBX_SEGMENTS];
     size_t head_items;
     size_t test_pairs;

@@ -30,7 +30,7 @@ enum {
 struct nbx_evaluate__sums {
     struct nbx_metrics of[NBX_EVALUATE_MAX_N_K][NBX_EVALUATE__GROUPS];
     size_t customers[NBX_EVALUATE__GROUPS];
-    size_t cold;
+    size_t cold, described;
 };
 
 struct nbx_evaluate__worker;

@@ -23,6 +23,7 @@ enum mark { MARK_NONE, MARK_OWN, MARK_HELD_OUT };
 struct seat {
     size_t test_customer, customer; /* rows of test and of events (NBX_DATASET_NO_ROW) */
     size_t n_history;               /* items of the bundle */
+    bool described;                 /* there are none, but x is made without */
     float *x;                       /* (padded) */
     float *addends;                 /* (n_items), NULL where the bundle has none */
     struct nbx_hit *hits;           /* (max_k) */
@@ -163,6 +164,15 @@ static int compare_ids(const void *ctx, uint32_t a, uint32_t b)
     return nbx_str_cmp(ids[a], ids[b]);
 }
 
+/* What is known of a customer without history. */
+static bool describe(const struct nbx_evaluate__job *job, struct seat *seat)
+{
+    const struct nbx_evaluate_options *o = job->options;
+    memset(seat->x, 0, nbx_scorer_padded(job->scorer) * sizeof *seat->x);
+    return o->cold && nbx_scorer_padded(job->scorer) &&
+           o->cold(o->cold_ctx, seat->test_customer, seat->x);
+}
+
 static enum nbx_err take_seat(const struct nbx_evaluate__job *job, struct nbx_arena *arena,
                               struct seat *seat, size_t test_customer)
 {
@@ -176,10 +186,11 @@ static enum nbx_err take_seat(const struct nbx_evaluate__job *job, struct nbx_ar
         err = gather_history(&history, job, arena, seat);
     seat->n_history = history.n;
     nbx_topk_init(&seat->best, seat->hits, job->max_k, compare_ids, job->bundle->item_ids);
-    if (err || history.n == 0)
-        return err;
     if (seat->addends)
         memset(seat->addends, 0, job->bundle->n_items * sizeof *seat->addends);
+    seat->described = !err && history.n == 0 && describe(job, seat);
+    if (err || history.n == 0)
+        return err;
     return nbx_scorer_query(job->scorer, &history, arena, seat->x, seat->addends);
 }
 
@@ -293,6 +304,7 @@ static void measure(struct nbx_evaluate__sums *sums, const struct nbx_evaluate__
     judge(&v, popular, n_popular, job, seat);
     add_group(sums, job, NBX_EVALUATE__POPULARITY, v.all, n_popular, v.n_all);
     sums->cold += seat->n_history == 0;
+    sums->described += seat->described;
 }
 
 static void leave_seat(const struct nbx_evaluate__job *job, struct seat *seat)
@@ -319,7 +331,7 @@ enum nbx_err nbx_evaluate__unit(void *ctx, unsigned worker_number, size_t unit)
     for (size_t from = 0; from < n_items; from += BLOCK_ITEMS) {
         size_t block = n_items - from < BLOCK_ITEMS ? n_items - from : BLOCK_ITEMS;
         for (size_t i = 0; i < n; i++)
-            if (worker->seats[i].n_history)
+            if (worker->seats[i].n_history || worker->seats[i].described)
                 rank_block(job, worker, &worker->seats[i], from, block);
     }
     for (size_t i = 0; i < n; i++) {

@@ -231,7 +231,9 @@ static void write_data(struct nbx_buf *out, const struct nbx_report_evaluation *
         size_t value;
     } rows[] = {
         {"users", "customers of the test file", e->customers},
-        {"cold", "of them without history, so without a list", e->cold},
+        {"cold", "of them without history", e->cold},
+        {"described", "of these with a list by their attributes; the others have none",
+         e->described},
         {"items", "items of the bundle, all of them ranked for everybody", in->bundle->n_items},
         {"head_items", "of them with half of all pairs", e->head_items},
         {"test_pairs", "pairs held out", e->test_pairs},

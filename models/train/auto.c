@@ -250,8 +250,9 @@ static int run_command(int argc, char **argv, bool bundle)
                                   .ctx = &a};
     if (!nbx_command_take(&command, argc, argv, &code) || !nbx_task_ready(&a.task, &code))
         return code;
-    if (!bundle && a.task.items) {
-        fprintf(stderr, "nbx-train: --items: is for fit and auto, a recipe holds no attributes\n");
+    if (!bundle && (a.task.items || a.task.customers)) {
+        fprintf(stderr, "nbx-train: %s: is for fit and auto, a recipe holds no attributes\n",
+                a.task.items ? "--items" : "--customers");
         return NBX_EXIT_USAGE;
     }
     enum nbx_err err = search(&a, &result, &fault);

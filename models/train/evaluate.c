@@ -2,6 +2,8 @@
 #include "models/evaluate/evaluate.h"
 
 #include "engine/base/parallel.h"
+#include "models/attributes/customers.h"
+#include "models/attributes/vector.h"
 #include "models/report/html.h"
 #include "models/report/report.h"
 #include "models/train/against.h"
@@ -29,6 +31,10 @@ static const char usage[] =
     "                         time-split     pairs not earlier than the last event\n"
     "                         strong         pairs of customers the model was not learned from\n"
     "  --k K,...            lengths of the lists, up to 8, each 1 to 1000 (default: 20)\n"
+    "  --customers FILE     as in nbx-train fit, of the test file's customers: those without "
+    "history\n"
+    "                       have a list by their attributes, where the bundle knows what these "
+    "mean\n"
     "  --repeat             a customer's own items may be in the list again\n"
     "  --threads T          (default: every processor)\n"
     "  --types T=W,...      as in nbx-train fit\n"
@@ -43,24 +49,26 @@ static const char usage[] =
     "                       segments: users, recall@K, ndcg@K of customers with fewer than 5 "
     "items\n"
     "                       (new), 5 to 19 (regular), 20 and more (loyal), and on the items that\n"
-    "                       have half of all pairs (head) and the others (tail). users, cold,\n"
-    "                       items, test_pairs, unknown_pairs, seconds\n"
+    "                       have half of all pairs (head) and the others (tail). users, cold\n"
+    "                       (without history), described (of these by attributes), items,\n"
+    "                       test_pairs, unknown_pairs, seconds\n"
     "\n"
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
 struct request {
     struct nbx_against against;
-    const char *html;
+    const char *html, *customers; /* NULL: not given */
     struct nbx_evaluate_options evaluate;
 };
 
-enum option_id { OPT_PROTOCOL = NBX_AGAINST_OWN, OPT_K, OPT_REPEAT, OPT_HTML };
+enum option_id { OPT_PROTOCOL = NBX_AGAINST_OWN, OPT_K, OPT_REPEAT, OPT_HTML, OPT_CUSTOMERS };
 
 static const struct option options[] = {NBX_AGAINST_OPTIONS,
                                         {"protocol", required_argument, NULL, OPT_PROTOCOL},
                                         {"k", required_argument, NULL, OPT_K},
                                         {"repeat", no_argument, NULL, OPT_REPEAT},
                                         {"html", required_argument, NULL, OPT_HTML},
+                                        {"customers", required_argument, NULL, OPT_CUSTOMERS},
                                         {0}};
 
 static bool is_protocol(struct nbx_argument a)
@@ -79,6 +87,7 @@ static bool take_option(void *ctx, int id, struct nbx_argument a)
     switch (id) {
     case OPT_PROTOCOL: o->protocol = a.text; return is_protocol(a);
     case OPT_HTML: r->html = a.text; return true;
+    case OPT_CUSTOMERS: r->customers = a.text; return true;
     case OPT_REPEAT: o->repeat = true; return true;
     case OPT_K:
         return nbx_argument_list(o->k, &o->n_k, NBX_EVALUATE_MAX_N_K, a, NBX_EVALUATE_MAX_K);
@@ -156,9 +165,9 @@ static void print_json(const struct request *r, const struct nbx_bundle_info *bu
     }
     printf("},\"customers\":\"folded in from their events\",\"repeat\":%s,\"users\":%zu,",
            r->evaluate.repeat ? "true" : "false", e->customers);
-    printf("\"cold\":%zu,\"items\":%zu,\"test_pairs\":%zu,\"unknown_pairs\":%zu,"
+    printf("\"cold\":%zu,\"described\":%zu,\"items\":%zu,\"test_pairs\":%zu,\"unknown_pairs\":%zu,"
            "\"seconds\":%.3f,",
-           e->cold, bundle->n_items, e->test_pairs, e->unknown_pairs, e->seconds);
+           e->cold, e->described, bundle->n_items, e->test_pairs, e->unknown_pairs, e->seconds);
     print_json_segments(e);
     printf("}\n");
 }
@@ -219,8 +228,11 @@ static void print_table(const struct request *r, const struct nbx_bundle_info *b
         print_at(&e->at[i]);
     print_segments(e);
     printf("\n  %zu held-out pairs, %zu on items the model does not know; %zu customers without "
-           "history\n  %.1f s\n",
-           e->test_pairs, e->unknown_pairs, e->cold, e->seconds);
+           "history",
+           e->test_pairs, e->unknown_pairs, e->cold);
+    if (r->customers)
+        printf(", %zu of them described by attributes", e->described);
+    printf("\n  %.1f s\n", e->seconds);
 }
 
 static enum nbx_err write_page(const struct request *r, const struct nbx_bundle_info *bundle,
@@ -238,6 +250,37 @@ static enum nbx_err write_page(const struct request *r, const struct nbx_bundle_
     return err;
 }
 
+/* What is known of the test file's customers, and what it means to the bundle. */
+struct knowledge {
+    struct nbx_customer_table table;
+    struct nbx_describer *describer;
+};
+
+static bool describe(void *ctx, size_t customer, float *x)
+{
+    const struct knowledge *k = ctx;
+    return nbx_describe_customer(x, k->describer, &k->table.facts[customer]);
+}
+
+/* Fills `how` with it, where --customers was given. */
+static enum nbx_err learn_of(struct knowledge *out, struct nbx_evaluate_options *how,
+                             const struct request *r, const struct nbx_bundle_info *info,
+                             const struct nbx_dataset *test, struct nbx_fault *fault)
+{
+    if (!r->customers)
+        return NBX_OK;
+    if (!info->customer_features.n)
+        return nbx_fault_set(fault, NBX_EBAD, "--customers",
+                             "the bundle says nothing of customers' attributes");
+    enum nbx_err err = nbx_customer_table_read(&out->table, r->customers, test->customer_ids,
+                                               test->n_customers, fault);
+    if (!err && nbx_describer_new(&out->describer, &info->customer_features, nbx_bundle_dims(info)))
+        err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
+    how->cold = describe;
+    how->cold_ctx = out;
+    return err;
+}
+
 static enum nbx_err measure(const struct request *r, const struct nbx_dataset *events,
                             const struct nbx_dataset *test, struct nbx_fault *fault)
 {
@@ -250,13 +293,19 @@ static enum nbx_err measure(const struct request *r, const struct nbx_dataset *e
     const struct nbx_bundle_info *info = nbx_bundle_get(bundle);
     fprintf(r->against.json ? stderr : stdout, "memory: evaluating takes at most %s more\n",
             nbx_train_bytes(text, nbx_evaluate_bound_bytes(info, test->n_customers, &r->evaluate)));
-    err = nbx_evaluate(&e, info, events, test, &r->evaluate, fault);
+    struct nbx_evaluate_options how = r->evaluate;
+    struct knowledge known = {0};
+    err = learn_of(&known, &how, r, info, test, fault);
+    if (!err)
+        err = nbx_evaluate(&e, info, events, test, &how, fault);
     if (!err && r->against.json)
         print_json(r, info, &e);
     else if (!err)
         print_table(r, info, &e);
     if (!err && r->html)
         err = write_page(r, info, &e, fault);
+    nbx_describer_destroy(&known.describer);
+    nbx_customer_table_fini(&known.table);
     nbx_bundle_close(&bundle);
     return err;
 }

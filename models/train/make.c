@@ -4,7 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/hash.h"
 #include "models/attributes/learn.h"
-#include "models/compress/compress.h"
+#include "models/train/served.h"
 #include "models/train/task.h"
 
 #include <inttypes.h>
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define VERSION_BYTES 32
 
@@ -76,6 +75,16 @@ static void describe(struct nbx_buf *json, const struct nbx_task *task,
     nbx_buf_put_u8(json, 0);
 }
 
+/* What auto found is worth having all the same where it has none. */
+static bool has_space(const struct nbx_bundle_info *info, const char *option, const char *to)
+{
+    if (nbx_bundle_dims(info))
+        return true;
+    fprintf(stderr, "nbx-train: %s: left out, a model of neighbours alone has no space to %s\n",
+            option, to);
+    return false;
+}
+
 /* What the items' attributes mean in the spaces of info, where --items was given. */
 static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_task *task,
                                      struct nbx_bundle_info *info, struct nbx_fault *fault)
@@ -83,20 +92,17 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     *out = (struct nbx_learnt){0};
     if (!task->items)
         return NBX_OK;
-    if (nbx_bundle_dims(info) == 0) { /* what auto found is worth having all the same */
-        fprintf(stderr, "nbx-train: --items: left out, a model of neighbours alone has no space to "
-                        "put items in\n");
+    if (!has_space(info, "--items", "put items in"))
         return NBX_OK;
-    }
     int64_t start_ns = nbx_clock_mono_ns();
     float *counts = calloc(info->n_items + 1, sizeof *counts);
     if (!counts)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     for (size_t i = 0; i < info->n_items; i++)
         counts[i] = (float)nbx_csr_row_entries(&task->learn->by_item, i);
-    struct nbx_learn_options options = {
+    struct nbx_learn_items_options options = {
         .table = &task->table, .info = info, .counts = counts, .lambda = NBX_LEARNT_LAMBDA};
-    enum nbx_err err = nbx_learn(out, &options, fault);
+    enum nbx_err err = nbx_learn_items(out, &options, fault);
     if (!err)
         printf("attributes: %zu features, %zu price bounds, %.1f s\n", out->features.n,
                out->features.n_price_bounds, (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
@@ -105,59 +111,28 @@ static enum nbx_err learn_attributes(struct nbx_learnt *out, const struct nbx_ta
     return err;
 }
 
-/* What is served: the parts of a recipe, or the joint one and those that cannot be joined. */
-struct served {
-    struct nbx_part parts[NBX_RECIPE_MAX]; /* (n) the first is ours where it is joint */
-    double weights[NBX_RECIPE_MAX];
-    size_t n;
-    bool joint;
-};
-
-static enum nbx_err compress(struct served *out, const struct nbx_task *task,
-                             const struct nbx_recipe *recipe, const struct nbx_part *parts,
-                             const double *weights, struct nbx_fault *fault)
+/* What the customers' attributes mean to the model, where --customers was given. */
+static enum nbx_err learn_customers(struct nbx_learnt *out, const struct nbx_task *task,
+                                    struct nbx_bundle_info *info, struct nbx_fault *fault)
 {
-    char text[32];
+    *out = (struct nbx_learnt){0};
+    if (!task->customers || !has_space(info, "--customers", "ask in"))
+        return NBX_OK;
     int64_t start_ns = nbx_clock_mono_ns();
-    struct nbx_compress_options options = {recipe->compress, task->threads, STDERR_FILENO};
-    uint64_t bytes =
-        nbx_compress_bound_bytes(parts, recipe->n_parts, task->learn->n_items, &options);
-    printf("compress: dim=%zu keep=%zu\nmemory: it takes at most %s more\n", recipe->compress.dim,
-           recipe->compress.keep, nbx_train_bytes(text, bytes));
-    if (task->memory_mib && bytes > task->memory_mib << 20)
-        return nbx_fault_set(fault, NBX_ELIMIT, "--memory", "compress may take %s", text);
-    out->joint = true;
-    enum nbx_err err = nbx_compress_all(out->parts, out->weights, &out->n, parts, weights,
-                                        recipe->n_parts, task->learn, &options, fault);
+    struct nbx_learn_customers_options options = {.table = &task->customer_table,
+                                                  .info = info,
+                                                  .events = task->learn,
+                                                  .lambda = NBX_LEARNT_LAMBDA};
+    enum nbx_err err = nbx_learn_customers(out, &options, fault);
     if (!err)
-        printf("compressed %zu dimensions in %.1f s\n", nbx_compress_dims(parts, recipe->n_parts),
+        printf("attributes of customers: %zu features, %.1f s\n", out->features.n,
                (double)(nbx_clock_mono_ns() - start_ns) / 1e9);
+    info->customer_features = out->features;
     return err;
 }
 
-static enum nbx_err served_init(struct served *out, const struct nbx_task *task,
-                                const struct nbx_recipe *recipe, const struct nbx_part *parts,
-                                struct nbx_fault *fault)
-{
-    double weights[NBX_RECIPE_MAX];
-    *out = (struct served){.n = recipe->n_parts};
-    for (size_t i = 0; i < recipe->n_parts; i++)
-        weights[i] = recipe->parts[i].weight;
-    if (recipe->compress.dim)
-        return compress(out, task, recipe, parts, weights, fault);
-    memcpy(out->parts, parts, out->n * sizeof *parts);
-    memcpy(out->weights, weights, out->n * sizeof *weights);
-    return NBX_OK;
-}
-
-static void served_fini(struct served *served)
-{
-    if (served->joint)
-        nbx_part_fini(&served->parts[0]);
-}
-
 static enum nbx_err write_served(const struct nbx_task *task, const struct nbx_recipe *recipe,
-                                 const struct nbx_part *parts, const struct served *served,
+                                 const struct nbx_part *parts, const struct nbx_served *served,
                                  const char *extra_json, struct nbx_fault *fault)
 {
     char version[VERSION_BYTES];
@@ -169,15 +144,18 @@ static enum nbx_err write_served(const struct nbx_task *task, const struct nbx_r
         .n_items = task->dataset->n_items,
         .item_ids = task->dataset->item_ids};
     nbx_parts_describe(&info, served->parts, served->weights, served->n);
-    struct nbx_learnt learnt;
+    struct nbx_learnt learnt, of_customers = {0};
     enum nbx_err err = learn_attributes(&learnt, task, &info, fault);
-    if (err)
-        return err;
-    describe(&json, task, recipe, parts, extra_json);
-    err = json.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
-                      : nbx_bundle_write(task->out, &info, (char *)json.p, fault);
+    if (!err)
+        err = learn_customers(&of_customers, task, &info, fault);
+    if (!err) {
+        describe(&json, task, recipe, parts, extra_json);
+        err = json.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
+                          : nbx_bundle_write(task->out, &info, (char *)json.p, fault);
+    }
     nbx_buf_fini(&json);
     nbx_learnt_fini(&learnt);
+    nbx_learnt_fini(&of_customers);
     if (!err)
         printf("wrote %s: %s %s, %zu items\n", task->out, task->name, version, info.n_items);
     return err;
@@ -187,11 +165,11 @@ enum nbx_err nbx_task_write(const struct nbx_task *task, const struct nbx_recipe
                             const struct nbx_part *parts, const char *extra_json,
                             struct nbx_fault *fault)
 {
-    struct served served;
-    enum nbx_err err = served_init(&served, task, recipe, parts, fault);
+    struct nbx_served served;
+    enum nbx_err err = nbx_served_init(&served, task, recipe, parts, fault);
     if (!err)
         err = write_served(task, recipe, parts, &served, extra_json, fault);
-    served_fini(&served);
+    nbx_served_fini(&served);
     return err;
 }
 

@@ -34,6 +34,7 @@ void nbx_task_fini(struct nbx_task *task)
     nbx_dataset_destroy(&task->last);
     nbx_dataset_destroy(&task->dataset);
     nbx_item_table_fini(&task->table);
+    nbx_customer_table_fini(&task->customer_table);
 }
 
 static bool take_word(const char **out, struct nbx_argument a)
@@ -76,6 +77,7 @@ bool nbx_task_take(struct nbx_task *task, int option, struct nbx_argument a)
     switch (option) {
     case NBX_OPT_EVENTS: task->events = a.text; break;
     case NBX_OPT_ITEMS: task->items = a.text; break;
+    case NBX_OPT_CUSTOMERS: task->customers = a.text; break;
     case NBX_OPT_OUT: task->out = a.text; break;
     case NBX_OPT_NAME: return take_word(&task->name, a);
     case NBX_OPT_SEED: return nbx_argument_whole(&task->seed, a, 0, UINT64_MAX);
@@ -204,6 +206,20 @@ static enum nbx_err read_items(struct nbx_task *task, struct nbx_fault *fault)
     return err;
 }
 
+/* Likewise that of --customers. */
+static enum nbx_err read_customers(struct nbx_task *task, struct nbx_fault *fault)
+{
+    const struct nbx_dataset *d = task->dataset;
+    struct nbx_customer_table *table = &task->customer_table;
+    if (!task->customers)
+        return NBX_OK;
+    enum nbx_err err =
+        nbx_customer_table_read(table, task->customers, d->customer_ids, d->n_customers, fault);
+    if (!err)
+        printf("read %s: %zu of %zu customers\n", task->customers, table->n_known, d->n_customers);
+    return err;
+}
+
 enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault)
 {
     char text[32];
@@ -223,6 +239,8 @@ enum nbx_err nbx_task_read(struct nbx_task *task, struct nbx_fault *fault)
     if (task->dataset->n_items == 0)
         return nbx_fault_set(fault, NBX_EBAD, task->events, "has no pair to learn from");
     err = read_items(task, fault);
+    if (!err)
+        err = read_customers(task, fault);
     return err ? err : leave_out_last(task, fault);
 }
 

@@ -9,6 +9,7 @@
 #ifndef NBX_MODELS_TRAIN_TASK_H
 #define NBX_MODELS_TRAIN_TASK_H
 
+#include "models/attributes/customers.h"
 #include "models/attributes/items.h"
 #include "models/dataset/dataset.h"
 #include "models/recipe/part.h"
@@ -32,6 +33,7 @@ enum nbx_common_option {
     NBX_OPT_MEMORY,
     NBX_OPT_CREATED_MS,
     NBX_OPT_ITEMS,
+    NBX_OPT_CUSTOMERS,
     NBX_OPT_HELP,
     NBX_OPT_OWN,
 };
@@ -52,6 +54,7 @@ enum nbx_common_option {
         {"memory", required_argument, NULL, NBX_OPT_MEMORY},                                       \
         {"created-ms", required_argument, NULL, NBX_OPT_CREATED_MS},                               \
         {"items", required_argument, NULL, NBX_OPT_ITEMS},                                         \
+        {"customers", required_argument, NULL, NBX_OPT_CUSTOMERS},                                 \
     {                                                                                              \
         "help", no_argument, NULL, NBX_OPT_HELP                                                    \
     }
@@ -61,6 +64,9 @@ enum nbx_common_option {
     "  --items FILE       CSV with a header: id, and brand, categories (a|b), price, title where " \
     "they\n"                                                                                       \
     "                     are; then a new item is found by them the moment it is put\n"            \
+    "  --customers FILE   CSV with a header: id, and any others: attributes, several values as "   \
+    "a|b;\n"                                                                                       \
+    "                     then a customer without history has a list by them\n"                    \
     "  --name NAME        the model's name\n"                                                      \
     "  --seed S           of everything that is drawn (default: 1)\n"                              \
     "  --threads T        (default: every processor)\n"                                            \
@@ -84,7 +90,7 @@ enum nbx_common_option {
     "                     --created-ms give the same bytes on one machine\n"
 
 struct nbx_task {
-    const char *events, *items, *out, *name; /* items: NULL: not given */
+    const char *events, *items, *customers, *out, *name; /* items, customers: NULL: not given */
     struct nbx_types types;
     bool weighted, leave_out_last, resume;
     enum { NBX_ORDER_ASK, NBX_ORDER_YES, NBX_ORDER_NO } order;
@@ -97,6 +103,7 @@ struct nbx_task {
     struct nbx_dataset *learn;   /* what may be learnt from: dataset, or without the last items */
     struct nbx_dataset *last;    /* what leave_out_last left out, or NULL */
     struct nbx_item_table table; /* of its items, where `items` was given */
+    struct nbx_customer_table customer_table; /* likewise */
 };
 
 void nbx_task_init(struct nbx_task *task, const char *name);

@@ -144,12 +144,19 @@ static void put_price_bounds(struct file *f, const struct nbx_features *features
 
 static void put_features(struct file *f, const struct nbx_bundle_info *info)
 {
-    const struct nbx_features *features = &info->features;
+    const struct nbx_features *of_items = &info->features, *of_customers = &info->customer_features;
     size_t dims = 0;
     for (size_t s = 0; s < info->n_spaces; s++)
         dims += info->spaces[s].dims;
-    put_offsets(f, "attributes.names", features->names, features->n);
-    put_floats(f, "attributes", NULL, "vectors", features->vectors, features->n, dims);
+    if (of_items->n) {
+        put_offsets(f, "attributes.names", of_items->names, of_items->n);
+        put_floats(f, "attributes", NULL, "vectors", of_items->vectors, of_items->n, dims);
+    }
+    if (of_customers->n) {
+        put_offsets(f, "customer_attributes.names", of_customers->names, of_customers->n);
+        put_floats(f, "customer_attributes", NULL, "vectors", of_customers->vectors,
+                   of_customers->n, dims);
+    }
 }
 
 static void put_factors(struct file *f, const struct nbx_bundle_info *info)
@@ -193,7 +200,7 @@ static void put_metadata(struct nbx_buf *b, const struct nbx_bundle_info *info)
     char created[32];
     snprintf(created, sizeof created, "%lld", (long long)info->created_ms);
     nbx_buf_printf(b, "{\"__metadata__\":{\"nbx_format\":\"%d\"",
-                   is_blend(info) || info->features.n ? 2 : 1);
+                   is_blend(info) || info->features.n || info->customer_features.n ? 2 : 1);
     put_text(b, "name", info->name);
     put_text(b, "version", info->version);
     put_text(b, "family", is_blend(info) ? info->family : NBX_STR("factors"));
@@ -212,11 +219,13 @@ static void put_file(struct file *f, const struct nbx_bundle_info *info)
     put_offsets(f, "item_ids", info->item_ids, info->n_items);
     put_factors(f, info);
     put_lists(f, info);
-    if (info->features.n)
-        put_features(f, info);
+    put_features(f, info);
     put_bytes(f, "item_ids", info->item_ids, info->n_items);
     if (info->features.n)
         put_bytes(f, "attributes.names", info->features.names, info->features.n);
+    if (info->customer_features.n)
+        put_bytes(f, "customer_attributes.names", info->customer_features.names,
+                  info->customer_features.n);
     nbx_buf_printf(&f->header, "}");
     while ((8 + f->header.len) % ALIGN)
         nbx_buf_put_u8(&f->header, ' ');

@@ -35,7 +35,8 @@ FOLDED = {"alpha0": (0.01, 0, 1e6), "lambda": (0.003, 0, 1e6), "nu": (1.0, 0, 4)
 
 
 def write(path, item_ids, item_factors=None, *, name="model", version=None, created_ms=None,
-          metadata=None, spaces=None, neighbours=None, attributes=None, family=None, **space):
+          metadata=None, spaces=None, neighbours=None, attributes=None, customer_attributes=None,
+          family=None, **space):
     """Writes a bundle to `path` (ends in .safetensors) and returns its version.
 
     item_ids: n ids, in the order of the rows. item_factors: (n, dims), an array of NumPy or a
@@ -56,6 +57,8 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     attributes: a dict with names, such as "category=shoes" (FORMAT.md has all kinds), vectors, one
     row for each with the dimensions of all spaces side by side, and price_bounds, ascending
     (default: none). Items that the model does not know then have the sum of theirs.
+    customer_attributes: likewise of customers, names such as "gender=f", without price_bounds.
+    Customers without history then have the sum of theirs.
 
     The file appears whole or not at all: it is written beside its place and renamed.
     """
@@ -73,9 +76,13 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     scaling = [info["name"] for info, *_ in spaces if info["customer"] != "constant"]
     neighbours = [_neighbours(len(offsets) - 1, scaling, **one) for one in neighbours]
     _check(path, name, version, created_ms, spaces, neighbours)
-    features = _features(sum(info["dims"] for info, *_ in spaces), **attributes or {})
-    tensors = _tensors(offsets, id_bytes, spaces, neighbours, features)
-    number = max(FORMATS[family], FORMAT_OF_ATTRIBUTES if features else 1)
+    dims = sum(info["dims"] for info, *_ in spaces)
+    features = _features("attributes", dims, **attributes or {})
+    if "price_bounds" in (customer_attributes or {}):
+        raise ValueError("customer_attributes: price_bounds belong to attributes of items only")
+    of_customers = _features("customer_attributes", dims, **customer_attributes or {})
+    tensors = _tensors(offsets, id_bytes, spaces, neighbours, features, of_customers)
+    number = max(FORMATS[family], FORMAT_OF_ATTRIBUTES if features or of_customers else 1)
     own = {"nbx_format": str(number), "name": name, "version": version, "family": family,
            "created_ms": str(created_ms), "spaces": _json([info for info, *_ in spaces])}
     if family == "blend":
@@ -280,12 +287,12 @@ def _integers(field, values):
     return values.astype("i8")
 
 
-def _features(dims, names=None, vectors=None, price_bounds=()):
+def _features(field, dims, names=None, vectors=None, price_bounds=()):
     """Offsets and bytes of the names, vectors and price bounds as they are written, or None."""
     if names is None and vectors is None:
         return None
     if not dims:
-        raise ValueError("attributes: there is no space")
+        raise ValueError(f"{field}: there is no space")
     offsets, name_bytes = _ids(names or (), "names", MAX_FEATURES)
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(vectors, dtype="<f4")
@@ -300,7 +307,7 @@ def _features(dims, names=None, vectors=None, price_bounds=()):
     return offsets, name_bytes, vectors, bounds.astype("<i8")
 
 
-def _tensors(offsets, id_bytes, spaces, neighbours, features):
+def _tensors(offsets, id_bytes, spaces, neighbours, features, of_customers):
     """Names and arrays in the order of the file: larger elements first."""
     tensors = [(f"neighbours.{info['name']}.start", start) for info, (start, _, _) in neighbours]
     if features:
@@ -315,8 +322,13 @@ def _tensors(offsets, id_bytes, spaces, neighbours, features):
                     (f"neighbours.{info['name']}.weights", weights)]
     if features:
         tensors += [("attributes.names.offsets", features[0]), ("attributes.vectors", features[2])]
+    if of_customers:
+        tensors += [("customer_attributes.names.offsets", of_customers[0]),
+                    ("customer_attributes.vectors", of_customers[2])]
     tensors += [("item_ids.bytes", id_bytes)]
-    return tensors + ([("attributes.names.bytes", features[1])] if features else [])
+    tensors += [("attributes.names.bytes", features[1])] if features else []
+    return tensors + ([("customer_attributes.names.bytes", of_customers[1])]
+                      if of_customers else [])
 
 
 def _matrix(field, values, n_items, space):

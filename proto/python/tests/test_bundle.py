@@ -350,6 +350,31 @@ class BundleTest(unittest.TestCase):
         ]], item_factors=FACTORS)
         self.refuse([("no space", dict(attributes=sound))], neighbours=[ROWS])
 
+    def test_attributes_of_customers_are_of_format_2(self):
+        of_customers = {"names": ["customer", "sex=\u00e9"], "vectors": [[1, 2], [3, 4]]}
+        bundle.write(self.path, IDS, FACTORS, customer_attributes=of_customers)
+        metadata, tensors = read(self.path)
+        self.assertEqual((metadata["family"], metadata["nbx_format"]), ("factors", "2"))
+        self.assertEqual(list(tensors), [
+            "item_ids.offsets", "space.main.item_factors", "customer_attributes.names.offsets",
+            "customer_attributes.vectors", "item_ids.bytes", "customer_attributes.names.bytes"])
+        self.assertEqual(tensors["customer_attributes.names.offsets"].tolist(), [0, 8, 14])
+        self.assertEqual(tensors["customer_attributes.vectors"].tolist(), [[1, 2], [3, 4]])
+        bundle.write(self.path, IDS, FACTORS, customer_attributes=of_customers,
+                     attributes={"names": ["item"], "vectors": [[1, 2]]})
+        self.assertEqual(list(read(self.path)[1])[-3:], [
+            "item_ids.bytes", "attributes.names.bytes", "customer_attributes.names.bytes"])
+
+    def test_mistakes_in_attributes_of_customers_are_named(self):
+        of_customers = {"names": ["customer", "sex=f"], "vectors": [[1, 2], [3, 4]]}
+        self.refuse([
+            ("^customer_attributes: price_bounds",
+             dict(customer_attributes={**of_customers, "price_bounds": [1]})),
+            ("^vectors: must be", dict(customer_attributes={**of_customers, "vectors": [[1, 2]]})),
+        ], item_factors=FACTORS)
+        self.refuse([("^customer_attributes: there is no space",
+                      dict(customer_attributes=of_customers))], neighbours=[ROWS])
+
     def test_a_failed_write_leaves_the_old_file(self):
         bundle.write(self.path, IDS, FACTORS, version="old")
         real = os.replace

@@ -77,9 +77,9 @@ TestSuite(attribute_learn, .init = begin, .fini = end);
 
 static enum nbx_err learn(float lambda)
 {
-    struct nbx_learn_options o = {
+    struct nbx_learn_items_options o = {
         .table = &table, .info = &info, .counts = counts, .lambda = lambda};
-    return nbx_learn(&learnt, &o, &fault);
+    return nbx_learn_items(&learnt, &o, &fault);
 }
 
 static double vector_of(size_t item, size_t d)

@@ -91,6 +91,8 @@ Test(csv, places_are_counted_in_characters_and_lines)
     static const char text[] = "a,b\n\xC3\xA9\xC3\xA9,x\n\"1\n2\",\"y\"\n";
     const struct nbx_csv_row *row;
     struct nbx_csv *csv = must_open(text, sizeof text - 1);
+    cr_expect_eq(nbx_csv_fault(csv, &fault, NBX_EBAD, 1, "no good"), NBX_EBAD);
+    cr_expect_not_null(strstr(fault.field, ":1:3"), "of the header, before the first row");
     cr_assert_eq(nbx_csv_next(csv, &row, &fault), NBX_OK);
     cr_expect_eq(row->number, 1);
     cr_expect_eq(row->from[1].line, 2);

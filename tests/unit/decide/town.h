@@ -34,6 +34,7 @@ struct town {
     struct nbx_decide d;
     struct nbx_fault fault;
     float factors[TOWN_ITEMS * TOWN_DIMS];
+    struct nbx_features customer_features; /* of the next town_model */
 };
 
 static inline void town_vocabulary(struct town *t)
@@ -152,7 +153,8 @@ static inline void town_model(struct town *t, enum nbx_customer_source source, c
                                    .created_ms = SHOP_NOW,
                                    .n_items = TOWN_ITEMS,
                                    .item_ids = ids,
-                                   .n_spaces = 1};
+                                   .n_spaces = 1,
+                                   .customer_features = t->customer_features};
     info.spaces[0] = (struct nbx_space){.name = NBX_STR("main"),
                                         .dims = TOWN_DIMS,
                                         .customer = source,

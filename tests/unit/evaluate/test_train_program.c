@@ -314,6 +314,72 @@ Test(train_program, items_tell_what_attributes_mean, .init = make_folder, .fini 
     cr_expect_eq(count_features("c.safetensors", "word=thing"), 18, "%s", said);
 }
 
+/* Every other customer takes half of the items; customers of the test file are new. */
+static void make_customers(void)
+{
+    FILE *events = create("halves.csv"), *test = create("cold.csv"), *f = create("customers.csv");
+    fputs("customer,item\n", events);
+    fputs("customer,item\n", test);
+    fputs("id,half\n", f);
+    for (int c = 0; c < 60; c++) {
+        fprintf(f, "h%d,%s\n", c, c % 2 ? "odd" : "even");
+        for (int i = 0; i < 20; i++)
+            if (i % 2 == c % 2 && (i * 7 + c) % 5)
+                fprintf(c < 50 ? events : test, "h%d,i%02d\n", c, i);
+    }
+    fputs("h99,i00\n", test);
+    fclose(events);
+    fclose(test);
+    fclose(f);
+}
+
+static double number_behind(const char *key)
+{
+    const char *at = strstr(said, key);
+    cr_assert_not_null(at, "%s in %s", key, said);
+    return strtod(at + strlen(key), NULL);
+}
+
+Test(train_program, customers_tell_what_attributes_mean, .init = make_folder, .fini = remove_folder)
+{
+    make_customers();
+    cr_assert_eq(train("fit --events halves.csv --customers customers.csv --dim 8 --out "
+                       "a.safetensors"),
+                 0, "%s", said);
+    cr_expect_not_null(strstr(said, "read customers.csv: 50 of 50 customers"), "%s", said);
+    cr_expect_not_null(strstr(said, "attributes of customers: 3 features"), "%s", said);
+    const char *evaluate = "evaluate --bundle a.safetensors --events halves.csv --test cold.csv "
+                           "--k 10 --json";
+    char command[256];
+    cr_assert_eq(train(evaluate), 0, "%s", said);
+    cr_expect_eq(number_behind("\"cold\":"), 11);
+    cr_expect_eq(number_behind("\"described\":"), 0);
+    cr_expect_eq(number_behind("\"recall@10\":"), 0);
+    snprintf(command, sizeof command, "%s --customers customers.csv", evaluate);
+    cr_assert_eq(train(command), 0, "%s", said);
+    cr_expect_eq(number_behind("\"described\":"), 10, "one has no line");
+    cr_expect_geq(number_behind("\"recall@10\":"), 0.9, "%s", said);
+}
+
+Test(train_program, customers_that_are_wrong_are_named, .init = make_folder, .fini = remove_folder)
+{
+    make_customers();
+    cr_expect_eq(train("tune --events halves.csv --customers customers.csv --out r.json"), 2);
+    cr_expect_not_null(strstr(said, "--customers"), "%s", said);
+    cr_expect_eq(train("fit --events halves.csv --customers customers.csv --out n.safetensors "
+                       "--family neighbours"),
+                 0);
+    cr_expect_not_null(strstr(said, "--customers: left out"), "%s", said);
+    cr_expect_eq(train("evaluate --bundle n.safetensors --events halves.csv --test cold.csv "
+                       "--customers customers.csv"),
+                 1);
+    cr_expect_not_null(strstr(said, "--customers: the bundle says nothing"), "%s", said);
+    fputs("id,home town\nh1,x\n", create("bad.csv"));
+    fflush(NULL);
+    cr_expect_eq(train("fit --events halves.csv --customers bad.csv --out m.safetensors"), 1);
+    cr_expect_not_null(strstr(said, "bad.csv:1:4"), "%s", said);
+}
+
 Test(train_program, items_that_are_wrong_are_named, .init = make_folder, .fini = remove_folder)
 {
     make_items();
