@@ -378,6 +378,7 @@ static enum nbx_err compact(struct search *s, struct nbx_fault *fault)
     double left = o->seconds - seconds_since(s->start_ns) - s->credit;
     struct nbx_compact_options options = {.pool = pool_options(s, POOL_DEPTH),
                                           .k = o->k,
+                                          .quick = NBX_COMPACT_QUICK,
                                           .seconds = o->max_trials ? INFINITY : left,
                                           .memory_bytes = o->memory_bytes};
     return nbx_compact(s->result, &options, fault);

@@ -7,7 +7,7 @@
  *          step along its list (recipe.h), up and then down; what ranks the held-out items better
  *          (NDCG of the part alone) is kept, until nothing helps or the time is up. Then the best
  *          of each family are weighed again, what hardly counts is left out, and wide spaces are
- *          joined for serving where that costs next to nothing (compact.h). Which trials come is
+ *          joined for serving where that costs little (compact.h). Which trials come is
  *          decided by seed, data and results alone; how many of them, by the clock or by
  *          max_trials, which makes it repeatable.
  * Owns:    the log is written as it goes: a line of JSON per trial, and read again on resume.

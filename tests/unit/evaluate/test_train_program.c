@@ -100,6 +100,36 @@ Test(train_program, fits_and_evaluates, .init = make_folder, .fini = remove_fold
     cr_expect_not_null(strstr(said, "recall@20"));
 }
 
+static void write_recipe(const char *compress)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/recipe.json", folder);
+    FILE *f = fopen(path, "w");
+    fprintf(f, "{\"parts\":[{\"family\":\"%s\",\"weight\":2},{\"family\":\"ials\",\"dim\":12}]%s}",
+            "neighbours", compress);
+    fclose(f);
+}
+
+/* Fewer numbers, in one space and one set of neighbours, that rank nearly alike. */
+Test(train_program, compresses_what_a_recipe_says, .init = make_folder, .fini = remove_folder)
+{
+    static const char evaluate[] =
+        "evaluate --bundle m.safetensors --events events.csv --test test.csv --k 10 --json";
+    write_recipe("");
+    cr_assert_eq(train("fit --events events.csv --recipe recipe.json --out m.safetensors"), 0);
+    cr_assert_eq(train(evaluate), 0, "%s", said);
+    double whole = number_after("\"ndcg@10\":");
+    write_recipe(",\"compress\":{\"dim\":4,\"keep\":30}");
+    cr_assert_eq(train("fit --events events.csv --recipe recipe.json --out m.safetensors"), 0);
+    cr_expect_not_null(strstr(said, "compress: dim=4 keep=30\nmemory: it takes at most"));
+    cr_expect_not_null(strstr(said, "compressed 12 dimensions in"));
+    cr_assert_eq(train(evaluate), 0, "%s", said);
+    cr_expect_float_eq(number_after("\"ndcg@10\":"), whole, 0.1 * whole, "%g: %s", whole, said);
+    write_recipe(",\"compress\":{\"dim\":4}");
+    cr_assert_eq(train("fit --events events.csv --recipe recipe.json --out m"), 1);
+    cr_expect_not_null(strstr(said, "recipe.json.compress.keep: is missing"), "%s", said);
+}
+
 Test(train_program, the_bundle_says_how_it_was_made, .init = make_folder, .fini = remove_folder)
 {
     struct nbx_bundle *bundle;

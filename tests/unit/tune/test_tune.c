@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "models/tune/compact.h"
 #include "models/tune/mixed.h"
 #include "models/tune/pool.h"
 #include "models/tune/search.h"
@@ -295,6 +296,62 @@ Test(trials, a_search_goes_on_from_its_log_and_comes_to_the_same)
     nbx_search_result_fini(&second);
     nbx_search_result_fini(&third);
     nbx_dataset_destroy(&d);
+}
+
+/* A space wider than there are items, and neighbours, as a search leaves them. */
+static void make_wide(struct nbx_search_result *r, const struct world *w)
+{
+    struct nbx_fit_run run = {.seed = 1, .threads = 2, .progress_fd = -1, .quiet = true};
+    static const enum nbx_family families[2] = {NBX_FAMILY_IALS, NBX_FAMILY_NEIGHBOURS};
+    *r = (struct nbx_search_result){.recipe.n_parts = 2};
+    for (size_t p = 0; p < 2; p++) {
+        nbx_ingredient_init(&r->recipe.parts[p], families[p]);
+        if (p == 0)
+            cr_assert_eq(nbx_ingredient_set(&r->recipe.parts[p], NBX_STR("dim"), 160, &fault),
+                         NBX_OK);
+        cr_assert_eq(nbx_part_fit(&r->parts[p], &r->recipe.parts[p], w->train, &run, &fault),
+                     NBX_OK);
+    }
+}
+
+static struct nbx_compact_options compact_options(const struct world *w)
+{
+    return (struct nbx_compact_options){.pool = {.train = w->train,
+                                                 .held = w->held,
+                                                 .depth = 30,
+                                                 .seed = 7,
+                                                 .threads = 2,
+                                                 .progress_fd = -1},
+                                        .k = 10,
+                                        .seconds = INFINITY};
+}
+
+Test(compact, wide_parts_are_joined_where_little_is_lost)
+{
+    struct world w;
+    struct nbx_search_result r;
+    make_world(&w);
+    make_wide(&r, &w);
+    struct nbx_compact_options options = compact_options(&w), slow = options, small = options;
+    slow.seconds = 0;
+    small.memory_bytes = 1;
+    options.quick = (size_t)160 * ITEMS;
+    cr_assert_eq(nbx_compact(&r, &options, &fault), NBX_OK);
+    cr_expect_eq(r.recipe.compress.dim, 0, "it is quick as it is");
+    cr_assert_eq(nbx_compact(&r, &slow, &fault), NBX_OK);
+    cr_expect_eq(r.recipe.compress.dim, 0, "there is no time");
+    cr_assert_eq(nbx_compact(&r, &small, &fault), NBX_OK);
+    cr_expect_eq(r.recipe.compress.dim, 0, "there is no memory");
+    options.quick = 0;
+    r.ndcg = 1; /* which nothing reaches: all that is tried loses too much */
+    cr_assert_eq(nbx_compact(&r, &options, &fault), NBX_OK);
+    cr_expect(r.recipe.compress.dim == 0 && r.ndcg == 1);
+    r.ndcg = 0.2;
+    cr_assert_eq(nbx_compact(&r, &options, &fault), NBX_OK);
+    cr_expect(r.recipe.compress.dim == 64 && r.recipe.compress.keep == 256);
+    cr_expect(r.ndcg > 0.2, "what it is now, %g", r.ndcg);
+    nbx_search_result_fini(&r);
+    free_world(&w);
 }
 
 Test(trials, families_that_learn_from_the_order_need_one)
