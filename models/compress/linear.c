@@ -67,8 +67,9 @@ static enum nbx_err find_covariance(float *covariance, const float *items, size_
             mean[d] += (double)items[i * dims + d] / (double)n;
     for (size_t from = 0; from < n; from += BLOCK) {
         size_t rows = n - from < BLOCK ? n - from : BLOCK;
-        for (size_t k = 0; k < rows * dims; k++)
-            block[k] = (float)((double)items[from * dims + k] - mean[k % dims]);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t d = 0; d < dims; d++)
+                block[i * dims + d] = (float)((double)items[(from + i) * dims + d] - mean[d]);
         nbx_blas_gram(covariance, block, rows, dims, 1 / (float)n);
     }
     for (size_t i = 0; i < dims; i++)
@@ -79,11 +80,12 @@ static enum nbx_err find_covariance(float *covariance, const float *items, size_
     return NBX_OK;
 }
 
-/* Adds the deviations of the sample's customers: x, turned (BLOCK, dims) scratch. */
+/* Adds the deviations of the sample's customers: scratch (2 BLOCK, dims). */
 static void add_deviations(struct logs *logs, const struct nbx_dataset *dataset,
-                           const float *history, const float *covariance, size_t dims, float *x,
-                           float *turned)
+                           const float *history, const float *covariance, size_t dims,
+                           float *scratch)
 {
+    float *x = scratch, *turned = scratch + BLOCK * dims;
     size_t rows, at = 0;
     do {
         for (rows = 0; rows < BLOCK; rows++) {
@@ -114,7 +116,7 @@ enum nbx_err nbx_linear_deviation(double *out, const struct nbx_dataset *dataset
     if (!err)
         err = find_covariance(covariance, items, dataset->n_items, dims);
     if (!err)
-        add_deviations(&logs, dataset, history, covariance, dims, x, x + BLOCK * dims);
+        add_deviations(&logs, dataset, history, covariance, dims, x);
     free(covariance);
     free(x);
     *out = logs.n ? logs.sum / (double)logs.n : 0;

@@ -7,9 +7,9 @@
  * Threads: any.
  * Errors:  NBX_EBAD names the part and the setting.
  *
- * As JSON: {"parts": [{"family": "ials", "weight": 1, "dim": 64, ...}, ...], "compress": {"dim": 64,
- * "keep": 256}}; a setting that is absent has its usual value, weight 1; without `compress` parts
- * stay as they are.
+ * As JSON: {"parts": [{"family": "ials", "weight": 1, "dim": 64, ...}, ...], "compress": {"dim":
+ * 64, "keep": 256}}; a setting that is absent has its usual value, weight 1; without `compress`
+ * parts stay as they are.
  */
 #ifndef NBX_MODELS_RECIPE_RECIPE_H
 #define NBX_MODELS_RECIPE_RECIPE_H
