@@ -110,46 +110,42 @@ static enum nbx_err join(struct nbx_part *out, double *weight, const struct nbx_
     return err;
 }
 
-enum nbx_err nbx_compress(struct nbx_part *out, double *weight, const struct nbx_part *parts,
-                          const double *weights, size_t n, const struct nbx_dataset *dataset,
+/* The parts that can be joined into `taken`, in their order, and the others behind the pair. */
+static void sort_out(struct nbx_compressed *taken, struct nbx_compressed *out,
+                     const struct nbx_weighed *in)
+{
+    taken->n = 0;
+    out->n = 1;
+    for (size_t p = 0; p < in->n; p++) {
+        struct nbx_compressed *to = nbx_compress_takes(&in->parts[p]) ? taken : out;
+        to->parts[to->n] = in->parts[p];
+        to->weights[to->n++] = in->weights[p];
+    }
+}
+
+enum nbx_err nbx_compress(struct nbx_compressed *out, const struct nbx_weighed *in,
+                          const struct nbx_dataset *dataset,
                           const struct nbx_compress_options *options, struct nbx_fault *fault)
 {
     struct nbx_linear linear;
-    struct nbx_part taken[NBX_RECIPE_MAX];
-    double counts[NBX_RECIPE_MAX];
-    size_t n_taken = 0;
-    *out = (struct nbx_part){0};
-    if (nbx_compress_dims(parts, n) == 0)
+    struct nbx_compressed taken;
+    *out = (struct nbx_compressed){.n = 0};
+    if (nbx_compress_dims(in->parts, in->n) == 0)
         return nbx_fault_set(fault, NBX_EBAD, "compress",
                              "no space is among the parts that count a whole history alike");
-    for (size_t p = 0; p < n; p++) {
-        if (!nbx_compress_takes(&parts[p]))
-            continue;
-        taken[n_taken] = parts[p];
-        counts[n_taken++] = weights[p];
-    }
-    enum nbx_err err = nbx_linear_init(&linear, taken, counts, n_taken, dataset, options->threads);
+    sort_out(&taken, out, in);
+    enum nbx_err err =
+        nbx_linear_init(&linear, taken.parts, taken.weights, taken.n, dataset, options->threads);
     if (!err)
-        err = join(out, weight, &linear, dataset, options);
+        err = join(&out->parts[0], &out->weights[0], &linear, dataset, options);
     nbx_linear_fini(&linear);
     if (err == NBX_EBAD)
         return nbx_fault_set(fault, err, "compress", "the parts cannot be joined");
     return err ? nbx_fault_set(fault, err, NULL, "out of memory compressing") : NBX_OK;
 }
 
-enum nbx_err nbx_compress_all(struct nbx_part *out, double *out_weights, size_t *n_out,
-                              const struct nbx_part *parts, const double *weights, size_t n,
-                              const struct nbx_dataset *dataset,
-                              const struct nbx_compress_options *options, struct nbx_fault *fault)
+void nbx_compressed_fini(struct nbx_compressed *compressed)
 {
-    enum nbx_err err =
-        nbx_compress(&out[0], &out_weights[0], parts, weights, n, dataset, options, fault);
-    *n_out = 1;
-    for (size_t p = 0; !err && p < n; p++) {
-        if (nbx_compress_takes(&parts[p]))
-            continue;
-        out[*n_out] = parts[p];
-        out_weights[(*n_out)++] = weights[p];
-    }
-    return err;
+    nbx_part_fini(&compressed->parts[0]);
+    compressed->n = 0;
 }

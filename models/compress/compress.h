@@ -8,7 +8,7 @@
  *          best approximation of low rank holds what many share, and what that misses most is
  *          local: few entries per row. A low rank plus sparse matrix (Chandrasekaran, Sanghavi,
  *          Parrilo, Willsky 2011) serves in a tenth of the time and ranks nearly alike.
- * Owns:    out owns its arrays, until nbx_part_fini; nothing else outlives a call.
+ * Owns:    the pair its arrays, until nbx_compressed_fini; nothing else outlives a call.
  * Threads: one caller; spreads over options.threads. The same bits on any number of them.
  * Errors:  NBX_EBAD where no space is among the parts that can be joined, or names the option;
  *          NBX_ELIMIT where memory is out.
@@ -34,20 +34,28 @@ bool nbx_compress_takes(const struct nbx_part *part);
 /* Dimensions of the parts (n) that it takes. */
 size_t nbx_compress_dims(const struct nbx_part *parts, size_t n);
 
-/* The parts (n) that nbx_compress_takes, as they count in a blend with weights (n), as one pair
- * (part.h) with *weight. dataset: what they were learnt from; its customers say what matters. */
-enum nbx_err nbx_compress(struct nbx_part *out, double *weight, const struct nbx_part *parts,
-                          const double *weights, size_t n, const struct nbx_dataset *dataset,
+/* Parts as they count in a blend. */
+struct nbx_weighed {
+    const struct nbx_part *parts; /* (n) at most NBX_RECIPE_MAX */
+    const double *weights;        /* (n) */
+    size_t n;
+};
+
+/* Those that it takes as one pair (part.h), which comes first, then the others as they are, not
+ * owned. */
+struct nbx_compressed {
+    struct nbx_part parts[NBX_RECIPE_MAX]; /* (n) */
+    double weights[NBX_RECIPE_MAX];        /* (n) */
+    size_t n;
+};
+
+/* dataset: what the parts were learnt from; its customers say what matters. After an error nothing
+ * is left to fini. */
+enum nbx_err nbx_compress(struct nbx_compressed *out, const struct nbx_weighed *in,
+                          const struct nbx_dataset *dataset,
                           const struct nbx_compress_options *options,
                           struct nbx_fault *fault) NBX_MUST_CHECK;
-
-/* All parts (n) as a bundle has them: out (n) and out_weights (n) get the pair, then those that are
- * not taken, as they are and not owned; *n_out: how many. Only out[0] is the caller's to fini. */
-enum nbx_err nbx_compress_all(struct nbx_part *out, double *out_weights, size_t *n_out,
-                              const struct nbx_part *parts, const double *weights, size_t n,
-                              const struct nbx_dataset *dataset,
-                              const struct nbx_compress_options *options,
-                              struct nbx_fault *fault) NBX_MUST_CHECK;
+void nbx_compressed_fini(struct nbx_compressed *compressed);
 
 /* Bytes that it takes at most, result included, and seconds that it may take, roughly. */
 uint64_t nbx_compress_bound_bytes(const struct nbx_part *parts, size_t n, size_t n_items,

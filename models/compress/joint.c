@@ -113,21 +113,18 @@ static enum nbx_err find_axes(struct algebra *a)
     return nbx_blas_eigen(a->items, a->values, n);
 }
 
-/* to_items, to_history (k, dims): rows of UT W and UT W^-T, largest first. */
-static void find_turns(const struct algebra *a, float *to_items, float *to_history, size_t k)
+/* to_items, to_history (dims): the rows of UT W and of UT W^-T for an eigenvector u (dims). */
+static void find_turn(const struct algebra *a, const double *u, float *to_items, float *to_history)
 {
     size_t n = a->dims;
-    for (size_t j = 0; j < k; j++) {
-        const double *u = a->items + (n - 1 - j) * n;
-        for (size_t d = 0; d < n; d++) {
-            double w = 0, inverse = 0;
-            for (size_t i = 0; i < n; i++) {
-                w += u[i] * a->wt[d * n + i];
-                inverse += a->roots[i] > 0 ? u[i] / a->roots[i] * a->c[i * n + d] : 0;
-            }
-            to_items[j * n + d] = (float)w;
-            to_history[j * n + d] = (float)inverse;
+    for (size_t d = 0; d < n; d++) {
+        double w = 0, inverse = 0;
+        for (size_t i = 0; i < n; i++) {
+            w += u[i] * a->wt[d * n + i];
+            inverse += a->roots[i] > 0 ? u[i] / a->roots[i] * a->c[i * n + d] : 0;
         }
+        to_items[d] = (float)w;
+        to_history[d] = (float)inverse;
     }
 }
 
@@ -135,14 +132,16 @@ static enum nbx_err turn(struct nbx_joint *out, const struct nbx_linear *linear,
                          const struct algebra *a)
 {
     size_t n = linear->n_items, k = out->dims;
-    float *turns = malloc(2 * k * a->dims * sizeof *turns);
+    size_t dims = a->dims;
+    float *turns = malloc(2 * k * dims * sizeof *turns), *back = turns + k * dims;
     out->history = malloc((n * k + 1) * sizeof *out->history);
     out->items = malloc((n * k + 1) * sizeof *out->items);
     bool ok = turns && out->history && out->items;
     if (ok) {
-        find_turns(a, turns, turns + k * a->dims, k);
-        nbx_blas_gemm_nt(out->items, linear->items, turns, n, k, a->dims);
-        nbx_blas_gemm_nt(out->history, linear->history, turns + k * a->dims, n, k, a->dims);
+        for (size_t j = 0; j < k; j++) /* the largest come last */
+            find_turn(a, a->items + (dims - 1 - j) * dims, turns + j * dims, back + j * dims);
+        nbx_blas_gemm_nt(out->items, linear->items, turns, n, k, dims);
+        nbx_blas_gemm_nt(out->history, linear->history, back, n, k, dims);
     }
     free(turns);
     return ok ? NBX_OK : NBX_ELIMIT;

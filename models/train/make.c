@@ -139,11 +139,11 @@ static enum nbx_err write_served(const struct nbx_task *task, const struct nbx_r
     struct nbx_buf json = {0};
     struct nbx_bundle_info info = {
         .name = nbx_str_c(task->name),
-        .version = nbx_str_c(version_of(version, task, served->parts, served->n)),
+        .version = nbx_str_c(version_of(version, task, served->as.parts, served->as.n)),
         .created_ms = (int64_t)task->created_ms,
         .n_items = task->dataset->n_items,
         .item_ids = task->dataset->item_ids};
-    nbx_parts_describe(&info, served->parts, served->weights, served->n);
+    nbx_parts_describe(&info, served->as.parts, served->as.weights, served->as.n);
     struct nbx_learnt learnt, of_customers = {0};
     enum nbx_err err = learn_attributes(&learnt, task, &info, fault);
     if (!err)

@@ -8,13 +8,12 @@
 #ifndef NBX_MODELS_TRAIN_SERVED_H
 #define NBX_MODELS_TRAIN_SERVED_H
 
+#include "models/compress/compress.h"
 #include "models/train/task.h"
 
 struct nbx_served {
-    struct nbx_part parts[NBX_RECIPE_MAX]; /* (n) the first is ours where it is joint */
-    double weights[NBX_RECIPE_MAX];        /* (n) */
-    size_t n;
-    bool joint;
+    struct nbx_compressed as; /* its parts and weights */
+    bool joint;               /* the first one is ours */
 };
 
 /* parts (recipe->n_parts): as they were fitted. Says what it does. */

@@ -24,22 +24,21 @@ static enum nbx_err judge(double *ndcg, const struct nbx_search_result *r,
                           const struct nbx_compact_options *options,
                           const struct nbx_compress_options *how, struct nbx_fault *fault)
 {
-    struct nbx_part parts[NBX_RECIPE_MAX];
-    double weights[NBX_RECIPE_MAX], joined[NBX_RECIPE_MAX];
+    struct nbx_compressed joined;
+    double weights[NBX_RECIPE_MAX];
     struct nbx_pool *pool;
-    size_t n;
+    struct nbx_weighed parts = {r->parts, weights, r->recipe.n_parts};
     for (size_t i = 0; i < r->recipe.n_parts; i++)
         weights[i] = r->recipe.parts[i].weight;
-    enum nbx_err err = nbx_compress_all(parts, joined, &n, r->parts, weights, r->recipe.n_parts,
-                                        options->pool.train, how, fault);
+    enum nbx_err err = nbx_compress(&joined, &parts, options->pool.train, how, fault);
     if (err)
         return err;
-    err = nbx_pool_new(&pool, parts, n, &options->pool, fault);
+    err = nbx_pool_new(&pool, joined.parts, joined.n, &options->pool, fault);
     if (!err)
-        *ndcg = nbx_pool_ndcg(pool, joined, options->k);
+        *ndcg = nbx_pool_ndcg(pool, joined.weights, options->k);
     if (!err)
         nbx_pool_destroy(&pool);
-    nbx_part_fini(&parts[0]);
+    nbx_compressed_fini(&joined);
     return err;
 }
 

@@ -30,6 +30,7 @@ static float alike[] = {1}, paces[] = {1, 0.5F};
 static struct nbx_csr rows;
 static struct nbx_part parts[3];
 static const double weights[3] = {1.5, 1, 0.5};
+static const struct nbx_weighed all_parts = {parts, weights, 3};
 
 static void fill(float *x, size_t n)
 {
@@ -143,17 +144,18 @@ Test(compress, with_all_entries_kept_nothing_is_lost)
     cr_assert_eq(nbx_linear_init(&linear, parts, weights, 3, &shop, 2), NBX_OK);
     cr_assert_eq(linear.dims, TASTE + SPECTRUM);
     for (size_t dim = 1; dim <= 16; dim += 5) {
-        struct nbx_part pair;
-        double weight;
+        struct nbx_compressed out;
         struct nbx_compress_options options = with(dim, ITEMS, 2);
-        cr_assert_eq(nbx_compress(&pair, &weight, parts, weights, 3, &shop, &options, &fault),
-                     NBX_OK, "%s", fault.message);
-        cr_assert_eq(pair.space.dims, dim < linear.dims ? dim : linear.dims);
-        cr_assert(weight > 0);
+        cr_assert_eq(nbx_compress(&out, &all_parts, &shop, &options, &fault), NBX_OK, "%s",
+                     fault.message);
+        cr_assert_eq(out.n, 1);
+        cr_assert_eq(out.parts[0].space.dims, dim < linear.dims ? dim : linear.dims);
+        cr_assert(out.weights[0] > 0);
         for (size_t h = 0; h < ITEMS; h++)
             for (size_t i = 0; i < ITEMS; i++)
-                cr_assert_float_eq(pair_entry(&pair, h, i), linear_entry(&linear, h, i), 1e-4);
-        nbx_part_fini(&pair);
+                cr_assert_float_eq(pair_entry(&out.parts[0], h, i), linear_entry(&linear, h, i),
+                                   1e-4);
+        nbx_compressed_fini(&out);
     }
     nbx_linear_fini(&linear);
 }
@@ -274,20 +276,18 @@ Test(compress, keeps_the_largest_of_each_row)
 
 Test(compress, the_same_on_any_number_of_threads)
 {
-    struct nbx_part one, many;
-    double weight_of_one, weight_of_many;
+    struct nbx_compressed first, second;
     struct nbx_compress_options single = with(4, 7, 1), several = with(4, 7, 5);
-    cr_assert_eq(nbx_compress(&one, &weight_of_one, parts, weights, 3, &shop, &single, &fault),
-                 NBX_OK);
-    cr_assert_eq(nbx_compress(&many, &weight_of_many, parts, weights, 3, &shop, &several, &fault),
-                 NBX_OK);
-    cr_expect(weight_of_one == weight_of_many);
-    cr_expect_arr_eq(one.item_factors, many.item_factors, ITEMS * 4 * sizeof(float));
-    cr_expect_arr_eq(one.history_factors, many.history_factors, ITEMS * 4 * sizeof(float));
-    cr_expect_arr_eq(one.rows.col, many.rows.col, ITEMS * 7 * sizeof(uint32_t));
-    cr_expect_arr_eq(one.rows.weight, many.rows.weight, ITEMS * 7 * sizeof(float));
-    nbx_part_fini(&one);
-    nbx_part_fini(&many);
+    cr_assert_eq(nbx_compress(&first, &all_parts, &shop, &single, &fault), NBX_OK);
+    cr_assert_eq(nbx_compress(&second, &all_parts, &shop, &several, &fault), NBX_OK);
+    const struct nbx_part *one = first.parts, *many = second.parts;
+    cr_expect(first.weights[0] == second.weights[0]);
+    cr_expect_arr_eq(one->item_factors, many->item_factors, ITEMS * 4 * sizeof(float));
+    cr_expect_arr_eq(one->history_factors, many->history_factors, ITEMS * 4 * sizeof(float));
+    cr_expect_arr_eq(one->rows.col, many->rows.col, ITEMS * 7 * sizeof(uint32_t));
+    cr_expect_arr_eq(one->rows.weight, many->rows.weight, ITEMS * 7 * sizeof(float));
+    nbx_compressed_fini(&first);
+    nbx_compressed_fini(&second);
 }
 
 Test(compress, takes_what_counts_a_whole_history_alike)
@@ -318,33 +318,30 @@ Test(compress, takes_what_counts_a_whole_history_alike)
 /* The pair comes first, then what cannot be joined; a bundle says that they are one score. */
 Test(compress, leaves_the_other_parts_as_they_are)
 {
-    struct nbx_part mixed[3] = {parts[2], parts[0], parts[1]}, out[3];
+    struct nbx_part mixed[3] = {parts[2], parts[0], parts[1]};
+    struct nbx_weighed in = {mixed, weights, 3};
+    struct nbx_compressed out;
     struct nbx_bundle_info info = {0};
     struct nbx_compress_options options = with(4, 7, 2);
-    double counts[3];
-    size_t n;
     mixed[2].space.positions = paces;
     mixed[2].space.n_positions = 2;
-    cr_assert_eq(nbx_compress_all(out, counts, &n, mixed, weights, 3, &shop, &options, &fault),
-                 NBX_OK);
-    cr_assert_eq(n, 2);
-    cr_expect(out[0].paired);
-    cr_expect(out[1].space.item_factors == spectrum && counts[1] == 0.5);
-    nbx_parts_describe(&info, out, counts, n);
+    cr_assert_eq(nbx_compress(&out, &in, &shop, &options, &fault), NBX_OK);
+    cr_assert_eq(out.n, 2);
+    cr_expect(out.parts[0].paired);
+    cr_expect(out.parts[1].space.item_factors == spectrum && out.weights[1] == 0.5);
+    nbx_parts_describe(&info, out.parts, out.weights, out.n);
     cr_expect(nbx_bundle_is_blend(&info));
     cr_assert(info.n_spaces == 2 && info.n_neighbours == 1);
     cr_expect_eq(info.neighbours[0].scaled_by, 1);
     cr_expect(info.neighbours[0].weight == info.spaces[0].weight);
-    nbx_part_fini(&out[0]);
+    nbx_compressed_fini(&out);
 }
 
 Test(compress, neighbours_alone_are_refused)
 {
-    struct nbx_part pair;
-    double weight;
+    struct nbx_compressed out;
+    struct nbx_weighed in = {parts + 2, weights, 1};
     struct nbx_compress_options options = with(4, 7, 2);
-    cr_assert_eq(nbx_compress(&pair, &weight, parts + 2, weights, 1, &shop, &options, &fault),
-                 NBX_EBAD);
+    cr_assert_eq(nbx_compress(&out, &in, &shop, &options, &fault), NBX_EBAD);
     cr_expect_str_eq(fault.field, "compress");
-    nbx_part_fini(&pair);
 }
