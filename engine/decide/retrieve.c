@@ -163,7 +163,7 @@ static size_t count_open(const struct nbx_gate *gate)
 static enum nbx_err tally_addends(struct nbx_tally *out, const struct nbx_list *list)
 {
     const struct nbx_addends *a = &list->taste->addends;
-    enum nbx_err err = nbx_tally_init(out, a->n, list->d->scope->arena);
+    enum nbx_err err = nbx_tally_init(out, a->n, SIZE_MAX, list->d->scope->arena);
     for (size_t i = 0; !err && i < a->n; i++)
         nbx_tally_add(out, a->labels[i], a->values[i]);
     return err;

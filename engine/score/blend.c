@@ -263,7 +263,7 @@ static void sum_history(float *x, const struct mixing *m, const struct part *p)
         for (size_t g = 0; g < p->is.n_groups; g++) {
             float w = position_weight(p, h, g, i);
             for (size_t d = g * dims; w != 0 && d < (g + 1) * dims; d++)
-                x[d] = fmaf(w, add[d], x[d]);
+                x[d] += w * add[d];
         }
     }
     if (p->is.bias)
@@ -364,7 +364,7 @@ static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally 
 {
     const struct part *p = &m->blend->parts[i];
     struct nbx_tally own;
-    enum nbx_err err = nbx_tally_init(&own, count_entries(m, p), m->arena);
+    enum nbx_err err = nbx_tally_init(&own, count_entries(m, p), m->blend->n_items, m->arena);
     if (err)
         return err;
     add_rows(&own, m, p);
@@ -378,8 +378,8 @@ static enum nbx_err mix_neighbours(struct mixing *m, size_t i, struct nbx_tally 
     }
     struct nbx_tally both;
     size_t room = all->n + own.n;
-    if ((err =
-             nbx_tally_init(&both, room < m->blend->n_items ? room : m->blend->n_items, m->arena)))
+    if ((err = nbx_tally_init(&both, room < m->blend->n_items ? room : m->blend->n_items,
+                              m->blend->n_items, m->arena)))
         return err;
     for (size_t k = 0; k < all->n; k++)
         nbx_tally_add(&both, all->keys[k], all->values[k]);

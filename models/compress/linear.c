@@ -142,7 +142,8 @@ static enum nbx_err sum_sparse(struct nbx_tally *t, const struct nbx_dataset *da
     size_t room = 0;
     for (uint64_t e = pairs->start[customer]; e < pairs->start[customer + 1]; e++)
         room += nbx_csr_row_entries(rows, pairs->col[e]);
-    enum nbx_err err = nbx_tally_init(t, room < dataset->n_items ? room : dataset->n_items, arena);
+    enum nbx_err err = nbx_tally_init(t, room < dataset->n_items ? room : dataset->n_items,
+                                      dataset->n_items, arena);
     for (uint64_t e = pairs->start[customer]; !err && e < pairs->start[customer + 1]; e++)
         for (uint64_t k = rows->start[pairs->col[e]]; k < rows->start[pairs->col[e] + 1]; k++)
             nbx_tally_add(t, rows->col[k], pair_weight(pairs, e) * rows->weight[k]);
