@@ -105,7 +105,7 @@ struct nbx_keeper_repack {
 /* Rankings being made, beside the keeper, of the catalogue as it was when they were begun. */
 struct nbx_keeper_ranking {
     struct nbx_aside aside;
-    const struct nbx_trends *trends;
+    struct nbx_trends *trends;
     struct nbx_catalog *catalog; /* a share */
     struct nbx_rankings *fresh;
     uint64_t from_trends, from_catalog; /* generations of the newest that were begun */
