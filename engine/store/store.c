@@ -142,6 +142,7 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     if (!store)
         return NULL;
     store->dir = strdup(options->dir);
+    store->acknowledged_fd = -1;
     store->cache = rocksdb_cache_create_lru(options->cache_bytes);
     store->read = rocksdb_readoptions_create();
     store->write = rocksdb_writeoptions_create();
@@ -166,7 +167,11 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
     if (!store || !store->dir)
         err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     if (!err)
+        err = nbx_store__expect(store, fault);
+    if (!err)
         err = open_database(store, options, fault);
+    if (!err)
+        err = nbx_store__check_acknowledged(store, fault);
     if (!err)
         err = check_format(store, fault);
     if (err) {
@@ -198,6 +203,8 @@ void nbx_store_close(struct nbx_store **store)
     rocksdb_readoptions_destroy(s->read);
     rocksdb_writeoptions_destroy(s->write);
     rocksdb_cache_destroy(s->cache);
+    if (s->acknowledged_fd >= 0)
+        close(s->acknowledged_fd);
     free(s->dir);
     free(s);
     *store = NULL;

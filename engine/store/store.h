@@ -47,6 +47,7 @@ struct nbx_store_options {
     int64_t decision_retention_ms; /* decisions; 0: kept for ever */
 };
 
+/* NBX_ECORRUPT also where the folder lacks changes that were synced in it: *fault names it. */
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
                             struct nbx_fault *fault);
 void nbx_store_close(struct nbx_store **store);

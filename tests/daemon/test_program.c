@@ -4,6 +4,7 @@
 #include "tests/daemon/harness_neighbour.h"
 #include "tests/daemon/harness_taste.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -162,6 +163,45 @@ Test(program, damaged_store_is_refused)
              s.data, s.folder);
     try_second(&s, settings, CORRUPT);
     server_remove(&s);
+}
+
+/* The newest file of the data folder that ends in ".log". */
+static void find_log(const struct server *s, char *path, size_t size)
+{
+    char best[64] = "";
+    DIR *dir = opendir(s->data);
+    cr_assert_not_null(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && strcmp(dot, ".log") == 0 && strcmp(e->d_name, best) > 0)
+            snprintf(best, sizeof best, "%.63s", e->d_name);
+    }
+    closedir(dir);
+    cr_assert(best[0]);
+    snprintf(path, size, "%s/%s", s->data, best);
+}
+
+Test(program, a_history_cut_short_is_refused)
+{
+    struct server s;
+    char log[256], file[256], settings[256];
+    for (int gone = 0; gone < 2; gone++) {
+        server_start(&s, NULL);
+        get(&s.peer, "observe", "anna",
+            "{'events': [{'type': 'view', 'item': 'a'}], 'ack': 'durable'}");
+        server_kill(&s);
+        find_log(&s, log, sizeof log);
+        cr_assert_eq(gone ? unlink(log) : truncate(log, 100), 0);
+        snprintf(settings, sizeof settings,
+                 "data_dir: %s\nlisten: [\"ipc://%s/other\"]\nhttp: \"\"\n", s.data, s.folder);
+        for (int i = 0; i < 2; i++)
+            try_second(&s, settings, CORRUPT);
+        snprintf(file, sizeof file, "%s/acknowledged", s.data);
+        cr_assert_eq(unlink(file), 0);
+        server_begin(&s);
+        must_be(get(&s.peer, "customer.get", "anna", "{}"), "known", "false");
+        server_stop(&s);
+    }
 }
 
 Test(program, restart_keeps_everything)
