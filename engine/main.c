@@ -6,6 +6,7 @@
 #include "engine/conf/conf.h"
 #include "engine/http/http.h"
 #include "engine/main_options.h"
+#include "engine/main_verify.h"
 #include "engine/score/dot.h"
 #include "engine/serve/server.h"
 #include "version.h"
@@ -40,8 +41,12 @@ static void print_help(void)
 {
     puts(
         "usage: nbxd [--config FILE]\n"
+        "       nbxd --verify [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
+        "  --verify             read all of the data folder, also beside a daemon that uses it, "
+        "and\n"
+        "                       print what is damaged or does not fit together, and exit\n"
         "  --check-config FILE  report every mistake as file:line:column and exit\n"
         "  --print-config       print the settings in effect, each with its meaning, and exit\n"
         "  --version            print version, commit and kernel and exit\n\n"
@@ -205,39 +210,61 @@ static void return_large_blocks(void)
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
 }
 
-int main(int argc, char **argv)
+enum mode { SERVE, CHECK, PRINT, VERIFY, SAY_VERSION, SAY_HELP, MISUSED };
+
+static enum mode read_arguments(int argc, char **argv, const char **config)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check-config", required_argument, NULL, 't'},
-        {"print-config", no_argument, NULL, 'p'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-    const char *config = NULL;
-    struct nbx_conf *conf = NULL;
-    bool check = false, print = false;
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check-config", required_argument, NULL, 't'},
+                                            {"print-config", no_argument, NULL, 'p'},
+                                            {"verify", no_argument, NULL, 'v'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    enum mode mode = SERVE;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 't': check = true; /* fall through */
-        case 'c': config = optarg; break;
-        case 'p': print = true; break;
-        case 'V':
-            printf("nbxd %s (%s) kernel=%s\n", NBX_VERSION, NBX_COMMIT, nbx_dot_kernel());
-            return 0;
-        case 'h': print_help(); return 0;
-        default: return EXIT_CONFIG;
+        case 't': mode = CHECK; /* fall through */
+        case 'c': *config = optarg; break;
+        case 'p': mode = PRINT; break;
+        case 'v': mode = VERIFY; break;
+        case 'V': return SAY_VERSION;
+        case 'h': return SAY_HELP;
+        default: return MISUSED;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "nbxd: unexpected argument '%s'; see nbxd --help\n", argv[optind]);
-        return EXIT_CONFIG;
-    }
-    nbx_blas_init();
-    return_large_blocks();
-    if (!check && !print)
-        return serve(config);
-    conf = load_conf(config);
-    if (conf && print)
-        nbx_conf_print(conf, stdout);
+    if (optind == argc)
+        return mode;
+    fprintf(stderr, "nbxd: unexpected argument '%s'; see nbxd --help\n", argv[optind]);
+    return MISUSED;
+}
+
+/* What needs the settings and no more. */
+static int look_at(enum mode mode, const char *config)
+{
+    struct nbx_conf *conf = load_conf(config);
     int code = conf ? 0 : EXIT_CONFIG;
+    if (conf && mode == PRINT)
+        nbx_conf_print(conf, stdout);
+    if (conf && mode == VERIFY)
+        code = exit_code(nbx_main_verify(conf));
     nbx_conf_destroy(&conf);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *config = NULL;
+    enum mode mode = read_arguments(argc, argv, &config);
+    nbx_blas_init();
+    return_large_blocks();
+    switch (mode) {
+    case SERVE: return serve(config);
+    case SAY_VERSION:
+        printf("nbxd %s (%s) kernel=%s\n", NBX_VERSION, NBX_COMMIT, nbx_dot_kernel());
+        return 0;
+    case SAY_HELP: print_help(); return 0;
+    case MISUSED: return EXIT_CONFIG;
+    default: return look_at(mode, config);
+    }
 }

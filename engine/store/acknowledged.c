@@ -127,6 +127,8 @@ enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_f
                              "is lost: rm %s",
                              store->dir, changes, store->acknowledged_changes, path);
     }
+    if (store->read_only)
+        return NBX_OK;
     enum nbx_err err = access(path, F_OK) ? make_file(store, path, fault) : NBX_OK;
     if (err)
         return err;

@@ -35,6 +35,9 @@ enum nbx_family {
     NBX_N_FAMILIES
 };
 
+/* Its name in the folder. */
+const char *nbx_family_name(enum nbx_family family);
+
 #define NBX_STORE_FORMAT 1 /* of the whole folder; see KEYS.md for how it changes */
 
 struct nbx_store;
@@ -45,6 +48,9 @@ struct nbx_store_options {
     size_t write_buffer_bytes;     /* all memtables together */
     int64_t event_retention_ms;    /* events and event ids; 0: kept for ever */
     int64_t decision_retention_ms; /* decisions; 0: kept for ever */
+    /* Shows the folder as it is, also beside a process that writes to it, and changes nothing: no
+     * write and no sync may follow. */
+    bool read_only;
 };
 
 /* NBX_ECORRUPT also where the folder lacks changes that were synced in it: *fault names it. */
@@ -95,7 +101,8 @@ enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *st
                              bool reverse);
 void nbx_cursor_close(struct nbx_cursor **cursor);
 /* The next entry; key and payload are borrowed until the next call. NBX_ENOTFOUND at the end.
- * NBX_ECORRUPT: key is filled, value is not, and the call after it goes on behind. */
+ * NBX_ECORRUPT: key is filled, value is not, and the call after it goes on behind; where key.p is
+ * NULL a part of the file cannot be read, and there is no way past it. */
 enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
                              struct nbx_stored *value);
 /* The int64 of a NBX_FAMILY_TRENDS value; 0 where it is none. */

@@ -27,7 +27,7 @@ struct nbx_retention {
 
 struct nbx_store {
     rocksdb_t *db;
-    rocksdb_column_family_handle_t *families[NBX_N_FAMILIES];
+    rocksdb_column_family_handle_t *families[NBX_N_FAMILIES]; /* NULL: not there, read-only */
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
     rocksdb_cache_t *cache;
@@ -35,6 +35,7 @@ struct nbx_store {
     atomic_bool retention_armed;
     uint64_t acknowledged_changes; /* what the folder said at the start */
     int acknowledged_fd;           /* -1: not open */
+    bool read_only;
     char *dir;
 };
 
@@ -65,9 +66,6 @@ enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
 enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_fault *fault);
 /* After a sync: `changes` as they were before it. */
 void nbx_store__acknowledge(const struct nbx_store *store, uint64_t changes);
-
-/* A family's name in the folder. */
-const char *nbx_store__family_name(enum nbx_family family);
 
 /* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);

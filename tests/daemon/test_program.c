@@ -204,6 +204,39 @@ Test(program, a_history_cut_short_is_refused)
     }
 }
 
+/* Runs "nbx verify" on the server's folder; what it said in `out`. */
+static int verify(const struct server *s, char *out, size_t room)
+{
+    char command[512];
+    snprintf(command, sizeof command, "%s/nbx verify --config %s 2>&1", NBX_BIN_DIR, s->config);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, room - 1, f)] = '\0';
+    int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(program, verify_reads_beside_it_and_finds_what_is_damaged)
+{
+    struct server s;
+    char out[4096], log[256];
+    server_start(&s, NULL);
+    get(&s.peer, "item.put", "", "{'items': [{'id': 'a'}]}");
+    get(&s.peer, "observe", "anna", "{'events': [{'type': 'view', 'item': 'a'}]}");
+    get(&s.peer, "recommend", "anna", "{'n': 1}");
+    cr_assert_eq(verify(&s, out, sizeof out), OK, "%s", out);
+    cr_assert_not_null(strstr(out, " 0 findings"), "%s", out);
+    cr_assert_not_null(strstr(out, s.data), "%s", out);
+    server_kill(&s);
+    cr_assert_eq(verify(&s, out, sizeof out), OK, "%s", out);
+    find_log(&s, log, sizeof log);
+    cr_assert_eq(truncate(log, 100), 0);
+    cr_assert_eq(verify(&s, out, sizeof out), CORRUPT, "%s", out);
+    cr_assert_not_null(strstr(out, "acknowledged"), "%s", out);
+    server_remove(&s);
+    cr_assert_eq(verify(&s, out, sizeof out), CONFIG, "no settings: %s", out);
+}
+
 Test(program, restart_keeps_everything)
 {
     struct server s;
