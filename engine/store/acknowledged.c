@@ -27,9 +27,9 @@
 #define DIGITS       20
 #define RECORD_BYTES (DIGITS + 10) /* digits, space, 8 hex digits of their checksum, line feed */
 
-static void path_of(char path[PATH_BYTES], const struct nbx_store *store, const char *name)
+static void path_of(char path[PATH_BYTES], const char *dir, const char *name)
 {
-    snprintf(path, PATH_BYTES, "%s/%s", store->dir, name);
+    snprintf(path, PATH_BYTES, "%s/%s", dir, name);
 }
 
 /* One line of a fixed length, written in place: within a sector, so that a power cut leaves the old
@@ -78,8 +78,8 @@ static enum nbx_err read_file(const char *path, uint64_t *changes, struct nbx_fa
 enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
 {
     char path[PATH_BYTES], current[PATH_BYTES];
-    path_of(path, store, FILE_NAME);
-    path_of(current, store, "CURRENT");
+    path_of(path, store->dir, FILE_NAME);
+    path_of(current, store->dir, "CURRENT");
     store->acknowledged_changes = 0;
     enum nbx_err err = read_file(path, &store->acknowledged_changes, fault);
     if (err)
@@ -94,30 +94,30 @@ enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
 }
 
 /* A new file is there whole or not at all. */
-static enum nbx_err make_file(const struct nbx_store *store, const char *path,
-                              struct nbx_fault *fault)
+enum nbx_err nbx_store_acknowledge_copy(const char *dir, uint64_t changes, struct nbx_fault *fault)
 {
-    char fresh[PATH_BYTES], record[RECORD_BYTES + 1];
-    path_of(fresh, store, FILE_NAME ".new");
-    print_record(record, 0);
+    char path[PATH_BYTES], fresh[PATH_BYTES], record[RECORD_BYTES + 1];
+    path_of(path, dir, FILE_NAME);
+    path_of(fresh, dir, FILE_NAME ".new");
+    print_record(record, changes);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
         return refuse("make", fresh, fault);
     bool written = write(fd, record, RECORD_BYTES) == RECORD_BYTES && fsync(fd) == 0;
     if (close(fd) || !written || rename(fresh, path))
         return refuse("write", fresh, fault);
-    int folder = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = folder >= 0 && fsync(folder) == 0;
     if (folder >= 0)
         close(folder);
-    return synced ? NBX_OK : refuse("sync", store->dir, fault);
+    return synced ? NBX_OK : refuse("sync", dir, fault);
 }
 
 enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_fault *fault)
 {
     char path[PATH_BYTES];
     uint64_t changes = rocksdb_get_latest_sequence_number(store->db);
-    path_of(path, store, FILE_NAME);
+    path_of(path, store->dir, FILE_NAME);
     if (changes < store->acknowledged_changes) {
         nbx_log_errorx("%s ends at change %" PRIu64 " of %" PRIu64 " acknowledged ones", store->dir,
                        changes, store->acknowledged_changes);
@@ -129,7 +129,8 @@ enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_f
     }
     if (store->read_only)
         return NBX_OK;
-    enum nbx_err err = access(path, F_OK) ? make_file(store, path, fault) : NBX_OK;
+    enum nbx_err err =
+        access(path, F_OK) ? nbx_store_acknowledge_copy(store->dir, 0, fault) : NBX_OK;
     if (err)
         return err;
     store->acknowledged_fd = open(path, O_WRONLY | O_CLOEXEC);

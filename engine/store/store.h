@@ -94,6 +94,13 @@ enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch);
  * caller ends the process, since a failed fsync may have dropped what it did not write. */
 enum nbx_err nbx_store_sync(struct nbx_store *store);
 
+/* A copy of the folder as it is now, in a new folder `dir` beside which there is room; tables are
+ * hard links where they can be. While others write: nobody waits for it. *changes: what the copy
+ * holds at least, for nbx_store_acknowledge_copy. The copy is not synced. */
+enum nbx_err nbx_store_checkpoint(struct nbx_store *store, const char *dir, uint64_t *changes);
+/* Says in a folder that no store has open how far its history reaches: see KEYS.md. */
+enum nbx_err nbx_store_acknowledge_copy(const char *dir, uint64_t changes, struct nbx_fault *fault);
+
 /* Keys of a family in [from, to), `to` empty: to the end; reverse: greatest first. */
 struct nbx_cursor;
 enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *store,

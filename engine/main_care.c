@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/main_verify.h"
+#include "engine/main_care.h"
 
 #include "engine/base/clock.h"
+#include "engine/care/backup.h"
 #include "engine/care/verify.h"
 
 #include <stdio.h>
@@ -52,4 +53,19 @@ enum nbx_err nbx_main_verify(const struct nbx_conf *conf)
         err = read_through(store, conf);
     nbx_store_close(&store);
     return err;
+}
+
+enum nbx_err nbx_main_restore(const struct nbx_conf *conf, const char *dir)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_manifest manifest;
+    enum nbx_err err = nbx_restore(&manifest, dir, conf->data_dir, &fault);
+    if (err)
+        fprintf(stderr, "nbxd: %s\n", fault.message);
+    else
+        printf("%s: restored from %s, made at %lld ms: %zu files, %llu bytes, change %llu\n",
+               conf->data_dir, dir, (long long)manifest.made_ms, manifest.n,
+               (unsigned long long)manifest.bytes, (unsigned long long)manifest.changes);
+    nbx_manifest_fini(&manifest);
+    return err ? err : nbx_main_verify(conf);
 }

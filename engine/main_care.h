@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * nbxd --verify: says what is wrong with a data folder.
+ * nbxd --verify and nbxd --restore: what is done to a data folder without serving it.
  */
-#ifndef NBX_MAIN_VERIFY_H
-#define NBX_MAIN_VERIFY_H
+#ifndef NBX_MAIN_CARE_H
+#define NBX_MAIN_CARE_H
 
 #include "engine/base/err.h"
 #include "engine/conf/conf.h"
@@ -11,5 +11,8 @@
  * one at the end. NBX_OK: all is well. NBX_ECORRUPT: something is not, or the folder cannot be
  * opened for that. Others: it could not be read through; a line on stderr says why. */
 enum nbx_err nbx_main_verify(const struct nbx_conf *conf);
+/* Makes conf's data_dir of the backup in `dir`, then verifies it. Errors as of nbx_restore; a line
+ * on stderr says why. */
+enum nbx_err nbx_main_restore(const struct nbx_conf *conf, const char *dir);
 
 #endif
