@@ -5,6 +5,7 @@
 #include "engine/blas/blas.h"
 #include "engine/conf/conf.h"
 #include "engine/http/http.h"
+#include "engine/main_care.h"
 #include "engine/main_options.h"
 #include "engine/score/dot.h"
 #include "engine/serve/server.h"
@@ -40,8 +41,15 @@ static void print_help(void)
 {
     puts(
         "usage: nbxd [--config FILE]\n"
+        "       nbxd --verify | --restore DIR [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
+        "  --verify             read all of the data folder, also beside a daemon that uses it, "
+        "and\n"
+        "                       print what is damaged or does not fit together, and exit\n"
+        "  --restore DIR        make the data folder, which must be empty or not there, of the "
+        "backup\n"
+        "                       in DIR, verify it and exit\n"
         "  --check-config FILE  report every mistake as file:line:column and exit\n"
         "  --print-config       print the settings in effect, each with its meaning, and exit\n"
         "  --version            print version, commit and kernel and exit\n\n"
@@ -205,39 +213,67 @@ static void return_large_blocks(void)
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
 }
 
-int main(int argc, char **argv)
+struct arguments {
+    enum { SERVE, CHECK, PRINT, VERIFY, RESTORE, SAY_VERSION, SAY_HELP, MISUSED } mode;
+    const char *config, *backup; /* NULL: not given */
+};
+
+static struct arguments read_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check-config", required_argument, NULL, 't'},
-        {"print-config", no_argument, NULL, 'p'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-    const char *config = NULL;
-    struct nbx_conf *conf = NULL;
-    bool check = false, print = false;
+        {"config", required_argument, NULL, 'c'},  {"check-config", required_argument, NULL, 't'},
+        {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
+        {"restore", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 't': check = true; /* fall through */
-        case 'c': config = optarg; break;
-        case 'p': print = true; break;
-        case 'V':
-            printf("nbxd %s (%s) kernel=%s\n", NBX_VERSION, NBX_COMMIT, nbx_dot_kernel());
-            return 0;
-        case 'h': print_help(); return 0;
-        default: return EXIT_CONFIG;
+        case 't': a.mode = CHECK; /* fall through */
+        case 'c': a.config = optarg; break;
+        case 'p': a.mode = PRINT; break;
+        case 'v': a.mode = VERIFY; break;
+        case 'r':
+            a.mode = RESTORE;
+            a.backup = optarg;
+            break;
+        case 'V': return (struct arguments){.mode = SAY_VERSION};
+        case 'h': return (struct arguments){.mode = SAY_HELP};
+        default: return (struct arguments){.mode = MISUSED};
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "nbxd: unexpected argument '%s'; see nbxd --help\n", argv[optind]);
-        return EXIT_CONFIG;
-    }
-    nbx_blas_init();
-    return_large_blocks();
-    if (!check && !print)
-        return serve(config);
-    conf = load_conf(config);
-    if (conf && print)
-        nbx_conf_print(conf, stdout);
+    if (optind == argc)
+        return a;
+    fprintf(stderr, "nbxd: unexpected argument '%s'; see nbxd --help\n", argv[optind]);
+    return (struct arguments){.mode = MISUSED};
+}
+
+/* What needs the settings and no more. */
+static int look_at(const struct arguments *a)
+{
+    struct nbx_conf *conf = load_conf(a->config);
     int code = conf ? 0 : EXIT_CONFIG;
+    if (conf && a->mode == PRINT)
+        nbx_conf_print(conf, stdout);
+    if (conf && a->mode == VERIFY)
+        code = exit_code(nbx_main_verify(conf));
+    if (conf && a->mode == RESTORE)
+        code = exit_code(nbx_main_restore(conf, a->backup));
     nbx_conf_destroy(&conf);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = read_arguments(argc, argv);
+    nbx_blas_init();
+    return_large_blocks();
+    switch (a.mode) {
+    case SERVE: return serve(a.config);
+    case SAY_VERSION:
+        printf("nbxd %s (%s) kernel=%s\n", NBX_VERSION, NBX_COMMIT, nbx_dot_kernel());
+        return 0;
+    case SAY_HELP: print_help(); return 0;
+    case MISUSED: return EXIT_CONFIG;
+    default: return look_at(&a);
+    }
 }

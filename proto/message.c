@@ -29,6 +29,23 @@ enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct n
     return err ? err : nbx_field_check_space(&out->vector, &d);
 }
 
+/* backup */
+
+static const struct nbx_field backup_fields[] = {
+    {NBX_FIELD("dir", struct nbx_backup_req, dir), nbx_field_text, .min = 1, .max = 2048,
+     .required = true},
+    {NBX_FIELD("id", struct nbx_backup_req, id), nbx_field_echo},
+};
+static const struct nbx_field_table backup_table = {backup_fields, NBX_COUNT(backup_fields)};
+
+enum nbx_err nbx_message_backup(struct nbx_backup_req *out, struct nbx_body body,
+                                struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_backup_req){0};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    return nbx_field_body(out, &out->id, body, &backup_table, &d);
+}
+
 /* customer.get, customer.forget, decision.get, hello, stats */
 
 static const struct nbx_field simple_fields[] = {

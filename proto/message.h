@@ -161,6 +161,12 @@ struct nbx_simple_req {
     struct nbx_value id;
 };
 
+/* backup */
+struct nbx_backup_req {
+    struct nbx_value id;
+    struct nbx_str dir; /* of the daemon's machine */
+};
+
 /* item.get, item.delete */
 struct nbx_item_ids_req {
     struct nbx_value id;
@@ -211,6 +217,8 @@ static inline bool nbx_recommend_is_for_many(const struct nbx_recommend_req *req
  * into the arena. out->space is left as it is. */
 enum nbx_err nbx_vector_read(struct nbx_vector *out, const struct nbx_value *v,
                              struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_backup(struct nbx_backup_req *out, struct nbx_body body,
+                                struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 

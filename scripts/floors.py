@@ -37,6 +37,7 @@ FLOORS = {
     "models/tune": 2,
     "engine/decide": 3,
     "engine/audience": 3,
+    "engine/care": 4,
     "engine/serve": 4,
     "engine/http": 4,
     # Programs.

@@ -16,7 +16,7 @@ struct collecting {
     size_t n, cap;
 };
 
-/* Held while cells are read and never while something is sorted: workers may wait for it. */
+/* Held while a chunk is read, not for all of them: workers may wait for it. */
 static pthread_rwlock_t *lock_of(const struct nbx_trends *t)
 {
     return (pthread_rwlock_t *)&t->lock;
@@ -54,45 +54,78 @@ static enum nbx_err finish(struct nbx_ranking *out, struct collecting *all)
     return NBX_OK;
 }
 
-/* Scores are rounded to float before they are compared, so that sums of the same events in another
- * order, which differ in their last bits, tie. */
-static float decayed(const struct nbx_trends *t, double sum, int64_t now_ms)
+/* Scores of one chunk of items. */
+struct weighing {
+    uint16_t first, last; /* channels */
+    double now;           /* in half-lives since 1970 */
+    uint32_t horizon;     /* period */
+    int64_t exact[NBX_CHUNK_ITEMS];
+    double scores[NBX_CHUNK_ITEMS];
+};
+
+/* w->exact becomes the sum over the channels; false where nothing of that period was counted. */
+static bool add_up(struct weighing *w, const struct nbx_trends *t, uint32_t period, size_t at)
 {
-    double now = (double)now_ms / (double)t->half_life_ms;
-    return (float)(sum / NBX_TREND_UNITS * exp2(t->landmark - now));
+    bool any = false;
+    for (unsigned i = w->first; i <= w->last; i++) {
+        const struct nbx_tallies *cells = &t->channels[i].periods[period % NBX_TREND_PERIODS];
+        if (at >= cells->n_chunks || !cells->chunks[at])
+            continue;
+        if (!any)
+            memset(w->exact, 0, sizeof w->exact);
+        any = true;
+        for (uint32_t row = 0; row < NBX_CHUNK_ITEMS; row++)
+            w->exact[row] += nbx_tally_int(&cells->chunks[at][row]);
+    }
+    return any;
 }
 
-static enum nbx_err rank_channel(struct nbx_ranking *out, const struct nbx_trends *t, uint16_t no,
-                                 struct collecting *all, int64_t now_ms)
+/* Periods are added in their order, whole numbers before: the same events, the same bits. */
+static void weigh(struct weighing *w, const struct nbx_trends *t, size_t at)
 {
-    const struct nbx_trend_channel *channel = &t->channels[no];
-    size_t rows = nbx_catalog_rows(all->catalog);
+    memset(w->scores, 0, sizeof w->scores);
     pthread_rwlock_rdlock(lock_of(t));
-    for (uint32_t item_no = 1; item_no < rows; item_no++)
-        if (nbx_tally_int(nbx_tallies_at(&channel->counts, item_no)) > 0)
-            collect(all, item_no,
-                    decayed(t, nbx_tally_double(nbx_tallies_at(&channel->sums, item_no)), now_ms));
-    pthread_rwlock_unlock(lock_of(t));
-    return finish(out, all);
-}
-
-static enum nbx_err rank_all_channels(struct nbx_ranking *out, const struct nbx_trends *t,
-                                      struct collecting *all, int64_t now_ms)
-{
-    size_t rows = nbx_catalog_rows(all->catalog);
-    pthread_rwlock_rdlock(lock_of(t));
-    for (uint32_t item_no = 1; item_no < rows; item_no++) {
-        double sum = 0;
-        int64_t count = 0;
-        for (uint16_t i = 0; i <= t->n_channels; i++) {
-            count += nbx_tally_int(nbx_tallies_at(&t->channels[i].counts, item_no));
-            sum += nbx_tally_double(nbx_tallies_at(&t->channels[i].sums, item_no));
-        }
-        if (count > 0)
-            collect(all, item_no, decayed(t, sum, now_ms));
+    uint32_t period = t->oldest > w->horizon ? t->oldest : w->horizon;
+    for (; period - t->oldest < NBX_TREND_PERIODS; period++) {
+        if (!add_up(w, t, period, at))
+            continue;
+        double weight = exp2((double)period - w->now) / (NBX_TREND_UNITS * NBX_TREND_SHARE);
+        for (uint32_t row = 0; row < NBX_CHUNK_ITEMS; row++)
+            w->scores[row] += (double)w->exact[row] * weight;
     }
     pthread_rwlock_unlock(lock_of(t));
+}
+
+/* The trend over the channels first to last. */
+static enum nbx_err rank_channels(struct nbx_ranking *out, const struct nbx_trends *t,
+                                  struct weighing *w, struct collecting *all)
+{
+    size_t rows = nbx_catalog_rows(all->catalog);
+    for (size_t at = 0; at * NBX_CHUNK_ITEMS < rows; at++) {
+        weigh(w, t, at);
+        uint32_t begin = (uint32_t)at * NBX_CHUNK_ITEMS;
+        for (uint32_t row = 0; row < NBX_CHUNK_ITEMS && begin + row < rows; row++)
+            collect(all, begin + row, (float)w->scores[row]);
+    }
     return finish(out, all);
+}
+
+static enum nbx_err rank_trends(struct nbx_rankings *r, const struct nbx_trends *t,
+                                struct collecting *all, int64_t now_ms)
+{
+    struct weighing *w = calloc(1, sizeof *w);
+    if (!w)
+        return NBX_ELIMIT;
+    w->now = (double)now_ms / ((double)t->bucket_ms * t->period_buckets);
+    w->horizon = nbx_trends__horizon(t, now_ms);
+    w->last = t->n_channels;
+    enum nbx_err err = rank_channels(&r->trend[0], t, w, all);
+    for (uint16_t i = 1; !err && i <= t->n_channels; i++) {
+        w->first = w->last = i;
+        err = rank_channels(&r->trend[i], t, w, all);
+    }
+    free(w);
+    return err;
 }
 
 static enum nbx_err rank_popular(struct nbx_ranking *out, const struct nbx_trends *t,
@@ -123,9 +156,7 @@ static enum nbx_err rank_newest(struct nbx_ranking *out, struct collecting *all)
 static enum nbx_err build(struct nbx_rankings *r, const struct nbx_trends *t,
                           struct collecting *all, int64_t now_ms)
 {
-    enum nbx_err err = rank_all_channels(&r->trend[0], t, all, now_ms);
-    for (uint16_t i = 1; !err && i <= t->n_channels; i++)
-        err = rank_channel(&r->trend[i], t, i, all, now_ms);
+    enum nbx_err err = rank_trends(r, t, all, now_ms);
     if (!err)
         err = rank_popular(&r->popular, t, all);
     return err ? err : rank_newest(&r->newest, all);

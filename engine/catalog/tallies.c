@@ -4,6 +4,7 @@
 #include "engine/base/charged.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CHUNK_BYTES (NBX_CHUNK_ITEMS * sizeof(_Atomic uint64_t))
 

@@ -15,7 +15,6 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
 
 struct nbx_tallies {
     _Atomic uint64_t **chunks; /* (n_chunks), each (NBX_CHUNK_ITEMS) or NULL */
@@ -33,38 +32,15 @@ static inline _Atomic uint64_t *nbx_tallies_at(const struct nbx_tallies *t, uint
 enum nbx_err nbx_tallies_reach(struct nbx_tallies *t, uint32_t item_no, struct nbx_budget *budget);
 void nbx_tallies_fini(struct nbx_tallies *t, struct nbx_budget *budget);
 
-/* Cells as integers and as doubles. */
+/* A cell as an integer; one that is not there holds 0. */
 static inline int64_t nbx_tally_int(const _Atomic uint64_t *cell)
 {
     return cell ? (int64_t)atomic_load_explicit(cell, memory_order_relaxed) : 0;
 }
+/* Sums wrap: what is added and taken back is gone in any order. */
 static inline void nbx_tally_add_int(_Atomic uint64_t *cell, int64_t v)
 {
     atomic_fetch_add_explicit(cell, (uint64_t)v, memory_order_relaxed);
-}
-static inline double nbx_tally_double(const _Atomic uint64_t *cell)
-{
-    uint64_t bits = cell ? atomic_load_explicit(cell, memory_order_relaxed) : 0;
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-static inline void nbx_tally_set_double(_Atomic uint64_t *cell, double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    atomic_store_explicit(cell, bits, memory_order_relaxed);
-}
-static inline void nbx_tally_add_double(_Atomic uint64_t *cell, double v)
-{
-    uint64_t before = atomic_load_explicit(cell, memory_order_relaxed), after;
-    do {
-        double sum;
-        memcpy(&sum, &before, sizeof sum);
-        sum += v;
-        memcpy(&after, &sum, sizeof after);
-    } while (!atomic_compare_exchange_weak_explicit(cell, &before, after, memory_order_relaxed,
-                                                    memory_order_relaxed));
 }
 
 #endif

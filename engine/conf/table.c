@@ -96,7 +96,9 @@ static const struct conf_row top_rows[] = {
                  "requests that name one and say none of their own. A placement that is not listed "
                  "may be named too and is exact."},
     {"trend_half_life", CONF_DURATION, AT(trend_half_life_ms), .min = 60 * SEC, .max = YEAR,
-     .preset = "1d", .sentence = "Time in which an event's share in the trends halves."},
+     .preset = "1d",
+     .sentence = "Time in which an event's share in the trends halves; below 8m in "
+                 "whole minutes."},
     {"event_retention", CONF_DURATION, AT(event_retention_ms), .min = DAY, .max = 100 * YEAR,
      .preset = "400d",
      .sentence = "How long events are kept, and how long an event's id is known again."},

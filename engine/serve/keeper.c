@@ -165,13 +165,15 @@ static void *keeper_main(void *arg)
         changed |= nbx_keeper__repack(k);
         changed |= nbx_keeper__rank(k);
         changed |= nbx_keeper__excerpt(k);
+        changed |= nbx_keeper__end_backup(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
             return NULL;
         nbx_bell_sleep(&k->bell);
         if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
-            !nbx_keeper__ranked(k) && !nbx_keeper__excerpted(k) && !atomic_load(&k->server->stop))
+            !nbx_keeper__ranked(k) && !nbx_keeper__excerpted(k) && !nbx_keeper__backup_ended(k) &&
+            !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -252,6 +254,7 @@ void nbx_keeper__stop(struct nbx_keeper *k)
     nbx_keeper__repack_stop(k);
     nbx_keeper__rank_stop(k);
     nbx_keeper__excerpt_stop(k);
+    nbx_keeper__backup_stop(k);
     pthread_cond_destroy(&k->reloaded);
     pthread_mutex_destroy(&k->reload_lock);
 }

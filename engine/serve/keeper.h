@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Between the keeper's files: keeper.c hands out worlds, keeper_items.c serves item.*,
  * keeper_repack.c has scattered indexes packed anew, keeper_ranking.c rankings made,
- * keeper_excerpts.c excerpts for filters that come often.
+ * keeper_excerpts.c excerpts for filters that come often, keeper_backup.c backups.
  *
  * Threads: keeper.
  */
@@ -37,6 +37,13 @@ void nbx_keeper__excerpt_free(struct nbx_keeper *keeper);
 /* Those of the model that a new world has; and once it is handed out the end of all others. */
 void nbx_keeper__put_excerpts(const struct nbx_keeper *keeper, struct nbx_world *world);
 void nbx_keeper__end_excerpts(struct nbx_keeper *keeper);
+/* Begins a backup, the job of which is answered once it has ended. */
+void nbx_keeper__begin_backup(struct nbx_keeper *keeper, struct nbx_job *job);
+/* Answers for a backup that has ended; false where none has. */
+bool nbx_keeper__end_backup(struct nbx_keeper *keeper);
+bool nbx_keeper__backup_ended(const struct nbx_keeper *keeper);
+/* Once the keeper's thread has ended: waits for the one under way. */
+void nbx_keeper__backup_stop(struct nbx_keeper *keeper);
 /* The first rankings, before any thread runs. */
 enum nbx_err nbx_keeper__rank_first(struct nbx_keeper *keeper);
 

@@ -267,7 +267,10 @@ bool nbx_keeper__serve_items(struct nbx_keeper *k)
     struct nbx_job *job;
     while (n < JOBS_A_ROUND && nbx_arena_used(k->arena) < BYTES_A_ROUND &&
            (job = nbx_ring_pop(k->from_front)))
-        read_order(&orders[n++], job, k->arena);
+        if (job->op->op == NBX_OP_BACKUP)
+            nbx_keeper__begin_backup(k, job);
+        else
+            read_order(&orders[n++], job, k->arena);
     if (n > 0)
         serve_round(k, orders, n);
     return n > 0;

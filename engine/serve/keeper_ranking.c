@@ -29,7 +29,11 @@ static bool is_due(const struct nbx_keeper *k, int64_t now_ns)
 static void work(void *arg)
 {
     struct nbx_keeper_ranking *r = arg;
-    if (nbx_rankings_build(&r->fresh, r->trends, r->catalog, nbx_clock_wall_ms()))
+    int64_t now_ms = nbx_clock_wall_ms();
+    if (nbx_trends_advance(r->trends, now_ms))
+        nbx_log_warnx("trends=kept text=\"what is too old stays in the store until the next "
+                      "rankings\"");
+    if (nbx_rankings_build(&r->fresh, r->trends, r->catalog, now_ms))
         nbx_log_warnx("rankings=stale reason=memory");
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/base/budget.h"
 #include "engine/base/ring.h"
+#include "engine/care/backup.h"
 #include "engine/serve/aside.h"
 #include "engine/serve/counters.h"
 #include "engine/serve/mail.h"
@@ -105,7 +106,7 @@ struct nbx_keeper_repack {
 /* Rankings being made, beside the keeper, of the catalogue as it was when they were begun. */
 struct nbx_keeper_ranking {
     struct nbx_aside aside;
-    const struct nbx_trends *trends;
+    struct nbx_trends *trends;
     struct nbx_catalog *catalog; /* a share */
     struct nbx_rankings *fresh;
     uint64_t from_trends, from_catalog; /* generations of the newest that were begun */
@@ -125,6 +126,18 @@ struct nbx_keeper_excerpts {
     uint64_t n_made;
 };
 
+/* A backup being made, beside the keeper. */
+struct nbx_keeper_backup {
+    struct nbx_aside aside;
+    const struct nbx_server *server;
+    struct nbx_job *job; /* NULL: none */
+    struct nbx_value id; /* of its request */
+    char *dir;
+    struct nbx_manifest manifest;
+    struct nbx_fault fault;
+    int64_t begun_ns;
+};
+
 /* Owns catalogue, model, vocabulary, rankings and excerpts; hands out worlds. */
 struct nbx_keeper {
     struct nbx_server *server;
@@ -141,6 +154,7 @@ struct nbx_keeper {
     struct nbx_keeper_repack repack;
     struct nbx_keeper_ranking ranking;
     struct nbx_keeper_excerpts excerpts;
+    struct nbx_keeper_backup backup;
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct nbx_cursor {
-    rocksdb_iterator_t *it;
+    rocksdb_iterator_t *it;      /* NULL: no such family here */
     rocksdb_readoptions_t *read; /* borrows the two keys below */
     struct nbx_key from, to;
     enum nbx_family family;
@@ -40,7 +40,8 @@ enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *st
     rocksdb_readoptions_set_iterate_lower_bound(c->read, (const char *)c->from.p, c->from.len);
     if (to.len)
         rocksdb_readoptions_set_iterate_upper_bound(c->read, (const char *)c->to.p, c->to.len);
-    c->it = rocksdb_create_iterator_cf(store->db, c->read, store->families[family]);
+    if (store->families[family])
+        c->it = rocksdb_create_iterator_cf(store->db, c->read, store->families[family]);
     return NBX_OK;
 }
 
@@ -48,7 +49,8 @@ void nbx_cursor_close(struct nbx_cursor **cursor)
 {
     if (!cursor || !*cursor)
         return;
-    rocksdb_iter_destroy((*cursor)->it);
+    if ((*cursor)->it)
+        rocksdb_iter_destroy((*cursor)->it);
     rocksdb_readoptions_destroy((*cursor)->read);
     free(*cursor);
     *cursor = NULL;
@@ -72,11 +74,14 @@ static void step(struct nbx_cursor *c)
 enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
                              struct nbx_stored *value)
 {
+    if (!cursor->it)
+        return NBX_ENOTFOUND;
     step(cursor);
     if (!rocksdb_iter_valid(cursor->it)) {
         char *text = NULL;
         rocksdb_iter_get_error(cursor->it, &text);
-        return text ? nbx_store__error(text, "scan", nbx_store__family_name(cursor->family))
+        *key = (struct nbx_str){NULL, 0};
+        return text ? nbx_store__error(text, "scan", nbx_family_name(cursor->family))
                     : NBX_ENOTFOUND;
     }
     size_t n = 0;
@@ -85,6 +90,6 @@ enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
     p = rocksdb_iter_value(cursor->it, &n);
     enum nbx_err err = nbx_store__unframe(value, (struct nbx_str){p, (uint32_t)n});
     if (err)
-        nbx_log_errorx("a value in %s fails its checksum", nbx_store__family_name(cursor->family));
+        nbx_log_errorx("a value in %s fails its checksum", nbx_family_name(cursor->family));
     return err;
 }

@@ -83,6 +83,14 @@ struct nbx_key nbx_key_customer(uint64_t number)
     return k;
 }
 
+bool nbx_key_number_parse(struct nbx_str key, uint64_t *number)
+{
+    if (key.len < sizeof *number)
+        return false;
+    *number = nbx_be64_get((const uint8_t *)key.p);
+    return true;
+}
+
 struct nbx_key nbx_key_customer_end(uint64_t number)
 {
     if (number < UINT64_MAX)

@@ -43,6 +43,8 @@ struct nbx_key nbx_key_identity(struct nbx_str type, struct nbx_str value);
 struct nbx_key nbx_key_customer(uint64_t number);
 /* The first key behind everything personal under this number. */
 struct nbx_key nbx_key_customer_end(uint64_t number);
+/* The number that a personal key begins with; false where it is too short. */
+bool nbx_key_number_parse(struct nbx_str key, uint64_t *number);
 /* vectors: number, XXH3-64 of the space's name. */
 struct nbx_key nbx_key_vector(uint64_t number, struct nbx_str space);
 /* events: number, time (order kept for negative times too), XXH3-128 of the event id. */

@@ -62,7 +62,7 @@ static const struct {
     [NBX_FAMILY_TRENDS] = {"trends", ""},
 };
 
-const char *nbx_store__family_name(enum nbx_family family)
+const char *nbx_family_name(enum nbx_family family)
 {
     return families[family].name;
 }

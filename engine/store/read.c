@@ -8,10 +8,13 @@ static enum nbx_err pin(rocksdb_pinnableslice_t **out, const struct nbx_store *s
                         enum nbx_family family, struct nbx_str key)
 {
     char *text = NULL;
+    *out = NULL;
+    if (!store->families[family])
+        return NBX_ENOTFOUND;
     *out = rocksdb_get_pinned_cf(store->db, store->read, store->families[family], key.p, key.len,
                                  &text);
     if (text)
-        return nbx_store__error(text, "read", nbx_store__family_name(family));
+        return nbx_store__error(text, "read", nbx_family_name(family));
     return *out ? NBX_OK : NBX_ENOTFOUND;
 }
 
@@ -20,7 +23,7 @@ static enum nbx_err copy_out(struct nbx_stored *out, struct nbx_str frame, enum 
 {
     struct nbx_stored stored;
     if (nbx_store__unframe(&stored, frame)) {
-        nbx_log_errorx("a value in %s fails its checksum", nbx_store__family_name(family));
+        nbx_log_errorx("a value in %s fails its checksum", nbx_family_name(family));
         return NBX_ECORRUPT;
     }
     out->version = stored.version;

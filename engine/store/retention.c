@@ -82,7 +82,7 @@ enum nbx_err nbx_store__compact(struct nbx_store *store, enum nbx_family family)
     rocksdb_flush_cf(store->db, flush, store->families[family], &text);
     rocksdb_flushoptions_destroy(flush);
     if (text)
-        return nbx_store__error(text, "flush", nbx_store__family_name(family));
+        return nbx_store__error(text, "flush", nbx_family_name(family));
     rocksdb_compactoptions_t *how = rocksdb_compactoptions_create();
     rocksdb_compactoptions_set_bottommost_level_compaction(how, 2); /* kForce: filter every file */
     rocksdb_compact_range_cf_opt(store->db, store->families[family], how, NULL, 0, NULL, 0);

@@ -78,6 +78,48 @@ static enum nbx_err refuse_open(char *text, const char *dir, struct nbx_fault *f
     }
 }
 
+/* The family of that name; NBX_N_FAMILIES: none we know. */
+static int family_named(const char *name)
+{
+    int f = 0;
+    while (f < NBX_N_FAMILIES && strcmp(name, nbx_family_name((enum nbx_family)f)) != 0)
+        f++;
+    return f;
+}
+
+/* The families that are there, which may be an older program's: nothing is made. `each` are the
+ * options of all. */
+static enum nbx_err open_present(struct nbx_store *store, rocksdb_options_t *const *each,
+                                 struct nbx_fault *fault)
+{
+    char *text = NULL;
+    size_t n = 0, n_known = 0;
+    int known[NBX_N_FAMILIES] = {0};
+    const char *names[NBX_N_FAMILIES];
+    const rocksdb_options_t *options[NBX_N_FAMILIES];
+    rocksdb_column_family_handle_t *handles[NBX_N_FAMILIES] = {NULL};
+    char **present = rocksdb_list_column_families(each[NBX_FAMILY_META], store->dir, &n, &text);
+    for (size_t i = 0; i < n && n_known < NBX_N_FAMILIES; i++) {
+        known[n_known] = family_named(present[i]);
+        if (known[n_known] == NBX_N_FAMILIES)
+            continue;
+        names[n_known] = present[i];
+        options[n_known] = each[known[n_known]];
+        n_known++;
+    }
+    if (!text && n_known == n)
+        store->db = rocksdb_open_for_read_only_column_families(
+            each[NBX_FAMILY_META], store->dir, (int)n, names, options, handles, 0, &text);
+    for (size_t i = 0; store->db && i < n_known; i++)
+        store->families[known[i]] = handles[i];
+    rocksdb_list_column_families_destroy(present, n);
+    if (text)
+        return refuse_open(text, store->dir, fault);
+    return store->db ? NBX_OK
+                     : nbx_fault_set(fault, NBX_EVERSION, NULL, "%s was written by a newer nbx",
+                                     store->dir);
+}
+
 static enum nbx_err open_database(struct nbx_store *store, const struct nbx_store_options *options,
                                   struct nbx_fault *fault)
 {
@@ -85,17 +127,20 @@ static enum nbx_err open_database(struct nbx_store *store, const struct nbx_stor
     const char *names[NBX_N_FAMILIES];
     rocksdb_options_t *each[NBX_N_FAMILIES] = {NULL};
     for (int f = 0; f < NBX_N_FAMILIES && !text; f++) {
-        names[f] = nbx_store__family_name((enum nbx_family)f);
+        names[f] = nbx_family_name((enum nbx_family)f);
         each[f] = nbx_store__options(store, (enum nbx_family)f, options, &text);
     }
-    if (!text)
+    enum nbx_err err = NBX_OK;
+    if (!text && store->read_only)
+        err = open_present(store, each, fault);
+    else if (!text)
         store->db = rocksdb_open_column_families(each[NBX_FAMILY_META], store->dir, NBX_N_FAMILIES,
                                                  names, (const rocksdb_options_t *const *)each,
                                                  store->families, &text);
     for (int f = 0; f < NBX_N_FAMILIES; f++)
         if (each[f])
             rocksdb_options_destroy(each[f]);
-    return text ? refuse_open(text, store->dir, fault) : NBX_OK;
+    return text ? refuse_open(text, store->dir, fault) : err;
 }
 
 static enum nbx_err write_format(struct nbx_store *store, struct nbx_str key)
@@ -119,6 +164,11 @@ static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *faul
     enum nbx_err err =
         nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, &format);
     nbx_arena_destroy(&arena);
+    if (err == NBX_ENOTFOUND && store->read_only)
+        return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
+                             "%s has no format number: nbx did not make "
+                             "it",
+                             store->dir);
     if (err == NBX_ENOTFOUND) {
         err = write_format(store, nbx_key_str(&key));
         format = NBX_STORE_FORMAT;
@@ -142,6 +192,8 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     if (!store)
         return NULL;
     store->dir = strdup(options->dir);
+    store->acknowledged_fd = -1;
+    store->read_only = options->read_only;
     store->cache = rocksdb_cache_create_lru(options->cache_bytes);
     store->read = rocksdb_readoptions_create();
     store->write = rocksdb_writeoptions_create();
@@ -159,21 +211,25 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
                             struct nbx_fault *fault)
 {
     *out = NULL;
-    enum nbx_err err = make_folders(options->dir, fault);
+    enum nbx_err err = options->read_only ? NBX_OK : make_folders(options->dir, fault);
     if (err)
         return err;
     struct nbx_store *store = store_new(options);
     if (!store || !store->dir)
         err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     if (!err)
+        err = nbx_store__expect(store, fault);
+    if (!err)
         err = open_database(store, options, fault);
+    if (!err)
+        err = nbx_store__check_acknowledged(store, fault);
     if (!err)
         err = check_format(store, fault);
     if (err) {
         nbx_store_close(&store);
         return err;
     }
-    atomic_store(&store->retention_armed, true);
+    atomic_store(&store->retention_armed, !store->read_only);
     nbx_store__lower_background();
     *out = store;
     return NBX_OK;
@@ -183,9 +239,11 @@ static void close_database(struct nbx_store *store)
 {
     if (!store->db)
         return;
-    (void)nbx_store_sync(store); /* logged where it fails; there is nobody left to tell */
+    if (!store->read_only)
+        (void)nbx_store_sync(store); /* logged where it fails; there is nobody left to tell */
     for (int f = 0; f < NBX_N_FAMILIES; f++)
-        rocksdb_column_family_handle_destroy(store->families[f]);
+        if (store->families[f])
+            rocksdb_column_family_handle_destroy(store->families[f]);
     rocksdb_close(store->db);
 }
 
@@ -198,6 +256,8 @@ void nbx_store_close(struct nbx_store **store)
     rocksdb_readoptions_destroy(s->read);
     rocksdb_writeoptions_destroy(s->write);
     rocksdb_cache_destroy(s->cache);
+    if (s->acknowledged_fd >= 0)
+        close(s->acknowledged_fd);
     free(s->dir);
     free(s);
     *store = NULL;

@@ -35,6 +35,9 @@ enum nbx_family {
     NBX_N_FAMILIES
 };
 
+/* Its name in the folder. */
+const char *nbx_family_name(enum nbx_family family);
+
 #define NBX_STORE_FORMAT 1 /* of the whole folder; see KEYS.md for how it changes */
 
 struct nbx_store;
@@ -45,8 +48,12 @@ struct nbx_store_options {
     size_t write_buffer_bytes;     /* all memtables together */
     int64_t event_retention_ms;    /* events and event ids; 0: kept for ever */
     int64_t decision_retention_ms; /* decisions; 0: kept for ever */
+    /* Shows the folder as it is, also beside a process that writes to it, and changes nothing: no
+     * write and no sync may follow. */
+    bool read_only;
 };
 
+/* NBX_ECORRUPT also where the folder lacks changes that were synced in it: *fault names it. */
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
                             struct nbx_fault *fault);
 void nbx_store_close(struct nbx_store **store);
@@ -87,6 +94,13 @@ enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch);
  * caller ends the process, since a failed fsync may have dropped what it did not write. */
 enum nbx_err nbx_store_sync(struct nbx_store *store);
 
+/* A copy of the folder as it is now, in a new folder `dir` beside which there is room; tables are
+ * hard links where they can be. While others write: nobody waits for it. *changes: what the copy
+ * holds at least, for nbx_store_acknowledge_copy. The copy is not synced. */
+enum nbx_err nbx_store_checkpoint(struct nbx_store *store, const char *dir, uint64_t *changes);
+/* Says in a folder that no store has open how far its history reaches: see KEYS.md. */
+enum nbx_err nbx_store_acknowledge_copy(const char *dir, uint64_t changes, struct nbx_fault *fault);
+
 /* Keys of a family in [from, to), `to` empty: to the end; reverse: greatest first. */
 struct nbx_cursor;
 enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *store,
@@ -94,7 +108,8 @@ enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *st
                              bool reverse);
 void nbx_cursor_close(struct nbx_cursor **cursor);
 /* The next entry; key and payload are borrowed until the next call. NBX_ENOTFOUND at the end.
- * NBX_ECORRUPT: key is filled, value is not, and the call after it goes on behind. */
+ * NBX_ECORRUPT: key is filled, value is not, and the call after it goes on behind; where key.p is
+ * NULL a part of the file cannot be read, and there is no way past it. */
 enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
                              struct nbx_stored *value);
 /* The int64 of a NBX_FAMILY_TRENDS value; 0 where it is none. */

@@ -27,12 +27,15 @@ struct nbx_retention {
 
 struct nbx_store {
     rocksdb_t *db;
-    rocksdb_column_family_handle_t *families[NBX_N_FAMILIES];
+    rocksdb_column_family_handle_t *families[NBX_N_FAMILIES]; /* NULL: not there, read-only */
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
     rocksdb_cache_t *cache;
     struct nbx_retention retentions[NBX_N_RETENTIONS];
     atomic_bool retention_armed;
+    uint64_t acknowledged_changes; /* what the folder said at the start */
+    int acknowledged_fd;           /* -1: not open */
+    bool read_only;
     char *dir;
 };
 
@@ -57,8 +60,12 @@ struct nbx_store__change {
 /* The next one; false at the end. Borrows from the batch. */
 bool nbx_store__next_change(struct nbx_reader *changes, struct nbx_store__change *out);
 
-/* A family's name in the folder. */
-const char *nbx_store__family_name(enum nbx_family family);
+/* acknowledged.c. Before the database is opened: reads how far its history must reach. */
+enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault);
+/* After that: whether it does. Makes the file where there is none. */
+enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_fault *fault);
+/* After a sync: `changes` as they were before it. */
+void nbx_store__acknowledge(const struct nbx_store *store, uint64_t changes);
 
 /* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);

@@ -8,6 +8,8 @@
  * power   every durable acknowledgement survives the loss of all that was not synced
  * nosync  the power scenario against a daemon that does not sync: it must find a loss
  *
+ * At the end of the first two nbxd --verify finds nothing, beside the daemon and after it.
+ *
  * The daemons are those beside this program, or in DIR. Beside a sanitized build power and nosync
  * take the release build's where there are some: only without a sanitizer fits a daemon into the
  * little memory that makes it change its files often.

@@ -228,6 +228,22 @@ bool daemon_stop(struct daemon *d)
     return code == 0;
 }
 
+bool daemon_verify(const struct daemon *d)
+{
+    char command[3 * DAEMON_PATH_BYTES], line[DAEMON_PATH_BYTES];
+    snprintf(command, sizeof command, "%s --verify --config %s/nbxd.yaml 2>&1", d->program,
+             d->folder);
+    FILE *said = popen(command, "re");
+    bool shown = false;
+    while (said && fgets(line, sizeof line, said)) {
+        bool summary = strstr(line, " 0 findings, ") != NULL;
+        shown |= summary;
+        if (!summary)
+            printf("verify: %s", line);
+    }
+    return said && pclose(said) == 0 && shown;
+}
+
 double daemon_resident_mib(const struct daemon *d)
 {
     char path[64];

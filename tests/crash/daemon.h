@@ -44,6 +44,9 @@ bool daemon_kill(struct daemon *d);
 bool daemon_stop(struct daemon *d);
 /* Waits for its end without asking for it, at most timeout_ms: the exit code, or -1. */
 int daemon_wait(struct daemon *d, int timeout_ms);
+/* nbxd --verify on its folder, whether it runs or not; false, with all findings told, where there
+ * are any. */
+bool daemon_verify(const struct daemon *d);
 /* VmRSS in MiB; 0 where it is gone. */
 double daemon_resident_mib(const struct daemon *d);
 /* The last lines of its log. */

@@ -171,7 +171,9 @@ static bool run_rounds(struct run *r)
     for (unsigned i = 0; i < r->out->rounds * WRITERS; i++)
         if (!verify_again(&r->verifier, &r->ledgers[i]))
             return false;
-    return daemon_stop(&r->daemon);
+    if (s->until_loss)
+        return daemon_stop(&r->daemon);
+    return daemon_verify(&r->daemon) && daemon_stop(&r->daemon) && daemon_verify(&r->daemon);
 }
 
 static int compare_ms(const void *a, const void *b)

@@ -341,7 +341,8 @@ Test(hostile_fields, unknown_ones_are_refused_with_the_known)
                                                   [NBX_OP_ITEM_PUT] = "items:[{id:'x'}],",
                                                   [NBX_OP_ITEM_PATCH] = "items:[{id:'a'}],",
                                                   [NBX_OP_ITEM_GET] = "ids:['a'],",
-                                                  [NBX_OP_ITEM_DELETE] = "ids:['a'],"};
+                                                  [NBX_OP_ITEM_DELETE] = "ids:['a'],",
+                                                  [NBX_OP_BACKUP] = "dir:'relative',"};
     struct nbx_str before = state_of_things();
     for (int op = 0; op < NBX_N_OPS; op++) {
         char body[128];

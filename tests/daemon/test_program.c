@@ -4,6 +4,7 @@
 #include "tests/daemon/harness_neighbour.h"
 #include "tests/daemon/harness_taste.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -83,7 +84,7 @@ Test(program, says_hello)
     cr_assert(text_at(hello, "version").len > 0);
     MUST_LIST(hello, "operations", "",
               "hello recommend rank similar observe customer.get customer.put customer.forget "
-              "decision.get item.put item.patch item.get item.delete stats");
+              "decision.get item.put item.patch item.get item.delete stats backup");
     server_stop(&s);
 }
 
@@ -162,6 +163,129 @@ Test(program, damaged_store_is_refused)
              s.data, s.folder);
     try_second(&s, settings, CORRUPT);
     server_remove(&s);
+}
+
+/* The newest file of the data folder that ends in ".log". */
+static void find_log(const struct server *s, char *path, size_t size)
+{
+    char best[64] = "";
+    DIR *dir = opendir(s->data);
+    cr_assert_not_null(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && strcmp(dot, ".log") == 0 && strcmp(e->d_name, best) > 0)
+            snprintf(best, sizeof best, "%.63s", e->d_name);
+    }
+    closedir(dir);
+    cr_assert(best[0]);
+    snprintf(path, size, "%s/%s", s->data, best);
+}
+
+Test(program, a_history_cut_short_is_refused)
+{
+    struct server s;
+    char log[256], file[256], settings[256];
+    for (int gone = 0; gone < 2; gone++) {
+        server_start(&s, NULL);
+        get(&s.peer, "observe", "anna",
+            "{'events': [{'type': 'view', 'item': 'a'}], 'ack': 'durable'}");
+        server_kill(&s);
+        find_log(&s, log, sizeof log);
+        cr_assert_eq(gone ? unlink(log) : truncate(log, 100), 0);
+        snprintf(settings, sizeof settings,
+                 "data_dir: %s\nlisten: [\"ipc://%s/other\"]\nhttp: \"\"\n", s.data, s.folder);
+        for (int i = 0; i < 2; i++)
+            try_second(&s, settings, CORRUPT);
+        snprintf(file, sizeof file, "%s/acknowledged", s.data);
+        cr_assert_eq(unlink(file), 0);
+        server_begin(&s);
+        must_be(get(&s.peer, "customer.get", "anna", "{}"), "known", "false");
+        server_stop(&s);
+    }
+}
+
+/* Runs nbx with these words and the server's settings; what it said in `out`. */
+static int run_nbx(const struct server *s, const char *words, char *out, size_t room)
+{
+    char command[512];
+    snprintf(command, sizeof command, "%s/nbx %s --config %s 2>&1", NBX_BIN_DIR, words, s->config);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, room - 1, f)] = '\0';
+    int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(program, verify_reads_beside_it_and_finds_what_is_damaged)
+{
+    struct server s;
+    char out[4096], log[256];
+    server_start(&s, NULL);
+    get(&s.peer, "item.put", "", "{'items': [{'id': 'a'}]}");
+    get(&s.peer, "observe", "anna", "{'events': [{'type': 'view', 'item': 'a'}]}");
+    get(&s.peer, "recommend", "anna", "{'n': 1}");
+    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), OK, "%s", out);
+    cr_assert_not_null(strstr(out, " 0 findings"), "%s", out);
+    cr_assert_not_null(strstr(out, s.data), "%s", out);
+    server_kill(&s);
+    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), OK, "%s", out);
+    find_log(&s, log, sizeof log);
+    cr_assert_eq(truncate(log, 100), 0);
+    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), CORRUPT, "%s", out);
+    cr_assert_not_null(strstr(out, "acknowledged"), "%s", out);
+    server_remove(&s);
+    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), CONFIG, "no settings: %s", out);
+}
+
+static void save(const struct server *s, const char *name, const char *want)
+{
+    char command[512], out[2048];
+    snprintf(command, sizeof command, "%s/nbx backup %s/%s --endpoint %s 2>&1", NBX_BIN_DIR,
+             s->folder, name, s->endpoint);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, sizeof out - 1, f)] = '\0';
+    cr_assert_eq(WEXITSTATUS(pclose(f)), strstr(want, "conflict") ? 1 : 0, "%s", out);
+    cr_assert_not_null(strstr(out, want), "wanted \"%s\": %s", want, out);
+}
+
+Test(program, a_backup_restored_answers_the_same)
+{
+    struct server s;
+    struct model m;
+    char aside[256], words[256], out[4096];
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    model_make(&m, 60, 8, 20240618);
+    server_bundle(&s, "taste", &m.info);
+    model_put_items(&m, p);
+    server_reload(&s);
+    get(p, "observe", "anna", "{'events': [{'type': 'purchase', 'item': 'i005'}]}");
+    get(p, "observe", "", "{'events': [{'type': 'view', 'item': 'i009', 'channel': 'web'}]}");
+    get_until(p, "", "{'n': 1}", "i005");
+    const char *body = "{'now': 1700000000000, 'n': 60, 'record': 'none', 'explain': true}";
+    struct nbx_str want = ask(p, "recommend", "anna", "%s", body).raw;
+    REFUSED(ask(p, "backup", "", "{'dir': 'relative'}"), "bad_request", "dir", "absolute");
+    save(&s, "saved", "changes");
+    save(&s, "saved", "conflict");
+    get(p, "observe", "anna", "{'events': [{'type': 'purchase', 'item': 'i007'}]}");
+    cr_assert_not(nbx_str_eq(ask(p, "recommend", "anna", "%s", body).raw, want));
+    struct nbx_buf kept = {0};
+    nbx_buf_put(&kept, want.p, want.len);
+    server_end(&s);
+    snprintf(words, sizeof words, "restore %s/saved", s.folder);
+    cr_assert_eq(run_nbx(&s, words, out, sizeof out), TAKEN, "%s", out);
+    cr_assert_not_null(strstr(out, "is not empty"), "%s", out);
+    snprintf(aside, sizeof aside, "%s/aside", s.folder);
+    cr_assert_eq(rename(s.data, aside), 0);
+    cr_assert_eq(run_nbx(&s, words, out, sizeof out), OK, "%s", out);
+    cr_assert_not_null(strstr(out, " 0 findings"), "%s", out);
+    server_begin(&s);
+    struct nbx_str got = ask(p, "recommend", "anna", "%s", body).raw;
+    cr_assert(nbx_str_eq(got, (struct nbx_str){(char *)kept.p, (uint32_t)kept.len}));
+    nbx_buf_fini(&kept);
+    model_free(&m);
+    server_stop(&s);
 }
 
 Test(program, restart_keeps_everything)

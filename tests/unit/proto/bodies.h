@@ -58,6 +58,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_customer_put_req customer;
     struct nbx_items_req items;
     struct nbx_item_ids_req ids;
+    struct nbx_backup_req backup;
     struct nbx_simple_req simple;
     enum nbx_err err;
     switch (op) {
@@ -77,6 +78,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
         return bodies_entry(items.errors, items.n_errors, err);
     case NBX_OP_ITEM_GET:
     case NBX_OP_ITEM_DELETE: return nbx_message_item_ids(&ids, body, arena, &fault);
+    case NBX_OP_BACKUP: return nbx_message_backup(&backup, body, arena, &fault);
     default: return nbx_message_simple(&simple, body, arena, &fault);
     }
 }

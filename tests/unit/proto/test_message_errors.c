@@ -364,8 +364,11 @@ Test(message_errors, customers_and_the_rest)
                                   {NBX_OP_DECISION_GET, "{%s}", ""},
                                   {NBX_OP_HELLO, "{%s}", ""},
                                   {NBX_OP_STATS, "{%s}", ""},
+                                  {NBX_OP_BACKUP, "{dir:'/b', %s}", ""},
                                   {0}},
                  (struct row[]){{"id", &echo_type}, {0}});
+    check_fields((struct place[]){{NBX_OP_BACKUP, "{%s}", ""}, {0}},
+                 (struct row[]){{"dir", &text_type}, {0}});
 }
 
 /* A body that is whole but for one mistake, by operation. */
@@ -384,6 +387,7 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_ITEM_GET] = "{ids:['i'], %s}",
     [NBX_OP_ITEM_DELETE] = "{ids:['i'], %s}",
     [NBX_OP_STATS] = "{%s}",
+    [NBX_OP_BACKUP] = "{dir:'/b', %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)
@@ -428,7 +432,8 @@ Test(message_errors, required_fields_are_missed)
                 {NBX_OP_ITEM_PATCH, "{}", "items"},
                 {NBX_OP_ITEM_PATCH, "{items:[{price:5}]}", "items[0].id"},
                 {NBX_OP_ITEM_GET, "{}", "ids"},
-                {NBX_OP_ITEM_DELETE, "{}", "ids"}};
+                {NBX_OP_ITEM_DELETE, "{}", "ids"},
+                {NBX_OP_BACKUP, "{}", "dir"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cr_expect_eq(refusal(rows[i].op, rows[i].text), NBX_EBAD, "%s", rows[i].text);
         cr_expect_str_eq(fault.field, rows[i].field);

@@ -188,16 +188,157 @@ Test(store_damage, a_damaged_log_refuses_to_open)
     cr_assert_not_null(strstr(fault.message, f.dir), "%s", fault.message);
 }
 
-Test(store_damage, a_log_cut_short_opens_with_all_but_the_last)
+/* Closes the store as a power cut does: what was not synced is not acknowledged either. */
+static void end_unsynced(void)
+{
+    close(f.store->acknowledged_fd);
+    f.store->acknowledged_fd = -1;
+    nbx_store_close(&f.store);
+}
+
+static void cut_log(off_t bytes)
 {
     char path[400];
-    put_many(2000);
-    nbx_store_close(&f.store);
     find_file(path, sizeof path, ".log");
-    cr_assert_eq(truncate(path, size_of(path) - 7), 0);
+    cr_assert_eq(truncate(path, size_of(path) - bytes), 0);
+}
+
+Test(store_damage, a_log_cut_short_opens_with_all_but_the_last)
+{
+    put_many(2000);
+    end_unsynced();
+    cut_log(7);
     fixture_open(&f);
     fixture_is(&f, NBX_FAMILY_CUSTOMERS, "01998", "01998");
     cr_assert_null(fixture_get(&f, NBX_FAMILY_CUSTOMERS, "01999"));
+}
+
+static void acknowledged_path(char *path, size_t size)
+{
+    snprintf(path, size, "%s/acknowledged", f.dir);
+}
+
+/* Refused with a word on the file and what to do, each time anew, until the file is gone. */
+static void is_refused_until_removed(const char *word)
+{
+    char path[400], command[420];
+    struct nbx_fault fault;
+    acknowledged_path(path, sizeof path);
+    snprintf(command, sizeof command, "rm %s", path);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(open_again(&fault), NBX_ECORRUPT);
+        cr_assert_null(f.store);
+        cr_assert_not_null(strstr(fault.message, f.dir), "%s", fault.message);
+        cr_assert_not_null(strstr(fault.message, word), "%s", fault.message);
+        cr_assert_not_null(strstr(fault.message, command), "%s", fault.message);
+    }
+    cr_assert_eq(unlink(path), 0);
+    fixture_open(&f);
+}
+
+Test(store_damage, a_log_without_what_was_acknowledged_is_refused)
+{
+    put_many(100);
+    cr_assert_eq(nbx_store_sync(f.store), NBX_OK);
+    put_many(1);
+    end_unsynced();
+    cut_log(60); /* the batch behind the sync and some of the one before it */
+    is_refused_until_removed("ends at change 100 but 101 were acknowledged");
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "00098", "00098");
+    cr_assert_null(fixture_get(&f, NBX_FAMILY_CUSTOMERS, "00099"));
+}
+
+Test(store_damage, a_log_without_what_was_not_acknowledged_opens)
+{
+    put_many(100);
+    cr_assert_eq(nbx_store_sync(f.store), NBX_OK);
+    put_many(1);
+    end_unsynced();
+    cut_log(20);
+    fixture_open(&f);
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "00099", "00099");
+}
+
+Test(store_damage, a_log_that_is_gone_is_refused)
+{
+    char path[400];
+    put_many(10);
+    nbx_store_close(&f.store);
+    find_file(path, sizeof path, ".log");
+    cr_assert_eq(unlink(path), 0);
+    is_refused_until_removed("ends at change");
+}
+
+Test(store_damage, every_flipped_bit_of_what_was_acknowledged_is_noticed)
+{
+    char path[400], text[64] = "";
+    struct nbx_fault fault;
+    put_many(3);
+    nbx_store_close(&f.store);
+    acknowledged_path(path, sizeof path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t n = read(fd, text, sizeof text);
+    cr_assert_eq(n, 30);
+    for (int bit = 0; bit < 30 * 8; bit++) {
+        text[bit / 8] ^= (char)(1 << bit % 8);
+        cr_assert_eq(pwrite(fd, text, 30, 0), 30);
+        cr_assert_eq(open_again(&fault), NBX_ECORRUPT, "bit %d", bit);
+        text[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    for (int cut = 29; cut >= 0; cut -= 29) {
+        cr_assert_eq(ftruncate(fd, cut), 0);
+        cr_assert_eq(open_again(&fault), NBX_ECORRUPT, "cut to %d", cut);
+    }
+    close(fd);
+    is_refused_until_removed("is damaged");
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "00002", "00002");
+}
+
+static int count_files(void)
+{
+    int n = 0;
+    DIR *dir = opendir(f.dir);
+    cr_assert_not_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+Test(store_damage, a_folder_without_its_head_is_left_alone)
+{
+    char path[400], aside[400];
+    struct nbx_fault fault;
+    put_many(3);
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_CUSTOMERS), NBX_OK);
+    nbx_store_close(&f.store);
+    snprintf(path, sizeof path, "%s/CURRENT", f.dir);
+    snprintf(aside, sizeof aside, "%s/CURRENT", f.root);
+    cr_assert_eq(rename(path, aside), 0);
+    int n = count_files();
+    cr_assert_eq(open_again(&fault), NBX_ECORRUPT);
+    cr_assert_not_null(strstr(fault.message, path), "%s", fault.message);
+    cr_assert_eq(count_files(), n);
+    cr_assert_eq(rename(aside, path), 0);
+    fixture_open(&f);
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "00002", "00002");
+}
+
+Test(store_damage, a_folder_of_an_older_program_opens_and_gets_the_file)
+{
+    char path[400], log[400];
+    struct nbx_fault fault;
+    put_many(3);
+    nbx_store_close(&f.store);
+    acknowledged_path(path, sizeof path);
+    cr_assert_eq(unlink(path), 0);
+    fixture_open(&f);
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "00002", "00002");
+    put_many(1);
+    nbx_store_close(&f.store);
+    find_file(log, sizeof log, ".log");
+    cr_assert_eq(truncate(log, 0), 0);
+    cr_assert_eq(open_again(&fault), NBX_ECORRUPT);
 }
 
 #define N_BATCHES 20
@@ -214,9 +355,11 @@ static int check_cut(int cut, int of)
         nbx_batch_put(f.batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), 1, NBX_STR("y"));
         fixture_write(&f);
     }
-    nbx_store_close(&f.store);
+    end_unsynced();
     find_file(path, sizeof path, ".log");
     cr_assert_eq(truncate(path, size_of(path) * cut / of), 0);
+    acknowledged_path(path, sizeof path);
+    cr_assert_eq(unlink(path), 0); /* of the first sync, when the folder was made */
     fixture_open(&f);
     int whole = 0;
     enum nbx_err err;

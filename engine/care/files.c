@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/care/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#define COPY_BYTES ((size_t)16 << 20) /* at a time */
+
+enum nbx_err nbx_care__refuse(const char *doing, const char *path, struct nbx_fault *fault)
+{
+    return nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot %s %s: %s", doing, path,
+                         strerror(errno));
+}
+
+enum nbx_err nbx_care__copy(const char *from, const char *to, struct nbx_fault *fault)
+{
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return nbx_care__refuse("open", from, fault);
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    ssize_t n = out < 0 ? -1 : 1;
+    while (n > 0)
+        n = sendfile(out, in, NULL, COPY_BYTES);
+    enum nbx_err err = n < 0 || fsync(out) ? nbx_care__refuse("write", to, fault) : NBX_OK;
+    close(in);
+    if (out >= 0 && close(out) && !err)
+        err = nbx_care__refuse("write", to, fault);
+    return err;
+}
+
+enum nbx_err nbx_care__sync_folder(const char *dir, struct nbx_fault *fault)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return nbx_care__refuse("open", dir, fault);
+    enum nbx_err err = fsync(fd) ? nbx_care__refuse("sync", dir, fault) : NBX_OK;
+    close(fd);
+    return err;
+}
+
+enum nbx_err nbx_care__rename(const char *from, const char *to, struct nbx_fault *fault)
+{
+    char parent[NBX_CARE_PATH_BYTES];
+    enum nbx_err err = nbx_care__sync_folder(from, fault);
+    if (err)
+        return err;
+    if (rename(from, to))
+        return nbx_care__refuse("rename to its place", from, fault);
+    snprintf(parent, sizeof parent, "%s", to);
+    return nbx_care__sync_folder(dirname(parent), fault);
+}
+
+void nbx_care__remove(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));)
+        unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    rmdir(dir);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * Files and flat folders for backups.
+ *
+ * Threads: any.
+ * Errors:  NBX_ESTORAGE, *fault names the file and the system's reason.
+ */
+#ifndef NBX_CARE_FILES_H
+#define NBX_CARE_FILES_H
+
+#include "engine/base/err.h"
+
+#define NBX_CARE_PATH_BYTES 4096
+
+/* NBX_ESTORAGE: "cannot DOING PATH: " and what errno says. */
+enum nbx_err nbx_care__refuse(const char *doing, const char *path, struct nbx_fault *fault);
+/* The names in a folder are on the disk when it returns. */
+enum nbx_err nbx_care__sync_folder(const char *dir, struct nbx_fault *fault);
+/* A copy of a file, synced. */
+enum nbx_err nbx_care__copy(const char *from, const char *to, struct nbx_fault *fault);
+/* Renames a folder, onto nothing or an empty one, and syncs the folder around it. */
+enum nbx_err nbx_care__rename(const char *from, const char *to, struct nbx_fault *fault);
+/* Removes a folder of files that was not finished; what cannot be removed stays. */
+void nbx_care__remove(const char *dir);
+
+#endif

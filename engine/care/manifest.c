@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/care/manifest.h"
+
+#include "engine/base/buf.h"
+#include "engine/base/hash.h"
+#include "engine/care/files.h"
+#include "engine/store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERSION   1
+#define SUM_BYTES 32
+#define HEX_BYTES (2 * SUM_BYTES)
+#define TEXT_MAX  (64u << 20)
+#define NAMES_MAX 1000000
+
+static void hex_of(char hex[HEX_BYTES + 1], const void *p, size_t n)
+{
+    uint8_t sum[SUM_BYTES];
+    nbx_sha256(p, n, sum);
+    for (int i = 0; i < SUM_BYTES; i++)
+        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
+}
+
+/* A file's bytes, mapped; p is "" where it is empty. */
+struct file {
+    const void *p;
+    size_t bytes;
+};
+
+static void close_file(struct file *file)
+{
+    if (file->bytes)
+        munmap((void *)file->p, file->bytes);
+}
+
+/* With `sync` what it holds is on the disk first. */
+static enum nbx_err open_file(struct file *out, const char *path, bool sync,
+                              struct nbx_fault *fault)
+{
+    struct stat st;
+    *out = (struct file){"", 0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is missing", path);
+    if (fd < 0)
+        return nbx_care__refuse("open", path, fault);
+    enum nbx_err err =
+        fstat(fd, &st) || (sync && fsync(fd)) ? nbx_care__refuse("read", path, fault) : NBX_OK;
+    if (!err && st.st_size) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED)
+            err = nbx_care__refuse("read", path, fault);
+        else
+            *out = (struct file){p, (size_t)st.st_size};
+    }
+    close(fd);
+    return err;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_listed(const char *name)
+{
+    return name[0] != '.' && strcmp(name, NBX_MANIFEST_NAME) != 0;
+}
+
+static enum nbx_err add_name(struct nbx_manifest *m, const char *name)
+{
+    char **names = m->n < NAMES_MAX ? realloc(m->names, (m->n + 1) * sizeof *names) : NULL;
+    if (!names)
+        return NBX_ELIMIT;
+    m->names = names;
+    m->names[m->n] = strdup(name);
+    return m->names[m->n] ? (m->n++, NBX_OK) : NBX_ELIMIT;
+}
+
+/* All names of the folder but the list's own; a folder in it shows when it is opened. */
+static enum nbx_err list_names(struct nbx_manifest *m, const char *dir, struct nbx_fault *fault)
+{
+    DIR *d = opendir(dir);
+    enum nbx_err err = NBX_OK;
+    if (!d)
+        return nbx_care__refuse("open", dir, fault);
+    for (struct dirent *e; !err && (e = readdir(d));)
+        if (is_listed(e->d_name) && add_name(m, e->d_name))
+            err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "too many files in %s", dir);
+    closedir(d);
+    if (m->n)
+        qsort(m->names, m->n, sizeof *m->names, by_name);
+    return err;
+}
+
+/* The line of one file, as it is now. */
+static enum nbx_err put_file(struct nbx_buf *text, struct nbx_manifest *m, const char *dir,
+                             const char *name, bool sync, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES], hex[HEX_BYTES + 1];
+    struct file file;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    enum nbx_err err = open_file(&file, path, sync, fault);
+    if (err)
+        return err;
+    hex_of(hex, file.p, file.bytes);
+    m->bytes += file.bytes;
+    nbx_buf_printf(text, "file %s %zu %s\n", hex, file.bytes, name);
+    close_file(&file);
+    return NBX_OK;
+}
+
+static enum nbx_err save(const char *dir, const struct nbx_buf *text, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/" NBX_MANIFEST_NAME, dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return nbx_care__refuse("make", path, fault);
+    bool written = write(fd, text->p, text->len) == (ssize_t)text->len && fsync(fd) == 0;
+    if (close(fd) || !written)
+        return nbx_care__refuse("write", path, fault);
+    return nbx_care__sync_folder(dir, fault);
+}
+
+enum nbx_err nbx_manifest_write(struct nbx_manifest *m, const char *dir, struct nbx_fault *fault)
+{
+    struct nbx_buf text = {0};
+    char hex[HEX_BYTES + 1];
+    nbx_buf_printf(&text, "nbx-backup %d\nformat %u\nmade_ms %lld\nchanges %llu\n", VERSION,
+                   m->format, (long long)m->made_ms, (unsigned long long)m->changes);
+    enum nbx_err err = list_names(m, dir, fault);
+    for (size_t i = 0; !err && i < m->n; i++)
+        err = put_file(&text, m, dir, m->names[i], true, fault);
+    if (!err && !text.failed) {
+        hex_of(hex, text.p, text.len);
+        nbx_buf_printf(&text, "sum %s\n", hex);
+    }
+    if (!err && text.failed)
+        err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory for the list of files");
+    if (!err)
+        err = save(dir, &text, fault);
+    nbx_buf_fini(&text);
+    return err;
+}
+
+static enum nbx_err damaged(const char *dir, struct nbx_fault *fault)
+{
+    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s/" NBX_MANIFEST_NAME " is damaged", dir);
+}
+
+/* Head and end of the list; *files: the lines between. */
+static enum nbx_err read_head(struct nbx_manifest *m, const struct file *file, const char *dir,
+                              struct nbx_str *files, struct nbx_fault *fault)
+{
+    char head[256], hex[HEX_BYTES + 1], end[HEX_BYTES + 8];
+    size_t tail = sizeof "sum \n" - 1 + HEX_BYTES, n = file->bytes;
+    unsigned version = 0;
+    int at = 0;
+    if (n < tail || n > TEXT_MAX)
+        return damaged(dir, fault);
+    const char *text = file->p;
+    snprintf(head, sizeof head, "%.*s", (int)(n < 255 ? n : 255), text);
+    if (sscanf(head, "nbx-backup %u\n", &version) == 1 && version > VERSION)
+        return nbx_fault_set(fault, NBX_EVERSION, NULL, "%s was made by a newer nbx", dir);
+    hex_of(hex, text, n - tail);
+    snprintf(end, sizeof end, "sum %s\n", hex);
+    if (memcmp(text + n - tail, end, tail) != 0 ||
+        sscanf(head,
+               "nbx-backup %u\nformat %" SCNu32 "\nmade_ms %" SCNd64 "\nchanges %" SCNu64 "%n",
+               &version, &m->format, &m->made_ms, &m->changes, &at) != 4)
+        return damaged(dir, fault);
+    at++; /* its line feed */
+    *files = (struct nbx_str){text + at, (uint32_t)(n - tail) - (uint32_t)at};
+    return NBX_OK;
+}
+
+/* Holds the folder's files against the lines of the list, one by one in the order of names. */
+static enum nbx_err compare(struct nbx_manifest *m, const char *dir, struct nbx_str files,
+                            struct nbx_fault *fault)
+{
+    struct nbx_buf line = {0};
+    enum nbx_err err = list_names(m, dir, fault);
+    for (size_t i = 0; !err && i < m->n; i++) {
+        nbx_buf_clear(&line);
+        err = put_file(&line, m, dir, m->names[i], false, fault);
+        if (err)
+            break;
+        struct nbx_str saved = {files.p, line.len < files.len ? (uint32_t)line.len : files.len};
+        if (line.failed ||
+            !nbx_str_eq((struct nbx_str){(const char *)line.p, (uint32_t)line.len}, saved)) {
+            err = nbx_fault_set(fault, NBX_ECORRUPT, NULL,
+                                "%s/%s is not as it was saved, or a file before it is missing", dir,
+                                m->names[i]);
+            break;
+        }
+        files.p += line.len;
+        files.len -= (uint32_t)line.len;
+    }
+    nbx_buf_fini(&line);
+    if (!err && files.len)
+        err = nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s lacks files: %.*s", dir,
+                            (int)(files.len < 160 ? files.len : 160), files.p);
+    return err;
+}
+
+enum nbx_err nbx_manifest_check(struct nbx_manifest *out, const char *dir, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    struct file file;
+    struct nbx_str files = NBX_STR("");
+    *out = (struct nbx_manifest){0};
+    snprintf(path, sizeof path, "%s/" NBX_MANIFEST_NAME, dir);
+    enum nbx_err err = open_file(&file, path, false, fault);
+    if (err)
+        return err;
+    err = read_head(out, &file, dir, &files, fault);
+    if (!err && out->format > NBX_STORE_FORMAT)
+        err = nbx_fault_set(fault, NBX_EVERSION, NULL,
+                            "%s has format %u, this program knows up to %d", dir, out->format,
+                            NBX_STORE_FORMAT);
+    if (!err)
+        err = compare(out, dir, files, fault);
+    close_file(&file);
+    return err;
+}
+
+void nbx_manifest_fini(struct nbx_manifest *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        free(m->names[i]);
+    free(m->names);
+    *m = (struct nbx_manifest){0};
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/care/backup.h"
+#include "engine/care/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* True also where it is not there. */
+static bool is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT;
+    bool empty = true;
+    for (struct dirent *e; empty && (e = readdir(d));)
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    closedir(d);
+    return empty;
+}
+
+static enum nbx_err fill(const struct nbx_manifest *m, const char *from, const char *to,
+                         struct nbx_fault *fault)
+{
+    char source[NBX_CARE_PATH_BYTES], target[NBX_CARE_PATH_BYTES];
+    enum nbx_err err = NBX_OK;
+    for (size_t i = 0; !err && i < m->n; i++) {
+        snprintf(source, sizeof source, "%s/%s", from, m->names[i]);
+        snprintf(target, sizeof target, "%s/%s", to, m->names[i]);
+        err = nbx_care__copy(source, target, fault);
+    }
+    return err ? err : nbx_store_acknowledge_copy(to, m->changes, fault);
+}
+
+enum nbx_err nbx_restore(struct nbx_manifest *out, const char *dir, const char *data_dir,
+                         struct nbx_fault *fault)
+{
+    char part[NBX_CARE_PATH_BYTES];
+    size_t n = strlen(data_dir);
+    *out = (struct nbx_manifest){0};
+    while (n > 1 && data_dir[n - 1] == '/')
+        n--;
+    snprintf(part, sizeof part, "%.*s.restoring", (int)n, data_dir);
+    if (!is_empty(data_dir))
+        return nbx_fault_set(fault, NBX_ECONFLICT, NULL,
+                             "%s is not empty: move it away, or name another data_dir", data_dir);
+    enum nbx_err err = nbx_manifest_check(out, dir, fault);
+    if (err)
+        return err;
+    if (mkdir(part, 0750))
+        return nbx_fault_set(fault, errno == EEXIST ? NBX_ECONFLICT : NBX_ESTORAGE, NULL,
+                             "cannot make %s: %s", part, strerror(errno));
+    err = fill(out, dir, part, fault);
+    if (!err)
+        err = nbx_care__rename(part, data_dir, fault);
+    if (err)
+        nbx_care__remove(part);
+    return err;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ * What must hold of customers and of what is theirs.
+ */
+#include "engine/base/hash.h"
+#include "engine/care/verify_internal.h"
+
+static const char no_number[] = "has a key that is no customer number";
+
+static enum nbx_err read_customer(struct nbx_check *c, uint64_t number,
+                                  struct nbx_customer_record *out)
+{
+    struct nbx_key key = nbx_key_customer(number);
+    struct nbx_stored stored;
+    enum nbx_err err =
+        nbx_store_get(c->store, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), c->arena, &stored);
+    return err ? err : nbx_customer_record_decode(out, &stored, c->arena);
+}
+
+/* What is wrong with a record being this customer's; strangers' have serial 0. A customer's records
+ * lie together, so the one found last is mostly the one asked for. */
+static const char *check_owner(struct nbx_check *c, uint64_t number)
+{
+    struct nbx_key key = nbx_key_customer(number);
+    enum nbx_err err = NBX_OK;
+    if (NBX_CUSTOMER_SERIAL(number) == 0 || number == c->known)
+        return NULL;
+    bool there = nbx_store_has(c->store, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &err);
+    if (!err && !there)
+        err = NBX_ENOTFOUND;
+    const char *what = nbx_verify__read(c, err, "its customer is not there");
+    if (!err)
+        c->known = number;
+    return what;
+}
+
+const char *nbx_verify__identity(struct nbx_check *c, struct nbx_str key,
+                                 const struct nbx_stored *stored)
+{
+    uint64_t number = 0;
+    struct nbx_customer_record r = {0};
+    const char *what = nbx_verify__undecoded(c, nbx_record_u64_decode(&number, stored));
+    if (!what)
+        what = nbx_verify__read(c, read_customer(c, number, &r), "its customer is not there");
+    if (what || c->err)
+        return what;
+    struct nbx_key id = nbx_key_identity(NBX_STR(""), r.id);
+    return nbx_str_eq(key, nbx_key_str(&id)) ? NULL : "names a customer of another id";
+}
+
+const char *nbx_verify__customer(struct nbx_check *c, struct nbx_str key,
+                                 const struct nbx_stored *stored)
+{
+    uint64_t number, named = 0;
+    struct nbx_customer_record r;
+    if (key.len != sizeof number || !nbx_key_number_parse(key, &number) ||
+        !NBX_CUSTOMER_SERIAL(number))
+        return no_number;
+    const char *what = nbx_verify__undecoded(c, nbx_customer_record_decode(&r, stored, c->arena));
+    if (what || c->err)
+        return what;
+    uint8_t group = NBX_CUSTOMER_GROUP(number);
+    if (nbx_group_of(r.id) != group)
+        return "lies in a group that its id does not belong to";
+    if (NBX_CUSTOMER_SERIAL(number) > c->groups[group].serial)
+        return "has a number that was never given";
+    struct nbx_key id = nbx_key_identity(NBX_STR(""), r.id);
+    enum nbx_err err =
+        nbx_record_u64_get(c->store, NBX_FAMILY_IDENTITIES, nbx_key_str(&id), c->arena, &named);
+    what = nbx_verify__read(c, err, "its id names nobody");
+    return !what && !c->err && named != number ? "its id names another customer" : what;
+}
+
+const char *nbx_verify__seen(struct nbx_check *c, struct nbx_str key,
+                             const struct nbx_stored *stored)
+{
+    uint64_t number;
+    struct nbx_seen_record r;
+    if (key.len != sizeof number || !nbx_key_number_parse(key, &number))
+        return no_number;
+    const char *what = nbx_verify__undecoded(c, nbx_seen_record_decode(&r, stored, c->arena));
+    if (what || c->err)
+        return what;
+    for (uint32_t i = 0; i < r.n; i++)
+        if (!nbx_verify__has_item(c, r.entries[i].item_no))
+            return "holds an item that has no id";
+    return check_owner(c, number);
+}
+
+const char *nbx_verify__vector(struct nbx_check *c, struct nbx_str key,
+                               const struct nbx_stored *stored)
+{
+    uint64_t number;
+    struct nbx_vector_record r;
+    if (key.len != 2 * sizeof number || !nbx_key_number_parse(key, &number))
+        return "has a key that is no customer number and space";
+    const char *what = nbx_verify__undecoded(c, nbx_vector_record_decode(&r, stored, c->arena));
+    return what || c->err ? what : check_owner(c, number);
+}
+
+/* An event must be found again by its id, or it would be counted twice. */
+static const char *check_event_id(struct nbx_check *c, uint64_t number, int64_t time_ms,
+                                  const struct nbx_event_record *r, const uint8_t id_hash[16])
+{
+    uint64_t v = 0;
+    uint64_t owner = NBX_CUSTOMER_SERIAL(number) ? number : NBX_CUSTOMER(nbx_group_of(r->id), 0);
+    struct nbx_key key = nbx_key_event_id(owner, id_hash);
+    enum nbx_err err =
+        nbx_record_u64_get(c->store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), c->arena, &v);
+    const char *what = nbx_verify__read(c, err, "its id is not remembered");
+    return !what && !c->err && (int64_t)v != time_ms ? "its id is remembered with another time"
+                                                     : what;
+}
+
+/* Older events and their ids leave independently of each other. */
+static bool may_be_gone(const struct nbx_check *c, int64_t time_ms)
+{
+    int64_t keep_ms = c->options->event_retention_ms;
+    return keep_ms > 0 && time_ms < c->options->now_ms - keep_ms;
+}
+
+const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
+                              const struct nbx_stored *stored)
+{
+    uint64_t number;
+    int64_t time_ms;
+    uint8_t id_hash[16];
+    struct nbx_event_record r;
+    if (!nbx_key_event_parse(key, &number, &time_ms))
+        return "has a key that is no customer number, time and id";
+    const char *what = nbx_verify__undecoded(c, nbx_event_record_decode(&r, stored, c->arena));
+    if (what || c->err)
+        return what;
+    nbx_hash128(r.id.p, r.id.len, id_hash);
+    struct nbx_key own = nbx_key_event(number, time_ms, id_hash);
+    if (!nbx_str_eq(key, nbx_key_str(&own)))
+        return "lies under the key of another event";
+    if (r.seq > c->groups[NBX_CUSTOMER_GROUP(number)].seq)
+        return "has a sequence number that was never given";
+    if (r.item_no && !nbx_verify__has_item(c, r.item_no))
+        return "names an item that has no id";
+    if (!may_be_gone(c, time_ms) && (what = check_event_id(c, number, time_ms, &r, id_hash)))
+        return what;
+    return c->err ? NULL : check_owner(c, number);
+}
+
+const char *nbx_verify__event_id(struct nbx_check *c, struct nbx_str key,
+                                 const struct nbx_stored *stored)
+{
+    uint64_t number, v = 0;
+    enum nbx_err err = NBX_OK;
+    if (key.len != sizeof number + 16 || !nbx_key_number_parse(key, &number))
+        return "has a key that is no customer number and id";
+    const char *what = nbx_verify__undecoded(c, nbx_record_u64_decode(&v, stored));
+    /* Events of nobody lie in any group: the event leads to its id, not the other way round. */
+    if (what || NBX_CUSTOMER_SERIAL(number) == 0 || may_be_gone(c, (int64_t)v))
+        return what;
+    struct nbx_key event =
+        nbx_key_event(number, (int64_t)v, (const uint8_t *)key.p + sizeof number);
+    bool there = nbx_store_has(c->store, NBX_FAMILY_EVENTS, nbx_key_str(&event), &err);
+    if (!err && !there)
+        err = NBX_ENOTFOUND;
+    return nbx_verify__read(c, err, "its event is not there");
+}
+
+const char *nbx_verify__decision(struct nbx_check *c, struct nbx_str key,
+                                 const struct nbx_stored *stored)
+{
+    uint64_t number;
+    struct nbx_decision_record r;
+    if (key.len != sizeof(struct nbx_decision_id) || !nbx_key_number_parse(key, &number))
+        return "has a key that is no decision id";
+    const char *what = nbx_verify__undecoded(c, nbx_decision_record_decode(&r, stored, c->arena));
+    if (what || c->err)
+        return what;
+    if (r.group_seq > c->groups[NBX_CUSTOMER_GROUP(number)].seq)
+        return "knows a sequence number that was never given";
+    for (uint32_t i = 0; i < r.n; i++)
+        if (!nbx_verify__has_item(c, r.items[i].item_no))
+            return "shows an item that has no id";
+    return check_owner(c, number);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * Between the files of verify: verify.c reads the families in turn, verify_items.c and
+ * verify_customers.c know what a record of each must be.
+ *
+ * Threads: one.
+ */
+#ifndef NBX_CARE_VERIFY_INTERNAL_H
+#define NBX_CARE_VERIFY_INTERNAL_H
+
+#include "engine/care/verify.h"
+#include "engine/store/key.h"
+#include "engine/store/record.h"
+
+struct nbx_check {
+    const struct nbx_store *store;
+    const struct nbx_verify_options *options;
+    struct nbx_verified *out;
+    struct nbx_arena *arena; /* emptied after each record */
+    enum nbx_err err;        /* what keeps it from going on */
+    struct {
+        uint64_t seq, serial;
+    } groups[NBX_N_GROUPS]; /* of the last command, of the newest customer */
+    struct {
+        uint8_t *bits; /* (last / 8 + 1) numbers that an id has */
+        uint32_t last;
+        size_t room;
+    } items;
+    uint64_t known; /* the customer last looked up and found; 0: none */
+};
+
+/* Looks at one record; what is wrong with it, or NULL. Sets c->err where it cannot look. */
+typedef const char *nbx_check_fn(struct nbx_check *c, struct nbx_str key,
+                                 const struct nbx_stored *stored);
+
+nbx_check_fn nbx_verify__meta, nbx_verify__item_id, nbx_verify__item, nbx_verify__trend;
+nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
+nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision;
+
+/* Tells of a finding. */
+void nbx_verify__found(struct nbx_check *c, enum nbx_family family, struct nbx_str key,
+                       const char *what);
+/* What a decoder's error says of its record; NULL for none. Sets c->err where memory is out. */
+const char *nbx_verify__undecoded(struct nbx_check *c, enum nbx_err err);
+/* What reading another record says: NULL where it is there, `missing` where it is not. Sets c->err
+ * where the disk does not answer. */
+const char *nbx_verify__read(struct nbx_check *c, enum nbx_err err, const char *missing);
+/* Whether an item id has the number. */
+bool nbx_verify__has_item(const struct nbx_check *c, uint32_t item_no);
+
+#endif

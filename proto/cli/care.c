@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * backup, which the daemon does; verify and restore, which need its data folder and not the daemon:
+ * nbxd does them, this finds it and steps aside.
+ */
+#include "proto/cli/cli.h"
+#include "proto/cli/show.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define BACKUP_TIMEOUT_MS 86400000
+
+static const struct nbx_cli_option options[] = {
+    {"config", "FILE", NULL, "nbxd's settings, which name the data folder", NBX_CLI_TEXT},
+};
+
+/* The nbxd beside this program, else the one on the path. Returns only where there is none. */
+static void become(char *const *argv)
+{
+    char own[PATH_MAX], path[PATH_MAX + 8];
+    ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[n > 0 ? n : 0] = '\0';
+    snprintf(path, sizeof path, "%s/nbxd", dirname(own));
+    execv(path, argv);
+    execvp("nbxd", argv);
+}
+
+/* nbxd with these arguments and the settings of the command. */
+static int run_nbxd(const struct nbx_cli_args *args, char *what, char *with)
+{
+    const struct nbx_value *config = nbx_cli_own(args, "config");
+    char *argv[6] = {"nbxd", what};
+    int n = 2;
+    if (with)
+        argv[n++] = with;
+    if (config) {
+        argv[n++] = "--config";
+        argv[n] = (char *)config->s.p;
+    }
+    become(argv);
+    struct nbx_fault fault = {0};
+    nbx_fault_set(&fault, NBX_ENOTFOUND, NULL, "no program nbxd: %s", strerror(errno));
+    return nbx_cli_fail(&fault);
+}
+
+static int run_verify(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    (void)cli;
+    return run_nbxd(args, "--verify", NULL);
+}
+
+static int run_restore(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    (void)cli;
+    return run_nbxd(args, "--restore", (char *)args->values[0].p);
+}
+
+static int run_backup(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    struct nbx_value body = args->body;
+    if (nbx_cli_set(&body, NBX_STR("dir"), nbx_value_string(args->values[0]), cli->arena))
+        return NBX_EXIT_FAILED;
+    if (!nbx_cli_own(args, "timeout"))
+        cli->timeout_ms = BACKUP_TIMEOUT_MS;
+    return nbx_cli_run(cli, "backup", (struct nbx_str){0}, &body, nbx_show_map);
+}
+
+const struct nbx_cli_command nbx_cli_backup = {
+    .name = "backup",
+    .arguments = "DIR",
+    .summary = "save all of the daemon's data in a new folder, while it serves",
+    .notes =
+        "DIR is an absolute path on the daemon's machine. Waits a day unless --timeout is given.",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_backup,
+};
+
+const struct nbx_cli_command nbx_cli_restore = {
+    .name = "restore",
+    .arguments = "DIR",
+    .summary = "make nbxd's data folder, which must be empty or not there, of a backup",
+    .notes = "Runs nbxd --restore. Exit code 3: the backup is damaged, 4: there is data already.",
+    NBX_CLI_OPTIONS(options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_restore,
+};
+
+const struct nbx_cli_command nbx_cli_verify = {
+    .name = "verify",
+    .arguments = "",
+    .summary = "read all of nbxd's data folder; print what is damaged or does not fit",
+    .notes = "Needs the folder at hand, not the daemon; runs nbxd --verify, also beside a daemon.\n"
+             "Exit code 3: something was found, or the folder cannot be opened for damage.",
+    NBX_CLI_OPTIONS(options),
+    .run = run_verify,
+};

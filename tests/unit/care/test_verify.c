@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ * A whole store is silent; whatever is damaged, missing or too much in any family is named. */
+#include "engine/care/verify.h"
+#include "tests/unit/decide/town.h"
+
+static struct town t;
+static struct nbx_buf findings; /* "family: what", a line each */
+static struct nbx_verified verified;
+
+static void put_customer(const char *id, const char *body)
+{
+    struct nbx_customer_put_req req;
+    uint64_t seq;
+    cr_assert_eq(nbx_message_customer_put(&req, town_body(&t, body), t.shop.arena, &t.fault),
+                 NBX_OK);
+    cr_assert_eq(nbx_customer_put(&t.scope, nbx_str_c(id), &req, &seq, &t.fault), NBX_OK);
+}
+
+static void observe_anonymous(uint8_t group, const char *events)
+{
+    char text[512];
+    struct nbx_observe_req req;
+    struct nbx_observed out = {0};
+    snprintf(text, sizeof text, "{events:[%s]}", events);
+    cr_assert_eq(nbx_message_observe(&req, town_body(&t, text), false, t.shop.arena, &t.fault),
+                 NBX_OK);
+    cr_assert_eq(nbx_observe_anonymous(&out, &t.scope, group, &req.events), NBX_OK);
+}
+
+static void decide(const char *customer, uint16_t counter)
+{
+    struct nbx_profile profile = town_profile(&t, customer);
+    struct nbx_recommend_req req = town_request(&t, "{n:3}", false);
+    struct nbx_decision decision = town_decide(&t, customer, "{n:3}");
+    struct nbx_decision_context context = {
+        .id = nbx_decision_id_make(profile.number, SHOP_NOW, counter),
+        .req = &req,
+        .profile = &profile,
+        .time_ms = SHOP_NOW};
+    cr_assert_eq(nbx_decision_write(&t.d, &decision, &context), NBX_OK);
+}
+
+/* Something in every family, and traces of what is gone. */
+static void begin(void)
+{
+    bool forgotten;
+    uint64_t seq;
+    town_begin(&t);
+    shop_takes(shop_put(&t.shop, "a", "{price:5}"));
+    shop_takes(shop_put(&t.shop, "b", "{price:6}"));
+    shop_takes(shop_put(&t.shop, "c", "{}"));
+    shop_takes(shop_delete(&t.shop, "c"));
+    town_world(&t, true);
+    town_observe(&t, "anna", "{type:'view',item:'a'},{type:'buy',item:'b',channel:'web'}");
+    town_observe(&t, "bert", "{type:'view',item:'never put',id:'e1'},{type:'show'}");
+    town_observe(&t, "bert", "{type:'view',item:'a',id:'e1'}");
+    town_observe(&t, "cleo", "{type:'view',item:'a'}");
+    put_customer("anna", "{attributes:{a:1},vector:[1,2,3],space:'main'}");
+    put_customer("dora", "{locale:'de'}");
+    observe_anonymous(3, "{type:'view',item:'a',id:'e9'},{type:'view',item:'b'}");
+    decide("anna", 1);
+    decide("nobody", 2);
+    cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("cleo"), &forgotten, &seq), NBX_OK);
+    cr_assert(forgotten);
+}
+
+static void end(void)
+{
+    nbx_buf_fini(&findings);
+    town_end(&t);
+}
+
+TestSuite(verify, .init = begin, .fini = end);
+
+static void found(void *ctx, const struct nbx_finding *finding)
+{
+    (void)ctx;
+    nbx_buf_printf(&findings, "%s: %s\n", nbx_family_name(finding->family), finding->what);
+}
+
+static const char *verify(const struct nbx_store *store, int64_t now_ms)
+{
+    struct nbx_verify_options options = {
+        .now_ms = now_ms, .event_retention_ms = INT64_C(86400000), .found = found};
+    nbx_buf_clear(&findings);
+    cr_assert_eq(nbx_verify(&verified, store, &options), NBX_OK);
+    nbx_buf_put_u8(&findings, 0);
+    return (const char *)findings.p;
+}
+
+static void finds(const char *want)
+{
+    const char *got = verify(t.shop.f.store, SHOP_NOW);
+    cr_assert_not_null(strstr(got, want), "wanted \"%s\", found:\n%s", want, got);
+    cr_assert_gt(verified.findings, 0);
+}
+
+Test(verify, a_whole_store_is_silent_also_beside_who_writes_to_it)
+{
+    struct nbx_store *shown = NULL;
+    struct nbx_store_options options = t.shop.f.options;
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    uint64_t records = verified.records;
+    cr_assert_gt(records, 40);
+    options.read_only = true;
+    cr_assert_eq(nbx_store_open(&shown, &options, &t.fault), NBX_OK, "%s", t.fault.message);
+    town_observe(&t, "emil", "{type:'view',item:'a'}");
+    cr_assert_str_eq(verify(shown, SHOP_NOW), "");
+    cr_assert_eq(verified.records, records, "what was there when it was opened");
+    nbx_store_close(&shown);
+    town_reopen(&t);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    cr_assert_gt(verified.records, records);
+}
+
+Test(verify, a_folder_that_is_none_is_not_made)
+{
+    struct nbx_store *shown = NULL;
+    char path[160];
+    struct nbx_store_options options = {.dir = path, .cache_bytes = 1 << 20, .read_only = true};
+    snprintf(path, sizeof path, "%s/none", t.shop.f.root);
+    cr_assert_neq(nbx_store_open(&shown, &options, &t.fault), NBX_OK);
+    cr_assert_null(shown);
+    cr_assert_not_null(strstr(t.fault.message, path), "%s", t.fault.message);
+    cr_assert_neq(access(path, F_OK), 0);
+}
+
+struct copy {
+    struct nbx_key key;
+    uint8_t version;
+    struct nbx_str payload;
+};
+
+/* The first record of a family whose key is at or behind `from`. */
+static struct copy first(enum nbx_family family, const struct nbx_key *from)
+{
+    struct copy copy = {0};
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_str key;
+    struct nbx_stored stored;
+    cr_assert_eq(nbx_cursor_open(&cursor, t.shop.f.store, family, nbx_key_str(from),
+                                 (struct nbx_str){0}, false),
+                 NBX_OK);
+    cr_assert_eq(nbx_cursor_next(cursor, &key, &stored), NBX_OK, "%s", nbx_family_name(family));
+    memcpy(copy.key.p, key.p, key.len);
+    copy.key.len = key.len;
+    copy.version = stored.version;
+    copy.payload = nbx_arena_str(t.shop.arena, stored.payload);
+    nbx_cursor_close(&cursor);
+    return copy;
+}
+
+static void write_raw(enum nbx_family family, const struct nbx_key *key, uint8_t version,
+                      struct nbx_str payload)
+{
+    nbx_batch_put(t.shop.f.batch, family, nbx_key_str(key), version, payload);
+    fixture_write(&t.shop.f);
+}
+
+static void delete (enum nbx_family family, const struct nbx_key *key)
+{
+    nbx_batch_delete(t.shop.f.batch, family, nbx_key_str(key));
+    fixture_write(&t.shop.f);
+}
+
+Test(verify, damage_is_named_in_every_family)
+{
+    static const struct nbx_key begin_of_all;
+    for (int f = 0; f < NBX_N_FAMILIES; f++) {
+        enum nbx_family family = (enum nbx_family)f;
+        struct copy was = first(family, &begin_of_all);
+        char want[80];
+        nbx_batch_put(t.shop.f.batch, family, nbx_key_str(&was.key), was.version, was.payload);
+        t.shop.f.batch->ops.p[t.shop.f.batch->ops.len - 1] ^= 1;
+        fixture_write(&t.shop.f);
+        snprintf(want, sizeof want, "%s: fails its checksum\n", nbx_family_name(family));
+        finds(want);
+        write_raw(family, &was.key, was.version, NBX_STR("\xFF\xFF\xFF\xFF"));
+        snprintf(want, sizeof want, "%s: does not decode\n", nbx_family_name(family));
+        finds(want);
+        write_raw(family, &was.key, 200, was.payload);
+        snprintf(want, sizeof want, "%s: %s", nbx_family_name(family),
+                 family == NBX_FAMILY_TRENDS ? "does not decode\n" : "is of a newer version");
+        finds(want);
+        write_raw(family, &was.key, was.version, was.payload);
+        cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    }
+}
+
+Test(verify, what_is_missing_is_missed)
+{
+    struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
+    struct nbx_key id = nbx_key_identity(NBX_STR(""), NBX_STR("anna"));
+    const struct {
+        enum nbx_family family;
+        struct nbx_key from;
+        const char *findings[5];
+    } cases[] = {
+        {NBX_FAMILY_IDENTITIES, id, {"customers: its id names nobody\n"}},
+        {NBX_FAMILY_CUSTOMERS,
+         anna,
+         {"identities: its customer is not there\n", "seen: its customer is not there\n",
+          "vectors: its customer is not there\n", "events: its customer is not there\n",
+          "decisions: its customer is not there\n"}},
+        {NBX_FAMILY_EVENTS, anna, {"event_ids: its event is not there\n"}},
+        {NBX_FAMILY_EVENT_IDS, anna, {"events: its id is not remembered\n"}},
+        {NBX_FAMILY_ITEM_IDS,
+         nbx_key_item_id(NBX_STR("a")),
+         {"item_ids: no id has this item number\n", "items: its id is not there\n",
+          "trends: counts an item that has no id\n", "seen: holds an item that has no id\n",
+          "events: names an item that has no id\n"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct copy was = first(cases[i].family, &cases[i].from);
+        delete (cases[i].family, &was.key);
+        for (int j = 0; j < 5 && cases[i].findings[j]; j++)
+            finds(cases[i].findings[j]);
+        write_raw(cases[i].family, &was.key, was.version, was.payload);
+        cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    }
+}
+
+static void put_number(enum nbx_family family, const struct nbx_key *key, uint64_t v)
+{
+    nbx_record_u64_put(t.shop.f.batch, family, nbx_key_str(key), v);
+    fixture_write(&t.shop.f);
+}
+
+Test(verify, what_names_another_is_noticed)
+{
+    uint64_t anna = town_profile(&t, "anna").number, bert = town_profile(&t, "bert").number;
+    struct nbx_key id = nbx_key_identity(NBX_STR(""), NBX_STR("anna"));
+    put_number(NBX_FAMILY_IDENTITIES, &id, bert);
+    finds("identities: names a customer of another id\n");
+    finds("customers: its id names another customer\n");
+    put_number(NBX_FAMILY_IDENTITIES, &id, anna);
+    id = nbx_key_item_id(NBX_STR("a"));
+    put_number(NBX_FAMILY_ITEM_IDS, &id, nbx_ids_find(t.shop.ids, NBX_STR("b")));
+    finds("item_ids: has the number of another id\n");
+    finds("items: its id has another item number\n");
+    put_number(NBX_FAMILY_ITEM_IDS, &id, nbx_ids_find(t.shop.ids, NBX_STR("a")));
+    struct nbx_key key = nbx_key_customer(anna);
+    struct copy event = first(NBX_FAMILY_EVENTS, &key);
+    struct nbx_key moved = event.key;
+    moved.p[15] ^= 1;
+    write_raw(NBX_FAMILY_EVENTS, &moved, event.version, event.payload);
+    finds("events: its id is remembered with another time\n");
+    delete (NBX_FAMILY_EVENTS, &moved);
+    moved = event.key;
+    moved.p[20] ^= 1;
+    write_raw(NBX_FAMILY_EVENTS, &moved, event.version, event.payload);
+    finds("events: lies under the key of another event\n");
+    delete (NBX_FAMILY_EVENTS, &moved);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+}
+
+Test(verify, numbers_that_were_never_given_are_noticed)
+{
+    uint8_t group = nbx_group_of(NBX_STR("anna"));
+    struct nbx_key seq = nbx_key_meta_group("seq", group);
+    struct nbx_key serial = nbx_key_meta_group("serial", group);
+    put_number(NBX_FAMILY_META, &seq, 0);
+    finds("events: has a sequence number that was never given\n");
+    finds("decisions: knows a sequence number that was never given\n");
+    put_number(NBX_FAMILY_META, &seq, 3);
+    put_number(NBX_FAMILY_META, &serial, 0);
+    finds("customers: has a number that was never given\n");
+    put_number(NBX_FAMILY_META, &serial, 1);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+}
+
+Test(verify, keys_of_no_shape_are_noticed)
+{
+    struct nbx_key key = nbx_key_meta("short");
+    const struct {
+        enum nbx_family family;
+        const char *what;
+    } cases[] = {
+        {NBX_FAMILY_ITEMS, "items: has a key that is no item number\n"},
+        {NBX_FAMILY_TRENDS, "trends: has a key that is no channel, time and item\n"},
+        {NBX_FAMILY_CUSTOMERS, "customers: has a key that is no customer number\n"},
+        {NBX_FAMILY_SEEN, "seen: has a key that is no customer number\n"},
+        {NBX_FAMILY_VECTORS, "vectors: has a key that is no customer number and space\n"},
+        {NBX_FAMILY_EVENTS, "events: has a key that is no customer number, time and id\n"},
+        {NBX_FAMILY_EVENT_IDS, "event_ids: has a key that is no customer number and id\n"},
+        {NBX_FAMILY_DECISIONS, "decisions: has a key that is no decision id\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_raw(cases[i].family, &key, 1, NBX_STR("\0"));
+        finds(cases[i].what);
+        delete (cases[i].family, &key);
+    }
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+}
+
+Test(verify, what_retention_may_have_taken_is_not_missed)
+{
+    struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
+    struct copy event = first(NBX_FAMILY_EVENTS, &anna);
+    delete (NBX_FAMILY_EVENTS, &event.key);
+    finds("event_ids: its event is not there\n");
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW + INT64_C(2) * 86400000), "");
+}
