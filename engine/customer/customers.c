@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/customers.h"
 
+#include "engine/base/log.h"
 #include "engine/customer/customers_internal.h"
+#include "engine/customer/fold.h"
 
 #include <stdlib.h>
 
@@ -88,6 +90,20 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8
     if (err)
         *now = before;
     return err;
+}
+
+void nbx_customers__trend(const struct nbx_customer_scope *scope,
+                          const struct nbx_event_record *event, int64_t time_ms, int sign)
+{
+    if (!event->trend_amount)
+        return;
+    struct nbx_trend_event trend = {.channel_no = event->channel_no,
+                                    .item_no = event->item_no,
+                                    .weight =
+                                        sign * (double)event->trend_amount / NBX_TREND_AMOUNT_UNITS,
+                                    .time_ms = time_ms};
+    if (nbx_trends_add(scope->customers->trends, &trend, scope->batch))
+        nbx_log_warnx("trends=behind reason=memory_limit");
 }
 
 struct nbx_store *nbx_customers_store(const struct nbx_customers *c)

@@ -26,6 +26,9 @@ void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_
 /* Adds the changed head to the batch. */
 void nbx_profile__put_head(const struct nbx_profile *profile,
                            const struct nbx_customer_scope *scope);
+/* Adds what the event gives to trends, in memory and in the batch; sign -1 takes it back. */
+void nbx_customers__trend(const struct nbx_customer_scope *scope,
+                          const struct nbx_event_record *event, int64_t time_ms, int sign);
 /* Adds the group's counters to the batch and writes it. On failure the counters go back to
  * `before`. The batch is empty afterwards. */
 enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,

@@ -3,12 +3,10 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
-#include "engine/base/log.h"
 #include "engine/base/random.h"
 #include "engine/customer/customers_internal.h"
-#include "engine/customer/seen.h"
+#include "engine/customer/fold.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #define MAX_AHEAD_MS (5 * 60 * 1000)
@@ -110,6 +108,7 @@ static enum nbx_err prepare(struct prepared *out, const struct nbx_event *e,
     r->value = e->value;
     r->scope = (uint8_t)e->scope;
     r->attributes = e->attributes;
+    nbx_fold_decide(r, out->type);
     return NBX_OK;
 }
 
@@ -183,12 +182,6 @@ static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed 
     return NBX_OK;
 }
 
-static bool is_negative(const struct prepared *e)
-{
-    return e->type->class == NBX_CLASS_NEGATIVE ||
-           (!isnan(e->record.rating) && e->record.rating < e->type->negative_below);
-}
-
 static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
                       const struct prepared *e, struct nbx_buf *buf)
 {
@@ -204,24 +197,14 @@ static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
                        (uint64_t)e->time_ms);
 }
 
-/* Positive events with an item count for trends; sign -1 takes them back. */
 static void count_trends(const struct nbx_customer_scope *scope, const struct prepared_list *list,
-                         double sign)
+                         int sign)
 {
-    for (uint32_t i = 0; i < list->n; i++) {
-        const struct prepared *e = &list->p[i];
-        if (!e->record.item_no || e->type->class != NBX_CLASS_POSITIVE || is_negative(e))
-            continue;
-        struct nbx_trend_event trend = {.channel_no = e->record.channel_no,
-                                        .item_no = e->record.item_no,
-                                        .weight = sign * e->type->weight,
-                                        .time_ms = e->time_ms};
-        if (nbx_trends_add(scope->customers->trends, &trend, scope->batch))
-            nbx_log_warnx("trends=behind reason=memory_limit");
-    }
+    for (uint32_t i = 0; i < list->n; i++)
+        nbx_customers__trend(scope, &list->p[i].record, list->p[i].time_ms, sign);
 }
 
-/* Events into the batch, numbered; the profile's seen set is left to fold_seen. */
+/* Events into the batch, numbered; the profile's seen set is left to fold. */
 static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
                        struct prepared_list *list)
 {
@@ -248,27 +231,28 @@ static enum nbx_err own_seen(struct nbx_seen_record *seen, uint32_t n, struct nb
     return NBX_OK;
 }
 
-static enum nbx_err fold_seen(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
-                              const struct prepared_list *list)
+/* How many of the events change the seen set. */
+static uint32_t count_seen(const struct prepared_list *list)
 {
-    for (uint32_t i = 0; i < list->n; i++) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < list->n; i++)
+        n += nbx_fold_is_seen(&list->p[i].record);
+    return n;
+}
+
+static enum nbx_err fold(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                         const struct prepared_list *list)
+{
+    enum nbx_err err = NBX_OK;
+    for (uint32_t i = 0; !err && i < list->n; i++) {
         const struct prepared *e = &list->p[i];
         profile->head.n_events++;
         if (e->time_ms > profile->head.last_event_ms)
             profile->head.last_event_ms = e->time_ms;
-        if (!e->record.item_no || e->type->class == NBX_CLASS_NEUTRAL)
-            continue;
-        struct nbx_seen_entry entry = {.item_no = e->record.item_no,
-                                       .type_no = e->type->no,
-                                       .negative = is_negative(e),
-                                       .scope = e->record.scope,
-                                       .count = 1,
-                                       .last_ms = e->time_ms};
-        enum nbx_err err = nbx_seen_add(&profile->seen, &entry, scope->arena);
-        if (err)
-            return err;
+        if (nbx_fold_is_seen(&e->record))
+            err = nbx_fold_seen(&profile->seen, &e->record, e->time_ms, e->id_hash, scope->arena);
     }
-    return NBX_OK;
+    return err;
 }
 
 static void put_seen(const struct nbx_profile *profile, const struct nbx_customer_scope *scope)
@@ -302,14 +286,16 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
     struct nbx_group before = scope->customers->groups[group];
     enum nbx_err err = nbx_profile_load_head(profile, scope);
     struct nbx_profile changed = *profile;
-    if (err || (err = own_seen(&changed.seen, list->n, scope->arena)) ||
-        (err = fold_seen(&changed, scope, list)))
+    uint32_t n_seen = count_seen(list);
+    if (err || (n_seen && (err = own_seen(&changed.seen, n_seen, scope->arena))) ||
+        (err = fold(&changed, scope, list)))
         return err;
     if (!changed.known)
         nbx_profile__create(&changed, scope);
     put_events(scope, changed.number, list);
     nbx_profile__put_head(&changed, scope);
-    put_seen(&changed, scope);
+    if (n_seen)
+        put_seen(&changed, scope);
     err = commit(scope, group, before, list);
     if (!err)
         *profile = changed;

@@ -44,33 +44,34 @@ void nbx_customer_record_encode(struct nbx_buf *out, const struct nbx_customer_r
 enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
-/* seen: for each (item, event type, sign, scope) the last time and how often. Sorted by those four,
- * delta-coded; order of arrival does not matter. */
-#define NBX_SEEN_RECORD 1
-#define NBX_SEEN_MAX    65536
+/* seen: for each (item, event type, sign, scope) the last time. Sorted by those four, delta-coded;
+ * order of arrival does not matter. */
+#define NBX_SEEN_RECORD 2
+#define NBX_SEEN_MAX    131072
 struct nbx_seen_entry {
     uint32_t item_no;
     uint16_t type_no;
     bool negative; /* a dismissal, a return, a bad rating */
     uint8_t scope; /* enum nbx_scope of proto/message.h: item, its brand or its categories */
-    uint32_t count;
     int64_t last_ms;
 };
 struct nbx_seen_record {
     struct nbx_seen_entry *entries; /* (n) of (cap); a decoded set has cap = n */
     uint32_t n, cap;
-    uint64_t revision; /* of the whole set: a cached vector names the revision it was made from */
+    uint32_t level;  /* only this many newest entries of each type are kept; 0: all of them */
+    uint64_t digest; /* a sum over the events it was made from, in no order; a cached vector names
+                        the digest it was made from */
 };
 void nbx_seen_record_encode(struct nbx_buf *out, const struct nbx_seen_record *r);
 enum nbx_err nbx_seen_record_decode(struct nbx_seen_record *out, const struct nbx_stored *stored,
                                     struct nbx_arena *arena);
 
 /* vectors: given from outside, or folded in and then only a cache. */
-#define NBX_VECTOR_RECORD 1
+#define NBX_VECTOR_RECORD 2
 struct nbx_vector_record {
     bool given;
     struct nbx_str model_version; /* folded: the bundle's version; empty where given */
-    uint64_t seen_revision;       /* folded */
+    uint64_t seen_digest;         /* folded */
     int64_t made_ms;              /* `now` of the fold: half-lives move on */
     const float *p;               /* (n) */
     uint32_t n;
@@ -81,12 +82,22 @@ enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
                                       const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* events: one per event, the customer's own commands. The time is in the key. */
-#define NBX_EVENT_RECORD 1
+#define NBX_EVENT_RECORD 2
 #define NBX_ITEM_NONE    0 /* item numbers begin at 1 */
+/* What an event says of its item, decided once, when it is applied: the classes of types may change
+ * later, what happened may not. Version 1 did not say. */
+enum nbx_effect {
+    NBX_EFFECT_NEUTRAL,
+    NBX_EFFECT_POSITIVE,
+    NBX_EFFECT_NEGATIVE,
+    NBX_EFFECT_UNKNOWN
+};
 struct nbx_event_record {
     struct nbx_str id;
     uint64_t seq; /* of the customer's group */
     int64_t arrived_ms;
+    enum nbx_effect effect;
+    int64_t trend_amount; /* thousandths of a weight that trends were given; >= 0, below 2^60 */
     uint16_t type_no;
     uint32_t item_no;
     uint16_t channel_no; /* 0: none */

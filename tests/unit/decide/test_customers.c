@@ -22,7 +22,6 @@ static struct nbx_str seen_bytes(const char *customer)
 {
     struct nbx_buf b = {0};
     struct nbx_profile p = town_profile(&t, customer);
-    p.seen.revision = 0;
     nbx_seen_record_encode(&b, &p.seen);
     struct nbx_str s =
         nbx_arena_str(t.shop.arena, (struct nbx_str){(const char *)b.p, (uint32_t)b.len});

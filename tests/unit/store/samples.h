@@ -116,7 +116,9 @@ static inline bool customer_same(const struct nbx_customer_record *a,
 
 static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_arena *arena)
 {
-    struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60), .revision = any_u64(r)};
+    struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60),
+                                .level = (uint32_t)any_u64(r),
+                                .digest = any_u64(r)};
     s.entries = nbx_arena_calloc(arena, s.n, sizeof *s.entries);
     uint64_t order = 0; /* item, type, sign and scope as one rising number of 51 bits */
     for (uint32_t i = 0; i < s.n; i++) {
@@ -126,7 +128,6 @@ static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_a
             .type_no = (uint16_t)(order >> 3),
             .negative = order & 4,
             .scope = order & 3,
-            .count = chance(r) ? 1 : (uint32_t)nbx_random_u64(r),
             .last_ms = any_time(r),
         };
     }
@@ -135,11 +136,11 @@ static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_a
 
 static inline bool seen_same(const struct nbx_seen_record *a, const struct nbx_seen_record *b)
 {
-    bool same = a->n == b->n && a->revision == b->revision;
+    bool same = a->n == b->n && a->level == b->level && a->digest == b->digest;
     for (uint32_t i = 0; same && i < a->n; i++) {
         const struct nbx_seen_entry *x = &a->entries[i], *y = &b->entries[i];
         same = x->item_no == y->item_no && x->type_no == y->type_no && x->negative == y->negative &&
-               x->count == y->count && x->last_ms == y->last_ms;
+               x->scope == y->scope && x->last_ms == y->last_ms;
     }
     return same;
 }
@@ -151,10 +152,10 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
                                   .made_ms = any_time(r),
                                   .n = (uint32_t)nbx_random_below(r, 130),
                                   .model_version = any_text(r, arena),
-                                  .seen_revision = any_u64(r)};
+                                  .seen_digest = any_u64(r)};
     if (given) {
         v.model_version = NBX_STR("");
-        v.seen_revision = 0;
+        v.seen_digest = 0;
     }
     float *p = nbx_arena_floats(arena, v.n);
     for (uint32_t i = 0; i < v.n; i++)
@@ -166,7 +167,7 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
 static inline bool vector_same(const struct nbx_vector_record *a, const struct nbx_vector_record *b)
 {
     return a->given == b->given && nbx_str_eq(a->model_version, b->model_version) &&
-           a->seen_revision == b->seen_revision && a->made_ms == b->made_ms && a->n == b->n &&
+           a->seen_digest == b->seen_digest && a->made_ms == b->made_ms && a->n == b->n &&
            (a->n == 0 || memcmp(a->p, b->p, a->n * sizeof *a->p) == 0);
 }
 
@@ -190,6 +191,8 @@ static inline struct nbx_event_record any_event(struct nbx_random *r, struct nbx
         .id = any_text(r, arena),
         .seq = any_u64(r),
         .arrived_ms = any_time(r),
+        .effect = nbx_random_below(r, NBX_EFFECT_UNKNOWN),
+        .trend_amount = chance(r) ? 0 : (int64_t)(any_u64(r) >> 4),
         .type_no = (uint16_t)any_u64(r),
         .item_no = (uint32_t)any_u64(r),
         .channel_no = chance(r) ? 0 : (uint16_t)any_u64(r),
@@ -216,6 +219,7 @@ static inline bool double_same(double a, double b)
 static inline bool event_same(const struct nbx_event_record *a, const struct nbx_event_record *b)
 {
     return nbx_str_eq(a->id, b->id) && a->seq == b->seq && a->arrived_ms == b->arrived_ms &&
+           a->effect == b->effect && a->trend_amount == b->trend_amount &&
            a->type_no == b->type_no && a->item_no == b->item_no && a->channel_no == b->channel_no &&
            nbx_str_eq(a->placement, b->placement) && nbx_str_eq(a->store, b->store) &&
            nbx_str_eq(a->session, b->session) && nbx_str_eq(a->order, b->order) &&
