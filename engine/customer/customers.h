@@ -55,6 +55,7 @@ struct nbx_profile {
     uint64_t number;
     struct nbx_customer_record head; /* empty until nbx_profile_load_head */
     struct nbx_seen_record seen;
+    bool seen_changed; /* it is not yet as stored */
 };
 /* Number and seen set: all that an answer needs. id empty: nobody in particular, the stranger of
  * group 0. */

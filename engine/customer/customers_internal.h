@@ -23,9 +23,11 @@ struct nbx_customers {
 
 /* Gives the stranger a number and adds the identity to the batch. */
 void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
-/* Adds the changed head to the batch. */
-void nbx_profile__put_head(const struct nbx_profile *profile,
-                           const struct nbx_customer_scope *scope);
+/* The head, to be changed. Where it is of version 1 all that its events come to is found out. */
+enum nbx_err nbx_profile__ready(struct nbx_profile *profile,
+                                const struct nbx_customer_scope *scope);
+/* Adds the head to the batch, and the seen set where it changed. */
+void nbx_profile__put(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
 /* Adds what the event gives to trends, in memory and in the batch; sign -1 takes it back. */
 void nbx_customers__trend(const struct nbx_customer_scope *scope,
                           const struct nbx_event_record *event, int64_t time_ms, int sign);

@@ -218,19 +218,6 @@ static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
     count_trends(scope, list, 1);
 }
 
-/* Gives the set an array of its own with room for n more. */
-static enum nbx_err own_seen(struct nbx_seen_record *seen, uint32_t n, struct nbx_arena *arena)
-{
-    struct nbx_seen_entry *entries = nbx_arena_calloc(arena, (size_t)seen->n + n, sizeof *entries);
-    if (!entries)
-        return NBX_ELIMIT;
-    if (seen->n)
-        memcpy(entries, seen->entries, seen->n * sizeof *entries);
-    seen->entries = entries;
-    seen->cap = seen->n + n;
-    return NBX_OK;
-}
-
 /* How many of the events change the seen set. */
 static uint32_t count_seen(const struct prepared_list *list)
 {
@@ -243,27 +230,17 @@ static uint32_t count_seen(const struct prepared_list *list)
 static enum nbx_err fold(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
                          const struct prepared_list *list)
 {
-    enum nbx_err err = NBX_OK;
+    struct nbx_fold fold, stored = {.seen = profile->seen, .totals = profile->head.totals};
+    uint32_t n_seen = count_seen(list);
+    enum nbx_err err = nbx_fold_copy(&fold, &stored, n_seen, scope->arena);
     for (uint32_t i = 0; !err && i < list->n; i++) {
         const struct prepared *e = &list->p[i];
-        profile->head.n_events++;
-        if (e->time_ms > profile->head.last_event_ms)
-            profile->head.last_event_ms = e->time_ms;
-        if (nbx_fold_is_seen(&e->record))
-            err = nbx_fold_seen(&profile->seen, &e->record, e->time_ms, e->id_hash, scope->arena);
+        err = nbx_fold_event(&fold, &e->record, e->time_ms, e->id_hash, scope->arena);
     }
+    profile->seen = fold.seen;
+    profile->head.totals = fold.totals;
+    profile->seen_changed |= n_seen > 0;
     return err;
-}
-
-static void put_seen(const struct nbx_profile *profile, const struct nbx_customer_scope *scope)
-{
-    struct nbx_buf buf = {0};
-    struct nbx_key key = nbx_key_customer(profile->number);
-    nbx_seen_record_encode(&buf, &profile->seen);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key), NBX_SEEN_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
 }
 
 /* Commits what put_events and its callers gathered; takes the trends back where that fails. */
@@ -284,18 +261,14 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
 {
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     struct nbx_group before = scope->customers->groups[group];
-    enum nbx_err err = nbx_profile_load_head(profile, scope);
     struct nbx_profile changed = *profile;
-    uint32_t n_seen = count_seen(list);
-    if (err || (n_seen && (err = own_seen(&changed.seen, n_seen, scope->arena))) ||
-        (err = fold(&changed, scope, list)))
+    enum nbx_err err = nbx_profile__ready(&changed, scope);
+    if (err || (err = fold(&changed, scope, list)))
         return err;
     if (!changed.known)
         nbx_profile__create(&changed, scope);
     put_events(scope, changed.number, list);
-    nbx_profile__put_head(&changed, scope);
-    if (n_seen)
-        put_seen(&changed, scope);
+    nbx_profile__put(&changed, scope);
     err = commit(scope, group, before, list);
     if (!err)
         *profile = changed;

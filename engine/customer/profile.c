@@ -3,6 +3,7 @@
 
 #include "engine/base/check.h"
 #include "engine/customer/customers_internal.h"
+#include "engine/customer/rebuild.h"
 
 static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
@@ -53,25 +54,51 @@ enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_custo
     return p->known && p->head.id.len == 0 ? load_head(p, scope) : NBX_OK;
 }
 
+enum nbx_err nbx_profile__ready(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    enum nbx_err err = nbx_profile_load_head(p, scope);
+    if (err || !p->head.totals_unknown)
+        return err;
+    struct nbx_fold fold, stored = {.seen = p->seen};
+    if ((err = nbx_rebuild(&fold, scope, p->number, &stored, NULL, NULL)))
+        return err;
+    p->seen = fold.seen;
+    p->head.totals = fold.totals;
+    p->head.totals_unknown = false;
+    p->seen_changed = true;
+    return NBX_OK;
+}
+
 void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
     uint8_t group = nbx_group_of(p->id);
     p->known = true;
     p->number = NBX_CUSTOMER(group, ++scope->customers->groups[group].serial);
     p->head.id = p->id;
-    p->head.created_ms = scope->now_ms;
     struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
     nbx_record_u64_put(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), p->number);
 }
 
-void nbx_profile__put_head(const struct nbx_profile *p, const struct nbx_customer_scope *scope)
+static void put(const struct nbx_customer_scope *scope, enum nbx_family family, uint64_t number,
+                uint8_t version, struct nbx_buf *buf)
+{
+    struct nbx_key key = nbx_key_customer(number);
+    NBX_ASSERT(!buf->failed);
+    nbx_batch_put(scope->batch, family, nbx_key_str(&key), version,
+                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
+    nbx_buf_clear(buf);
+}
+
+void nbx_profile__put(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
     struct nbx_buf buf = {0};
-    struct nbx_key key = nbx_key_customer(p->number);
     nbx_customer_record_encode(&buf, &p->head);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), NBX_CUSTOMER_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
+    put(scope, NBX_FAMILY_CUSTOMERS, p->number, NBX_CUSTOMER_RECORD, &buf);
+    if (p->seen_changed) {
+        nbx_seen_record_encode(&buf, &p->seen);
+        put(scope, NBX_FAMILY_SEEN, p->number, NBX_SEEN_RECORD, &buf);
+    }
+    p->seen_changed = false;
     nbx_buf_fini(&buf);
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/seen.h"
 
-/* Order of the set: item, type, sign, scope. */
-static int compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b)
+int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b)
 {
     if (a->item_no != b->item_no)
         return a->item_no < b->item_no ? -1 : 1;
@@ -19,7 +18,7 @@ static uint32_t lower_bound(const struct nbx_seen_record *seen, const struct nbx
     uint32_t from = 0, to = seen->n;
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
-        if (compare(&seen->entries[mid], e) < 0)
+        if (nbx_seen_compare(&seen->entries[mid], e) < 0)
             from = mid + 1;
         else
             to = mid;
@@ -92,7 +91,7 @@ enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_
                                  uint32_t most, struct nbx_arena *arena)
 {
     uint32_t at = lower_bound(seen, entry);
-    if (at < seen->n && compare(&seen->entries[at], entry) == 0) {
+    if (at < seen->n && nbx_seen_compare(&seen->entries[at], entry) == 0) {
         struct nbx_seen_entry *e = &seen->entries[at];
         if (entry->last_ms > e->last_ms)
             e->last_ms = entry->last_ms;

@@ -27,6 +27,9 @@ enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_en
 enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
                                  uint32_t most, struct nbx_arena *arena);
 
+/* The order of the set: item, type, sign, scope. */
+int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b);
+
 /* One item of the set, all its entries together. */
 struct nbx_seen_item {
     uint32_t item_no;

@@ -28,17 +28,29 @@ enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family f
                                 struct nbx_str key, struct nbx_arena *arena, uint64_t *out);
 
 /* customers: who it is. Maps are NULL where empty. */
-#define NBX_CUSTOMER_RECORD 1
+#define NBX_CUSTOMER_RECORD 2
+/* What all of a customer's events come to, in no order. */
+struct nbx_type_total {
+    uint16_t type_no;
+    uint64_t n; /* > 0 */
+    int64_t last_ms;
+};
+struct nbx_totals {
+    uint64_t digest;              /* a sum over all events; 0 where there is none */
+    int64_t first_ms;             /* the earliest event's time; 0 where there is none */
+    struct nbx_type_total *types; /* (n) of (cap), by number; decoded totals have cap = n */
+    uint32_t n, cap;
+};
 struct nbx_customer_record {
     struct nbx_str id;
-    int64_t created_ms;
+    int64_t put_ms;                     /* the first customer.put; 0: known by events alone */
     const struct nbx_value *attributes; /* map of scalars and lists of strings */
     const struct nbx_value *consent;    /* map purpose -> bool */
     const struct nbx_value *identities; /* map type -> value */
     struct nbx_str timezone, locale;
     const struct nbx_value *channels; /* list of strings */
-    uint64_t n_events;
-    int64_t last_event_ms;
+    struct nbx_totals totals;
+    bool totals_unknown; /* version 1, which had none by type: then totals is empty */
 };
 void nbx_customer_record_encode(struct nbx_buf *out, const struct nbx_customer_record *r);
 enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,

@@ -88,30 +88,55 @@ static inline bool value_same(const struct nbx_value *a, const struct nbx_value 
     return a && b ? nbx_value_eq(a, b) : a == b;
 }
 
+static inline struct nbx_totals any_totals(struct nbx_random *r, struct nbx_arena *arena)
+{
+    struct nbx_totals t = {.n = chance(r) ? 0 : 1 + (uint32_t)nbx_random_below(r, 5)};
+    if (t.n == 0)
+        return t;
+    t.digest = any_u64(r);
+    t.first_ms = any_time(r);
+    t.types = nbx_arena_calloc(arena, t.n, sizeof *t.types);
+    for (uint32_t i = 0; i < t.n; i++)
+        t.types[i] = (struct nbx_type_total){
+            .type_no = (uint16_t)(i * 9000 + nbx_random_below(r, 9000)),
+            .n = 1 + any_u64(r) / 2,
+            .last_ms = any_time(r),
+        };
+    return t;
+}
+
+static inline bool totals_same(const struct nbx_totals *a, const struct nbx_totals *b)
+{
+    bool same = a->digest == b->digest && a->first_ms == b->first_ms && a->n == b->n;
+    for (uint32_t i = 0; same && i < a->n; i++)
+        same = a->types[i].type_no == b->types[i].type_no && a->types[i].n == b->types[i].n &&
+               a->types[i].last_ms == b->types[i].last_ms;
+    return same;
+}
+
 static inline struct nbx_customer_record any_customer(struct nbx_random *r, struct nbx_arena *arena)
 {
     return (struct nbx_customer_record){
         .id = any_text(r, arena),
-        .created_ms = any_time(r),
+        .put_ms = any_time(r),
         .attributes = any_map(r, arena),
         .consent = any_map(r, arena),
         .identities = any_map(r, arena),
         .timezone = any_text(r, arena),
         .locale = any_text(r, arena),
         .channels = any_list(r, arena),
-        .n_events = chance(r) ? 0 : any_u64(r),
-        .last_event_ms = chance(r) ? 0 : any_time(r),
+        .totals = any_totals(r, arena),
     };
 }
 
 static inline bool customer_same(const struct nbx_customer_record *a,
                                  const struct nbx_customer_record *b)
 {
-    return nbx_str_eq(a->id, b->id) && a->created_ms == b->created_ms &&
+    return nbx_str_eq(a->id, b->id) && a->put_ms == b->put_ms &&
            value_same(a->attributes, b->attributes) && value_same(a->consent, b->consent) &&
            value_same(a->identities, b->identities) && nbx_str_eq(a->timezone, b->timezone) &&
            nbx_str_eq(a->locale, b->locale) && value_same(a->channels, b->channels) &&
-           a->n_events == b->n_events && a->last_event_ms == b->last_event_ms;
+           a->totals_unknown == b->totals_unknown && totals_same(&a->totals, &b->totals);
 }
 
 static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_arena *arena)

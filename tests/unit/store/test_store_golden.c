@@ -74,25 +74,43 @@ static const struct nbx_value identities = {.type = NBX_MAP, .n = 1, .members = 
 static struct nbx_value channel_names[] = {{.type = NBX_STRING, .s = {"web", 3}}};
 static const struct nbx_value channels = {.type = NBX_LIST, .n = 1, .list = channel_names};
 
-Test(store_golden, customer_1)
+static struct nbx_customer_record full_customer(void)
 {
-    struct nbx_customer_record full = {
+    return (struct nbx_customer_record){
         .id = NBX_STR("c-1"),
-        .created_ms = 1700000000000,
+        .put_ms = 1700000000000,
         .attributes = &map,
         .consent = &consent,
         .identities = &identities,
         .timezone = NBX_STR("Europe/Vienna"),
         .locale = NBX_STR("de"),
         .channels = &channels,
-        .n_events = 300,
-        .last_event_ms = 1700000001000,
     };
-    struct nbx_customer_record least = {.id = NBX_STR("c"), .created_ms = -1};
-    GOLDEN(customer, customer_same, 1, full,
-           "7f03632d3180a0abfef9621483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
-           "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a3776562ac02d00f");
-    GOLDEN(customer, customer_same, 1, least, "00016301");
+}
+
+Test(store_golden, customer_1)
+{
+    struct nbx_customer_record full = full_customer();
+    struct nbx_customer_record least = {.id = NBX_STR("c"), .put_ms = -1};
+    full.totals_unknown = least.totals_unknown = true;
+    GOLDEN_OLD(customer, customer_same, 1, full,
+               "7f03632d3180a0abfef9621483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
+               "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a3776562ac02d00f");
+    GOLDEN_OLD(customer, customer_same, 1, least, "00016301");
+}
+
+Test(store_golden, customer_2)
+{
+    struct nbx_type_total types[] = {{1, 300, 1700000001000}, {700, 1, 1690000000000}};
+    struct nbx_customer_record full = full_customer();
+    struct nbx_customer_record least = {.id = NBX_STR("c")};
+    full.totals = (struct nbx_totals){
+        .digest = UINT64_C(0x0123456789abcdef), .first_ms = 1690000000000, .types = types, .n = 2};
+    GOLDEN(customer, customer_same, 2, full,
+           "ff0103632d311483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
+           "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a377656280a0abfef962ef"
+           "cdab89674523018090ccbdaf620201ac02e8cfafa025bb050100");
+    GOLDEN(customer, customer_same, 2, least, "000163");
 }
 
 Test(store_golden, seen_1)
