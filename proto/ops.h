@@ -32,6 +32,7 @@ enum nbx_op {
     NBX_OP_ITEM_GET,
     NBX_OP_ITEM_DELETE,
     NBX_OP_STATS,
+    NBX_OP_RETRACT,
     NBX_N_OPS
 };
 

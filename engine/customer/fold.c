@@ -164,8 +164,6 @@ static enum nbx_err add_seen_left(struct nbx_seen_record *seen,
 enum nbx_err nbx_fold_remainder(struct nbx_fold *fold, const struct nbx_fold *stored,
                                 const struct nbx_fold *all, struct nbx_arena *arena)
 {
-    if (stored->totals.digest == all->totals.digest && stored->seen.digest == all->seen.digest)
-        return NBX_OK;
     enum nbx_err err = add_totals_left(&fold->totals, &stored->totals, &all->totals, arena);
     if (stored->totals.n)
         fold->seen.digest += stored->seen.digest - all->seen.digest;

@@ -118,7 +118,15 @@ static uint64_t anonymous_number(const struct prepared *e)
     return NBX_CUSTOMER(nbx_group_of(e->record.id), 0);
 }
 
-/* *seen: the id is stored already, or stands earlier in this list. profile NULL: of nobody. */
+/* Under whom the event's id would be found; 0: it cannot be there. profile NULL: of nobody. */
+static uint64_t owner_of(const struct prepared *e, const struct nbx_profile *profile)
+{
+    if (!profile)
+        return anonymous_number(e);
+    return profile->known ? profile->number : profile->reserved;
+}
+
+/* *seen: the id is stored already, or stands earlier in this list. */
 static enum nbx_err is_duplicate(const struct prepared_list *list, const struct prepared *e,
                                  const struct nbx_profile *profile, const struct nbx_store *store,
                                  bool *seen)
@@ -132,10 +140,10 @@ static enum nbx_err is_duplicate(const struct prepared_list *list, const struct 
             return NBX_OK;
         }
     }
-    if (profile && !profile->known)
+    uint64_t number = owner_of(e, profile);
+    if (profile && !number)
         return NBX_OK;
     enum nbx_err err = NBX_OK;
-    uint64_t number = profile ? profile->number : anonymous_number(e);
     struct nbx_key key = nbx_key_event_id(number, e->id_hash);
     *seen = nbx_store_has(store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
     return err;
@@ -187,14 +195,13 @@ static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
 {
     struct nbx_key key = nbx_key_event(number, e->time_ms, e->id_hash);
     uint64_t id_number = NBX_CUSTOMER_SERIAL(number) ? number : anonymous_number(e);
-    struct nbx_key id_key = nbx_key_event_id(id_number, e->id_hash);
     nbx_buf_clear(buf);
     nbx_event_record_encode(buf, &e->record);
     NBX_ASSERT(!buf->failed);
     nbx_batch_put(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key), NBX_EVENT_RECORD,
                   (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
-    nbx_record_u64_put(scope->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&id_key),
-                       (uint64_t)e->time_ms);
+    nbx_customers__put_event_id(scope, id_number, e->id_hash,
+                                (struct nbx_event_id_record){.time_ms = e->time_ms});
 }
 
 static void count_trends(const struct nbx_customer_scope *scope, const struct prepared_list *list,

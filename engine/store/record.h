@@ -20,12 +20,32 @@
 
 #include <stdint.h>
 
-/* identities -> number; meta counters */
+/* meta counters and item numbers */
 void nbx_record_u64_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
                         uint64_t v);
 enum nbx_err nbx_record_u64_decode(uint64_t *out, const struct nbx_stored *stored);
 enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family family,
                                 struct nbx_str key, struct nbx_arena *arena, uint64_t *out);
+
+/* identities: whose number it is. */
+#define NBX_IDENTITY_RECORD 2
+struct nbx_identity_record {
+    uint64_t number;
+    bool vacant; /* nothing is known of the customer; the number is kept for what names it */
+};
+void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_record *r);
+enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena);
+
+/* event_ids: an id that counts no second time. */
+#define NBX_EVENT_ID_RECORD 2
+struct nbx_event_id_record {
+    int64_t time_ms; /* the event's; where it was retracted, of the retraction */
+    bool retracted;  /* there is no such event any more, or there never was */
+};
+void nbx_event_id_record_encode(struct nbx_buf *out, const struct nbx_event_id_record *r);
+enum nbx_err nbx_event_id_record_decode(struct nbx_event_id_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* customers: who it is. Maps are NULL where empty. */
 #define NBX_CUSTOMER_RECORD 2

@@ -92,6 +92,25 @@ static inline void history_send_one(struct town *t, const char *customer,
     cr_assert_eq(history_send(t, customer, &text).applied, 1);
 }
 
+/* Sends e[0..n) in random messages of up to 8, now and then one that was sent before. Returns how
+ * many counted. */
+static inline uint32_t history_send_all(struct town *t, const char *customer,
+                                        const struct history_event *e, uint32_t n,
+                                        struct nbx_random *r)
+{
+    uint32_t applied = 0;
+    for (uint32_t at = 0; at < n;) {
+        struct nbx_buf text = {0};
+        for (uint64_t i = 1 + nbx_random_below(r, 8); i > 0 && at < n; i--) {
+            history_print(&text, &e[at++]);
+            if (nbx_random_below(r, 4) == 0)
+                history_print(&text, &e[nbx_random_below(r, at)]);
+        }
+        applied += history_send(t, customer, &text).applied;
+    }
+    return applied;
+}
+
 /* The payloads that are kept of the customer, one behind the other; the id left out. */
 static inline struct nbx_str history_state(struct town *t, const struct nbx_profile *p)
 {

@@ -270,6 +270,24 @@ Test(customer_fold, a_customer_of_version_1_is_as_of_today_after_customer_put)
     check_old("anna");
 }
 
+Test(customer_fold, events_of_version_1_can_be_retracted)
+{
+    static const struct nbx_str ids[] = {{"b", 1}, {"c", 1}};
+    struct nbx_retraction what = {.ids = ids, .n_ids = 2};
+    struct nbx_retracted done;
+    intern_three();
+    put_old_customer("anna");
+    town_reopen(&t);
+    struct nbx_profile p = town_profile(&t, "anna");
+    cr_assert_eq(nbx_retract(&done, &t.scope, &p, &what), NBX_OK);
+    cr_assert_eq(done.retracted, 2);
+    p = town_profile(&t, "anna");
+    cr_assert_not(p.head.totals_unknown);
+    cr_assert_eq(p.seen.n, 2, "item 1, and 3, whose view is kept no longer");
+    cr_assert_eq(p.seen.entries[0].last_ms, 20);
+    cr_assert_eq(p.seen.entries[1].item_no, 3);
+}
+
 Test(customer_fold, damage_among_the_events_is_told)
 {
     struct nbx_fold fold;

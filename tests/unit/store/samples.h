@@ -139,6 +139,30 @@ static inline bool customer_same(const struct nbx_customer_record *a,
            a->totals_unknown == b->totals_unknown && totals_same(&a->totals, &b->totals);
 }
 
+static inline struct nbx_identity_record any_identity(struct nbx_random *r, struct nbx_arena *arena)
+{
+    (void)arena;
+    return (struct nbx_identity_record){.number = any_u64(r), .vacant = chance(r)};
+}
+
+static inline bool identity_same(const struct nbx_identity_record *a,
+                                 const struct nbx_identity_record *b)
+{
+    return a->number == b->number && a->vacant == b->vacant;
+}
+
+static inline struct nbx_event_id_record any_event_id(struct nbx_random *r, struct nbx_arena *arena)
+{
+    (void)arena;
+    return (struct nbx_event_id_record){.time_ms = any_time(r), .retracted = chance(r)};
+}
+
+static inline bool event_id_same(const struct nbx_event_id_record *a,
+                                 const struct nbx_event_id_record *b)
+{
+    return a->time_ms == b->time_ms && a->retracted == b->retracted;
+}
+
 static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_arena *arena)
 {
     struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60),

@@ -113,6 +113,24 @@ Test(store_golden, customer_2)
     GOLDEN(customer, customer_same, 2, least, "000163");
 }
 
+Test(store_golden, identity_1_and_2)
+{
+    struct nbx_identity_record held = {.number = UINT64_C(0x0500000000000007)};
+    struct nbx_identity_record vacant = {.number = held.number, .vacant = true};
+    GOLDEN_OLD(identity, identity_same, 1, held, "0700000000000005");
+    GOLDEN(identity, identity_same, 2, held, "070000000000000500");
+    GOLDEN(identity, identity_same, 2, vacant, "070000000000000501");
+}
+
+Test(store_golden, event_id_1_and_2)
+{
+    struct nbx_event_id_record kept = {.time_ms = -2};
+    struct nbx_event_id_record retracted = {.time_ms = 1700000000000, .retracted = true};
+    GOLDEN_OLD(event_id, event_id_same, 1, kept, "feffffffffffffff");
+    GOLDEN(event_id, event_id_same, 2, kept, "feffffffffffffff00");
+    GOLDEN(event_id, event_id_same, 2, retracted, "0068e5cf8b01000001");
+}
+
 Test(store_golden, seen_1)
 {
     struct nbx_seen_entry entries[] = {

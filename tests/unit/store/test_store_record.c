@@ -47,6 +47,8 @@ TestSuite(store_record, .init = begin, .fini = end);
     }
 
 #define any_customer_same customer_same
+#define any_identity_same identity_same
+#define any_event_id_same event_id_same
 #define any_seen_same     seen_same
 #define any_vector_same   vector_same
 #define any_event_same    event_same
@@ -54,6 +56,8 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_item_same     item_same
 
 KIND(customer, any_customer)
+KIND(identity, any_identity)
+KIND(event_id, any_event_id)
 KIND(seen, any_seen)
 KIND(vector, any_vector)
 KIND(event, any_event)
@@ -70,6 +74,8 @@ struct kind {
 
 static const struct kind kinds[] = {
     {"customer", NBX_CUSTOMER_RECORD, customer_make, customer_decode, customer_comes_back},
+    {"identity", NBX_IDENTITY_RECORD, identity_make, identity_decode, identity_comes_back},
+    {"event_id", NBX_EVENT_ID_RECORD, event_id_make, event_id_decode, event_id_comes_back},
     {"seen", NBX_SEEN_RECORD, seen_make, seen_decode, seen_comes_back},
     {"vector", NBX_VECTOR_RECORD, vector_make, vector_decode, vector_comes_back},
     {"event", NBX_EVENT_RECORD, event_make, event_decode, event_comes_back},
