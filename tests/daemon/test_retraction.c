@@ -89,7 +89,7 @@ Test(retraction, the_next_answer_is_that_of_never_having_received_it)
             deeds[4]);
     must_be(r, "duplicates", "2");
     must_equal("anna", "bert");
-    server_end(&s);
+    server_kill(&s);
     server_begin(&s);
     must_equal("anna", "bert");
     must_be(get(p, "retract", "anna", "{'all': true, 'id': 4}"), "",

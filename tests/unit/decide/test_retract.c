@@ -353,3 +353,23 @@ Test(retract, a_changed_vocabulary_changes_nothing)
     t.scope.vocabulary = t.vocabulary;
     nbx_vocabulary_destroy(&changed);
 }
+
+Test(retract, a_write_that_fails_changes_nothing)
+{
+    struct nbx_retracted done;
+    town_observe(&t, "anna", "{id:'e1',type:'view',item:'i01'}");
+    struct nbx_profile p = town_profile(&t, "anna");
+    struct nbx_str before = history_state(&t, &p);
+    t.scope.batch->ops.failed = true; /* as where memory is out */
+    cr_assert_eq(nbx_retract(&done, &t.scope, &p, &everything), NBX_ELIMIT);
+    cr_assert(p.known);
+    p = town_profile(&t, "anna");
+    cr_assert(nbx_str_eq(history_state(&t, &p), before));
+    cr_assert_eq(nbx_customers_seq(t.customers, NBX_CUSTOMER_GROUP(p.number)), 1);
+    town_world(&t, true);
+    cr_assert_eq(t.rankings->popular.n, 1);
+    cr_assert(t.rankings->popular.scores[0] == 0.5f);
+    cr_assert_eq(retract("anna", &everything).seq, 2);
+    town_world(&t, true);
+    cr_assert_eq(t.rankings->popular.n, 0);
+}
