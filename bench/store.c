@@ -128,9 +128,8 @@ static void encode_seen(struct writer *w)
             .item_no = 1 + i * (N_ITEMS / N_SEEN) +
                        (uint32_t)nbx_random_below(&w->random, N_ITEMS / N_SEEN),
             .type_no = (uint16_t)(1 + nbx_random_below(&w->random, 5)),
-            .count = 1,
             .last_ms = START_MS - (int64_t)nbx_random_below(&w->random, INT64_C(31536000000))};
-    struct nbx_seen_record seen = {.entries = entries, .n = N_SEEN, .revision = w->seq};
+    struct nbx_seen_record seen = {.entries = entries, .n = N_SEEN, .digest = w->seq};
     nbx_buf_clear(&w->seen);
     nbx_seen_record_encode(&w->seen, &seen);
 }

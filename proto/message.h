@@ -103,6 +103,15 @@ struct nbx_observe_req {
     bool atomic;
 };
 
+/* Which of the customer's events never were. One of the five says it. */
+struct nbx_retract_req {
+    struct nbx_value id;
+    struct nbx_strs events;               /* their ids */
+    struct nbx_str item, brand, category; /* all events with such an item */
+    bool all;
+    enum nbx_ack ack;
+};
+
 /* Customers to be answered in one request. */
 struct nbx_customer_ids {
     struct nbx_str *p; /* (n) good ones, in order */
@@ -197,6 +206,8 @@ enum nbx_err nbx_message_similar(struct nbx_similar_req *out, struct nbx_body bo
                                  struct nbx_arena *arena, struct nbx_fault *fault);
 /* keyed: the key frame names the customer, so events may not. */
 enum nbx_err nbx_message_observe(struct nbx_observe_req *out, struct nbx_body body, bool keyed,
+                                 struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_retract(struct nbx_retract_req *out, struct nbx_body body,
                                  struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct nbx_body body,
                                       struct nbx_arena *arena, struct nbx_fault *fault);

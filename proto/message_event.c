@@ -120,3 +120,36 @@ enum nbx_err nbx_message_observe(struct nbx_observe_req *out, struct nbx_body bo
     }
     return NBX_OK;
 }
+
+/* retract */
+
+#define RETRACT(name, member) NBX_FIELD(name, struct nbx_retract_req, member)
+
+static const struct nbx_field retract_fields[] = {
+    {RETRACT("events", events), nbx_field_ids, .min = 1, .max = NBX_MAX_EVENTS},
+    {RETRACT("item", item), nbx_field_id},
+    {RETRACT("brand", brand), nbx_field_id},
+    {RETRACT("category", category), nbx_field_id},
+    {RETRACT("all", all), nbx_field_bool},
+    {RETRACT("ack", ack), nbx_field_word, .min = NBX_ACK_MEMORY, .words = nbx_field_acks},
+    {RETRACT("id", id), nbx_field_echo},
+};
+static const struct nbx_field_table retract_table = {retract_fields, NBX_COUNT(retract_fields)};
+
+enum nbx_err nbx_message_retract(struct nbx_retract_req *out, struct nbx_body body,
+                                 struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_retract_req){.ack = NBX_ACK_UNSET};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    enum nbx_err err = nbx_field_body(out, &out->id, body, &retract_table, &d);
+    if (err)
+        return err;
+    int n = (out->events.n > 0) + (out->item.len > 0) + (out->brand.len > 0) +
+            (out->category.len > 0) + out->all;
+    if (n != 1)
+        return nbx_fault_set(fault, NBX_EBAD, "events",
+                             "just one of `events`, `item`, `brand`, `category` and `all` is "
+                             "needed, got %d",
+                             n);
+    return NBX_OK;
+}

@@ -19,6 +19,7 @@ const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
     {"item.delete", NBX_OP_ITEM_DELETE, NBX_ROLE_WRITER, NBX_ROAD_CATALOGUE, false},
     {"stats", NBX_OP_STATS, NBX_ROLE_READER, NBX_ROAD_ANY, false},
     {"backup", NBX_OP_BACKUP, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
+    {"retract", NBX_OP_RETRACT, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

@@ -33,6 +33,7 @@ enum nbx_op {
     NBX_OP_ITEM_DELETE,
     NBX_OP_STATS,
     NBX_OP_BACKUP,
+    NBX_OP_RETRACT,
     NBX_N_OPS
 };
 

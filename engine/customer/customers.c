@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/customers.h"
 
+#include "engine/base/check.h"
+#include "engine/base/log.h"
 #include "engine/customer/customers_internal.h"
+#include "engine/customer/fold.h"
 
 #include <stdlib.h>
 
@@ -88,6 +91,36 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8
     if (err)
         *now = before;
     return err;
+}
+
+void nbx_customers__trend(const struct nbx_customer_scope *scope,
+                          const struct nbx_event_record *event, int64_t time_ms, int sign)
+{
+    if (!event->trend_amount)
+        return;
+    struct nbx_trend_event trend = {.channel_no = event->channel_no,
+                                    .item_no = event->item_no,
+                                    .weight =
+                                        sign * (double)event->trend_amount / NBX_TREND_AMOUNT_UNITS,
+                                    .time_ms = time_ms};
+    if (event->channel_no > nbx_vocabulary_max_channel(scope->vocabulary)) {
+        trend.channel_no = 0;
+        trend.time_ms = -1; /* in no bucket */
+    }
+    if (nbx_trends_add(scope->customers->trends, &trend, scope->batch))
+        nbx_log_warnx("trends=behind reason=memory_limit");
+}
+
+void nbx_customers__put_event_id(const struct nbx_customer_scope *scope, uint64_t number,
+                                 const uint8_t id_hash[16], struct nbx_event_id_record record)
+{
+    struct nbx_key key = nbx_key_event_id(number, id_hash);
+    struct nbx_buf buf = {0};
+    nbx_event_id_record_encode(&buf, &record);
+    NBX_ASSERT(!buf.failed);
+    nbx_batch_put(scope->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), NBX_EVENT_ID_RECORD,
+                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
+    nbx_buf_fini(&buf);
 }
 
 struct nbx_store *nbx_customers_store(const struct nbx_customers *c)

@@ -53,8 +53,10 @@ struct nbx_profile {
     struct nbx_str id; /* as it was asked for; empty: nobody in particular */
     bool known;
     uint64_t number;
+    uint64_t reserved; /* of a stranger whose events were retracted: the number to come back to */
     struct nbx_customer_record head; /* empty until nbx_profile_load_head */
     struct nbx_seen_record seen;
+    bool seen_changed; /* it is not yet as stored */
 };
 /* Number and seen set: all that an answer needs. id empty: nobody in particular, the stranger of
  * group 0. */
@@ -85,6 +87,27 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
  * once over all groups. */
 enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                                    uint8_t group, const struct nbx_events *events);
+
+/* What is to be taken back: the events of these ids, or those with an item that `covers` is true
+ * of, or all of them. One of the three is set. */
+struct nbx_retraction {
+    const struct nbx_str *ids; /* (n_ids) */
+    uint32_t n_ids;
+    bool (*covers)(void *context, uint32_t item_no);
+    void *context;
+    bool all;
+};
+struct nbx_retracted {
+    uint32_t retracted; /* events that are gone */
+    uint32_t
+        unknown;  /* ids of none that is kept; should such an event come, it counts for nothing */
+    uint64_t seq; /* of the group afterwards */
+};
+/* Makes profile, trends and everything stored what they were if those events had never come; the
+ * ids stay taken. Of events that are kept no longer, what came of them stays. Where the write fails
+ * nothing changes. */
+enum nbx_err nbx_retract(struct nbx_retracted *out, const struct nbx_customer_scope *scope,
+                         struct nbx_profile *profile, const struct nbx_retraction *what);
 
 /* Merges by key into the record; creates the customer where needed. Unknown channels are refused.
  */

@@ -23,9 +23,22 @@ struct nbx_customers {
 
 /* Gives the stranger a number and adds the identity to the batch. */
 void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
-/* Adds the changed head to the batch. */
-void nbx_profile__put_head(const struct nbx_profile *profile,
-                           const struct nbx_customer_scope *scope);
+/* Gives a stranger a number without becoming known: for ids that are taken. */
+void nbx_profile__reserve(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
+/* The known customer is a stranger from now on, but for the number. */
+void nbx_profile__vacate(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
+/* The head, to be changed. Where it is of version 1 all that its events come to is found out. */
+enum nbx_err nbx_profile__ready(struct nbx_profile *profile,
+                                const struct nbx_customer_scope *scope);
+/* Adds the head to the batch, and the seen set where it changed; an empty one has no record. */
+void nbx_profile__put(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
+/* Adds what the event gives to trends, in memory and in the batch; sign -1 takes it back. Where its
+ * channel is configured no longer, only the all-time total is there to be changed. */
+void nbx_customers__trend(const struct nbx_customer_scope *scope,
+                          const struct nbx_event_record *event, int64_t time_ms, int sign);
+/* Remembers an event's id. */
+void nbx_customers__put_event_id(const struct nbx_customer_scope *scope, uint64_t number,
+                                 const uint8_t id_hash[16], struct nbx_event_id_record record);
 /* Adds the group's counters to the batch and writes it. On failure the counters go back to
  * `before`. The batch is empty afterwards. */
 enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,

@@ -3,12 +3,10 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
-#include "engine/base/log.h"
 #include "engine/base/random.h"
 #include "engine/customer/customers_internal.h"
-#include "engine/customer/seen.h"
+#include "engine/customer/fold.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #define MAX_AHEAD_MS (5 * 60 * 1000)
@@ -110,6 +108,7 @@ static enum nbx_err prepare(struct prepared *out, const struct nbx_event *e,
     r->value = e->value;
     r->scope = (uint8_t)e->scope;
     r->attributes = e->attributes;
+    nbx_fold_decide(r, out->type);
     return NBX_OK;
 }
 
@@ -119,7 +118,15 @@ static uint64_t anonymous_number(const struct prepared *e)
     return NBX_CUSTOMER(nbx_group_of(e->record.id), 0);
 }
 
-/* *seen: the id is stored already, or stands earlier in this list. profile NULL: of nobody. */
+/* Under whom the event's id would be found; 0: it cannot be there. profile NULL: of nobody. */
+static uint64_t owner_of(const struct prepared *e, const struct nbx_profile *profile)
+{
+    if (!profile)
+        return anonymous_number(e);
+    return profile->known ? profile->number : profile->reserved;
+}
+
+/* *seen: the id is stored already, or stands earlier in this list. */
 static enum nbx_err is_duplicate(const struct prepared_list *list, const struct prepared *e,
                                  const struct nbx_profile *profile, const struct nbx_store *store,
                                  bool *seen)
@@ -133,10 +140,10 @@ static enum nbx_err is_duplicate(const struct prepared_list *list, const struct 
             return NBX_OK;
         }
     }
-    if (profile && !profile->known)
+    uint64_t number = owner_of(e, profile);
+    if (profile && !number)
         return NBX_OK;
     enum nbx_err err = NBX_OK;
-    uint64_t number = profile ? profile->number : anonymous_number(e);
     struct nbx_key key = nbx_key_event_id(number, e->id_hash);
     *seen = nbx_store_has(store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
     return err;
@@ -183,45 +190,28 @@ static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed 
     return NBX_OK;
 }
 
-static bool is_negative(const struct prepared *e)
-{
-    return e->type->class == NBX_CLASS_NEGATIVE ||
-           (!isnan(e->record.rating) && e->record.rating < e->type->negative_below);
-}
-
 static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
                       const struct prepared *e, struct nbx_buf *buf)
 {
     struct nbx_key key = nbx_key_event(number, e->time_ms, e->id_hash);
     uint64_t id_number = NBX_CUSTOMER_SERIAL(number) ? number : anonymous_number(e);
-    struct nbx_key id_key = nbx_key_event_id(id_number, e->id_hash);
     nbx_buf_clear(buf);
     nbx_event_record_encode(buf, &e->record);
     NBX_ASSERT(!buf->failed);
     nbx_batch_put(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key), NBX_EVENT_RECORD,
                   (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
-    nbx_record_u64_put(scope->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&id_key),
-                       (uint64_t)e->time_ms);
+    nbx_customers__put_event_id(scope, id_number, e->id_hash,
+                                (struct nbx_event_id_record){.time_ms = e->time_ms});
 }
 
-/* Positive events with an item count for trends; sign -1 takes them back. */
 static void count_trends(const struct nbx_customer_scope *scope, const struct prepared_list *list,
-                         double sign)
+                         int sign)
 {
-    for (uint32_t i = 0; i < list->n; i++) {
-        const struct prepared *e = &list->p[i];
-        if (!e->record.item_no || e->type->class != NBX_CLASS_POSITIVE || is_negative(e))
-            continue;
-        struct nbx_trend_event trend = {.channel_no = e->record.channel_no,
-                                        .item_no = e->record.item_no,
-                                        .weight = sign * e->type->weight,
-                                        .time_ms = e->time_ms};
-        if (nbx_trends_add(scope->customers->trends, &trend, scope->batch))
-            nbx_log_warnx("trends=behind reason=memory_limit");
-    }
+    for (uint32_t i = 0; i < list->n; i++)
+        nbx_customers__trend(scope, &list->p[i].record, list->p[i].time_ms, sign);
 }
 
-/* Events into the batch, numbered; the profile's seen set is left to fold_seen. */
+/* Events into the batch, numbered; the profile's seen set is left to fold. */
 static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
                        struct prepared_list *list)
 {
@@ -235,51 +225,29 @@ static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
     count_trends(scope, list, 1);
 }
 
-/* Gives the set an array of its own with room for n more. */
-static enum nbx_err own_seen(struct nbx_seen_record *seen, uint32_t n, struct nbx_arena *arena)
+/* How many of the events change the seen set. */
+static uint32_t count_seen(const struct prepared_list *list)
 {
-    struct nbx_seen_entry *entries = nbx_arena_calloc(arena, (size_t)seen->n + n, sizeof *entries);
-    if (!entries)
-        return NBX_ELIMIT;
-    if (seen->n)
-        memcpy(entries, seen->entries, seen->n * sizeof *entries);
-    seen->entries = entries;
-    seen->cap = seen->n + n;
-    return NBX_OK;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < list->n; i++)
+        n += nbx_fold_is_seen(&list->p[i].record);
+    return n;
 }
 
-static enum nbx_err fold_seen(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
-                              const struct prepared_list *list)
+static enum nbx_err fold(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                         const struct prepared_list *list)
 {
-    for (uint32_t i = 0; i < list->n; i++) {
+    struct nbx_fold fold, stored = {.seen = profile->seen, .totals = profile->head.totals};
+    uint32_t n_seen = count_seen(list);
+    enum nbx_err err = nbx_fold_copy(&fold, &stored, n_seen, scope->arena);
+    for (uint32_t i = 0; !err && i < list->n; i++) {
         const struct prepared *e = &list->p[i];
-        profile->head.n_events++;
-        if (e->time_ms > profile->head.last_event_ms)
-            profile->head.last_event_ms = e->time_ms;
-        if (!e->record.item_no || e->type->class == NBX_CLASS_NEUTRAL)
-            continue;
-        struct nbx_seen_entry entry = {.item_no = e->record.item_no,
-                                       .type_no = e->type->no,
-                                       .negative = is_negative(e),
-                                       .scope = e->record.scope,
-                                       .count = 1,
-                                       .last_ms = e->time_ms};
-        enum nbx_err err = nbx_seen_add(&profile->seen, &entry, scope->arena);
-        if (err)
-            return err;
+        err = nbx_fold_event(&fold, &e->record, e->time_ms, e->id_hash, scope->arena);
     }
-    return NBX_OK;
-}
-
-static void put_seen(const struct nbx_profile *profile, const struct nbx_customer_scope *scope)
-{
-    struct nbx_buf buf = {0};
-    struct nbx_key key = nbx_key_customer(profile->number);
-    nbx_seen_record_encode(&buf, &profile->seen);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key), NBX_SEEN_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
+    profile->seen = fold.seen;
+    profile->head.totals = fold.totals;
+    profile->seen_changed |= n_seen > 0;
+    return err;
 }
 
 /* Commits what put_events and its callers gathered; takes the trends back where that fails. */
@@ -300,16 +268,14 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
 {
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     struct nbx_group before = scope->customers->groups[group];
-    enum nbx_err err = nbx_profile_load_head(profile, scope);
     struct nbx_profile changed = *profile;
-    if (err || (err = own_seen(&changed.seen, list->n, scope->arena)) ||
-        (err = fold_seen(&changed, scope, list)))
+    enum nbx_err err = nbx_profile__ready(&changed, scope);
+    if (err || (err = fold(&changed, scope, list)))
         return err;
     if (!changed.known)
         nbx_profile__create(&changed, scope);
     put_events(scope, changed.number, list);
-    nbx_profile__put_head(&changed, scope);
-    put_seen(&changed, scope);
+    nbx_profile__put(&changed, scope);
     err = commit(scope, group, before, list);
     if (!err)
         *profile = changed;

@@ -3,6 +3,7 @@
 
 #include "engine/base/check.h"
 #include "engine/customer/customers_internal.h"
+#include "engine/customer/rebuild.h"
 
 static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
@@ -24,13 +25,13 @@ static enum nbx_err load_seen(struct nbx_profile *p, const struct nbx_customer_s
 }
 
 /* NBX_ENOTFOUND: nobody known. */
-static enum nbx_err find_number(const struct nbx_customer_scope *scope, struct nbx_str id,
-                                uint64_t *number)
+static enum nbx_err find(const struct nbx_customer_scope *scope, struct nbx_str id,
+                         struct nbx_identity_record *out)
 {
     struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
     struct nbx_stored stored;
     enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), &stored);
-    return err ? err : nbx_record_u64_decode(number, &stored);
+    return err ? err : nbx_identity_record_decode(out, &stored, scope->arena);
 }
 
 enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
@@ -39,13 +40,14 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
     *out = (struct nbx_profile){.id = id};
     if (id.len == 0)
         return NBX_OK;
-    enum nbx_err err = find_number(scope, id, &out->number);
-    if (err == NBX_ENOTFOUND) {
-        out->number = NBX_CUSTOMER(nbx_group_of(id), 0);
-        return NBX_OK;
-    }
-    out->known = err == NBX_OK;
-    return err ? err : load_seen(out, scope);
+    struct nbx_identity_record identity = {0};
+    enum nbx_err err = find(scope, id, &identity);
+    if (err && err != NBX_ENOTFOUND)
+        return err;
+    out->known = !err && !identity.vacant;
+    out->number = out->known ? identity.number : NBX_CUSTOMER(nbx_group_of(id), 0);
+    out->reserved = out->known ? 0 : identity.number;
+    return out->known ? load_seen(out, scope) : NBX_OK;
 }
 
 enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
@@ -53,26 +55,85 @@ enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_custo
     return p->known && p->head.id.len == 0 ? load_head(p, scope) : NBX_OK;
 }
 
-void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+enum nbx_err nbx_profile__ready(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
-    uint8_t group = nbx_group_of(p->id);
-    p->known = true;
-    p->number = NBX_CUSTOMER(group, ++scope->customers->groups[group].serial);
-    p->head.id = p->id;
-    p->head.created_ms = scope->now_ms;
-    struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
-    nbx_record_u64_put(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), p->number);
+    enum nbx_err err = nbx_profile_load_head(p, scope);
+    if (err || !p->head.totals_unknown)
+        return err;
+    struct nbx_fold fold, stored = {.seen = p->seen};
+    if ((err = nbx_rebuild(&fold, scope, p->number, &stored, NULL, NULL)))
+        return err;
+    p->seen = fold.seen;
+    p->head.totals = fold.totals;
+    p->head.totals_unknown = false;
+    p->seen_changed = true;
+    return NBX_OK;
 }
 
-void nbx_profile__put_head(const struct nbx_profile *p, const struct nbx_customer_scope *scope)
+static void put(const struct nbx_customer_scope *scope, enum nbx_family family,
+                const struct nbx_key *key, uint8_t version, struct nbx_buf *buf)
+{
+    NBX_ASSERT(!buf->failed);
+    nbx_batch_put(scope->batch, family, nbx_key_str(key), version,
+                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
+    nbx_buf_clear(buf);
+}
+
+void nbx_profile__put(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
     struct nbx_buf buf = {0};
     struct nbx_key key = nbx_key_customer(p->number);
     nbx_customer_record_encode(&buf, &p->head);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), NBX_CUSTOMER_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
+    put(scope, NBX_FAMILY_CUSTOMERS, &key, NBX_CUSTOMER_RECORD, &buf);
+    if (p->seen_changed && p->seen.n == 0 && p->seen.digest == 0)
+        nbx_batch_delete(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key));
+    else if (p->seen_changed) {
+        nbx_seen_record_encode(&buf, &p->seen);
+        put(scope, NBX_FAMILY_SEEN, &key, NBX_SEEN_RECORD, &buf);
+    }
+    p->seen_changed = false;
     nbx_buf_fini(&buf);
+}
+
+static void put_identity(const struct nbx_profile *p, const struct nbx_customer_scope *scope,
+                         struct nbx_identity_record identity)
+{
+    struct nbx_buf buf = {0};
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
+    nbx_identity_record_encode(&buf, &identity);
+    put(scope, NBX_FAMILY_IDENTITIES, &key, NBX_IDENTITY_RECORD, &buf);
+    nbx_buf_fini(&buf);
+}
+
+static uint64_t new_number(const struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    uint8_t group = nbx_group_of(p->id);
+    return NBX_CUSTOMER(group, ++scope->customers->groups[group].serial);
+}
+
+void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    p->known = true;
+    p->number = p->reserved ? p->reserved : new_number(p, scope);
+    p->reserved = 0;
+    p->head.id = p->id;
+    put_identity(p, scope, (struct nbx_identity_record){.number = p->number});
+}
+
+void nbx_profile__reserve(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    p->reserved = new_number(p, scope);
+    put_identity(p, scope, (struct nbx_identity_record){.number = p->reserved, .vacant = true});
+}
+
+void nbx_profile__vacate(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    struct nbx_key key = nbx_key_customer(p->number);
+    nbx_batch_delete(scope->batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key));
+    nbx_batch_delete(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key));
+    put_identity(p, scope, (struct nbx_identity_record){.number = p->number, .vacant = true});
+    *p = (struct nbx_profile){
+        .id = p->id, .number = NBX_CUSTOMER(nbx_group_of(p->id), 0), .reserved = p->number};
 }
 
 enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, uint64_t number,
@@ -100,8 +161,8 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
     uint8_t group = nbx_group_of(id);
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_key identity = nbx_key_identity(NBX_STR(""), id);
-    uint64_t number = 0;
-    enum nbx_err err = find_number(scope, id, &number);
+    struct nbx_identity_record found;
+    enum nbx_err err = find(scope, id, &found);
     *forgotten = err == NBX_OK;
     *seq = before.seq;
     if (err)
@@ -109,7 +170,7 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
     static const enum nbx_family personal[] = {NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,
                                                NBX_FAMILY_SEEN,      NBX_FAMILY_EVENTS,
                                                NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS};
-    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
+    struct nbx_key from = nbx_key_customer(found.number), to = nbx_key_customer_end(found.number);
     for (size_t i = 0; i < sizeof personal / sizeof *personal; i++)
         nbx_batch_delete_range(scope->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));
     nbx_batch_delete(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&identity));

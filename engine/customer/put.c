@@ -89,7 +89,7 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_profile profile;
     enum nbx_err err = nbx_profile_load(&profile, scope, id);
-    if (err || (err = nbx_profile_load_head(&profile, scope)))
+    if (err || (err = nbx_profile__ready(&profile, scope)))
         return nbx_fault_set(fault, err, NULL, "the customer cannot be read");
     struct nbx_customer_record head = profile.head;
     if ((err = merge_maps(&head, req, scope->arena, fault)) ||
@@ -100,10 +100,11 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
         nbx_profile__create(&profile, scope);
         head = profile.head;
     }
+    head.put_ms = head.put_ms ? head.put_ms : scope->now_ms;
     head.timezone = req->timezone.len ? req->timezone : head.timezone;
     head.locale = req->locale.len ? req->locale : head.locale;
     profile.head = head;
-    nbx_profile__put_head(&profile, scope);
+    nbx_profile__put(&profile, scope);
     if (req->vector.n)
         put_vector(&profile, scope, &req->vector);
     *seq = ++scope->customers->groups[group].seq;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/seen.h"
 
-/* Order of the set: item, type, sign, scope. */
-static int compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b)
+int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b)
 {
     if (a->item_no != b->item_no)
         return a->item_no < b->item_no ? -1 : 1;
@@ -19,7 +18,7 @@ static uint32_t lower_bound(const struct nbx_seen_record *seen, const struct nbx
     uint32_t from = 0, to = seen->n;
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
-        if (compare(&seen->entries[mid], e) < 0)
+        if (nbx_seen_compare(&seen->entries[mid], e) < 0)
             from = mid + 1;
         else
             to = mid;
@@ -27,15 +26,50 @@ static uint32_t lower_bound(const struct nbx_seen_record *seen, const struct nbx
     return from;
 }
 
-static void drop_oldest(struct nbx_seen_record *seen)
+static uint32_t count_of(const struct nbx_seen_record *seen, uint32_t type_no)
 {
-    uint32_t oldest = 0;
-    for (uint32_t i = 1; i < seen->n; i++)
-        if (seen->entries[i].last_ms < seen->entries[oldest].last_ms)
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < seen->n; i++)
+        n += seen->entries[i].type_no == type_no;
+    return n;
+}
+
+/* The least type number of the set from `from` on; past UINT16_MAX where there is none. */
+static uint32_t next_type(const struct nbx_seen_record *seen, uint32_t from)
+{
+    uint32_t next = UINT16_MAX + 1;
+    for (uint32_t i = 0; i < seen->n; i++) {
+        uint32_t type_no = seen->entries[i].type_no;
+        next = type_no >= from && type_no < next ? type_no : next;
+    }
+    return next;
+}
+
+/* Of those of one time, the first in order counts as the oldest. */
+static void drop_oldest(struct nbx_seen_record *seen, uint32_t type_no)
+{
+    uint32_t oldest = seen->n;
+    for (uint32_t i = 0; i < seen->n; i++)
+        if (seen->entries[i].type_no == type_no &&
+            (oldest == seen->n || seen->entries[i].last_ms < seen->entries[oldest].last_ms))
             oldest = i;
     memmove(&seen->entries[oldest], &seen->entries[oldest + 1],
             (seen->n - oldest - 1) * sizeof *seen->entries);
     seen->n--;
+}
+
+/* One entry too many: the largest level that fits is one below the longest type's count. */
+static void lower_level(struct nbx_seen_record *seen)
+{
+    uint32_t longest = 0;
+    for (uint32_t t = next_type(seen, 0); t <= UINT16_MAX; t = next_type(seen, t + 1)) {
+        uint32_t n = count_of(seen, t);
+        longest = n > longest ? n : longest;
+    }
+    seen->level = longest - 1;
+    for (uint32_t t = next_type(seen, 0); t <= UINT16_MAX; t = next_type(seen, t + 1))
+        if (count_of(seen, t) > seen->level)
+            drop_oldest(seen, t);
 }
 
 static enum nbx_err make_room(struct nbx_seen_record *seen, struct nbx_arena *arena)
@@ -53,21 +87,15 @@ static enum nbx_err make_room(struct nbx_seen_record *seen, struct nbx_arena *ar
     return NBX_OK;
 }
 
-enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
-                          struct nbx_arena *arena)
+enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
+                                 uint32_t most, struct nbx_arena *arena)
 {
     uint32_t at = lower_bound(seen, entry);
-    if (at < seen->n && compare(&seen->entries[at], entry) == 0) {
+    if (at < seen->n && nbx_seen_compare(&seen->entries[at], entry) == 0) {
         struct nbx_seen_entry *e = &seen->entries[at];
-        e->count += entry->count;
         if (entry->last_ms > e->last_ms)
             e->last_ms = entry->last_ms;
-        seen->revision++;
         return NBX_OK;
-    }
-    if (seen->n >= NBX_SEEN_MAX) {
-        drop_oldest(seen);
-        at = lower_bound(seen, entry);
     }
     enum nbx_err err = make_room(seen, arena);
     if (err)
@@ -75,8 +103,17 @@ enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_en
     memmove(&seen->entries[at + 1], &seen->entries[at], (seen->n - at) * sizeof *seen->entries);
     seen->entries[at] = *entry;
     seen->n++;
-    seen->revision++;
+    if (seen->level && count_of(seen, entry->type_no) > seen->level)
+        drop_oldest(seen, entry->type_no);
+    else if (seen->n > most)
+        lower_level(seen);
     return NBX_OK;
+}
+
+enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
+                          struct nbx_arena *arena)
+{
+    return nbx_seen_add_within(seen, entry, NBX_SEEN_MAX, arena);
 }
 
 bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * The seen set: what a customer did with which item, last and how often.
+ * The seen set: what a customer did with which item, and when last.
  *
  * Why:     everything an answer needs of a history, in a form that no order of arrival changes.
  * Owns:    nothing: entries live in the arena given.
  * Threads: the worker that owns the customer.
  * Errors:  NBX_ELIMIT where the arena is out.
+ *
+ * Past its bound the set keeps of each type the K newest entries, K being the largest number for
+ * which that fits, so that many views never push out a purchase. Order makes no difference: the
+ * newest K of maxima are the same however they come, and as K only falls, min(min(n, K'), K) =
+ * min(n, K) of each type's count n, so that what was trimmed before hides nothing from it.
  */
 #ifndef NBX_CUSTOMER_SEEN_H
 #define NBX_CUSTOMER_SEEN_H
@@ -14,10 +19,16 @@
 #include "engine/customer/vocabulary.h"
 #include "engine/store/record.h"
 
-/* Adds one happening (entry->count of them at entry->last_ms). The set stays sorted; past
- * NBX_SEEN_MAX entries the one longest ago gives way. */
+/* Adds one happening, or a whole entry of another set. The set stays sorted and within NBX_SEEN_MAX
+ * entries; its digest is left to the caller. */
 enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
                           struct nbx_arena *arena);
+/* The same within `most` entries, which are more than there are types. */
+enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
+                                 uint32_t most, struct nbx_arena *arena);
+
+/* The order of the set: item, type, sign, scope. */
+int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b);
 
 /* One item of the set, all its entries together. */
 struct nbx_seen_item {

@@ -51,7 +51,7 @@ static void put_fresh_vector(const struct nbx_decide *d, const struct nbx_decisi
                              const struct nbx_profile *profile)
 {
     struct nbx_vector_record record = {.model_version = nbx_model_version(d->world->model),
-                                       .seen_revision = profile->seen.revision,
+                                       .seen_digest = profile->seen.digest,
                                        .made_ms = d->scope->now_ms,
                                        .p = decision->fresh_vector,
                                        .n = decision->fresh_dims};

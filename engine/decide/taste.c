@@ -158,7 +158,7 @@ static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
         return NBX_OK;
     if (err || (err = nbx_vector_record_decode(&r, &stored, d->scope->arena)))
         return err;
-    bool current = !r.given && r.n == t->space->dims && r.seen_revision == profile->seen.revision &&
+    bool current = !r.given && r.n == t->space->dims && r.seen_digest == profile->seen.digest &&
                    nbx_str_eq(r.model_version, nbx_model_version(d->world->model)) &&
                    nbx_vocabulary_same_weights(d->world->vocabulary, r.made_ms, d->scope->now_ms);
     if (current) {

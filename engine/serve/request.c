@@ -17,6 +17,7 @@ static const handler handlers[NBX_N_OPS] = {
     [NBX_OP_DECISION_GET] = nbx_request_decision_get,
     [NBX_OP_ITEM_GET] = nbx_request_item_get,
     [NBX_OP_STATS] = nbx_request_stats,
+    [NBX_OP_RETRACT] = nbx_request_retract,
 };
 
 struct nbx_request nbx_request_of(struct nbx_worker *w, struct nbx_job *job)

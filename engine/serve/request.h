@@ -25,6 +25,7 @@ struct nbx_request nbx_request_of(struct nbx_worker *worker, struct nbx_job *job
 void nbx_request_recommend(struct nbx_request *r); /* and rank */
 void nbx_request_similar(struct nbx_request *r);
 void nbx_request_observe(struct nbx_request *r);
+void nbx_request_retract(struct nbx_request *r);
 void nbx_request_customer_get(struct nbx_request *r);
 void nbx_request_customer_put(struct nbx_request *r);
 void nbx_request_customer_forget(struct nbx_request *r);

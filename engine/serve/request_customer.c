@@ -152,7 +152,7 @@ static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct
         nbx_cursor_open(&cursor, nbx_customers_store(r->scope.customers), NBX_FAMILY_EVENTS,
                         nbx_key_str(&from), nbx_key_str(&to), true);
     while (!err && *n < HISTORY_MAX && !(err = nbx_cursor_next(cursor, &key, &stored))) {
-        if (!nbx_key_event_parse(key, &owner, &time_ms))
+        if (!nbx_key_event_parse(key, &owner, &time_ms, NULL))
             err = NBX_ECORRUPT;
         else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)))
             put_event(list, r, time_ms, &event), ++*n;

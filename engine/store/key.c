@@ -116,13 +116,16 @@ struct nbx_key nbx_key_event(uint64_t number, int64_t time_ms, const uint8_t id_
     return k;
 }
 
-bool nbx_key_event_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms)
+bool nbx_key_event_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms,
+                         uint8_t id_hash[16])
 {
     if (key.len != EVENT_KEY_BYTES)
         return false;
     const uint8_t *p = (const uint8_t *)key.p;
     *number = nbx_be64_get(p);
     *time_ms = (int64_t)ordered((int64_t)nbx_be64_get(p + 8));
+    if (id_hash)
+        memcpy(id_hash, p + 16, 16);
     return true;
 }
 

@@ -49,7 +49,9 @@ bool nbx_key_number_parse(struct nbx_str key, uint64_t *number);
 struct nbx_key nbx_key_vector(uint64_t number, struct nbx_str space);
 /* events: number, time (order kept for negative times too), XXH3-128 of the event id. */
 struct nbx_key nbx_key_event(uint64_t number, int64_t time_ms, const uint8_t id_hash[16]);
-bool nbx_key_event_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms);
+/* id_hash may be NULL. */
+bool nbx_key_event_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms,
+                         uint8_t id_hash[16]);
 /* event_ids: number, XXH3-128 of the event id. */
 struct nbx_key nbx_key_event_id(uint64_t number, const uint8_t id_hash[16]);
 /* item_ids: the id. items: the item number. */

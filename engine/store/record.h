@@ -20,57 +20,90 @@
 
 #include <stdint.h>
 
-/* identities -> number; meta counters */
+/* meta counters and item numbers */
 void nbx_record_u64_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
                         uint64_t v);
 enum nbx_err nbx_record_u64_decode(uint64_t *out, const struct nbx_stored *stored);
 enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family family,
                                 struct nbx_str key, struct nbx_arena *arena, uint64_t *out);
 
+/* identities: whose number it is. */
+#define NBX_IDENTITY_RECORD 2
+struct nbx_identity_record {
+    uint64_t number;
+    bool vacant; /* nothing is known of the customer; the number is kept for what names it */
+};
+void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_record *r);
+enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena);
+
+/* event_ids: an id that counts no second time. */
+#define NBX_EVENT_ID_RECORD 2
+struct nbx_event_id_record {
+    int64_t time_ms; /* the event's; where it was retracted, of the retraction */
+    bool retracted;  /* there is no such event any more, or there never was */
+};
+void nbx_event_id_record_encode(struct nbx_buf *out, const struct nbx_event_id_record *r);
+enum nbx_err nbx_event_id_record_decode(struct nbx_event_id_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena);
+
 /* customers: who it is. Maps are NULL where empty. */
-#define NBX_CUSTOMER_RECORD 1
+#define NBX_CUSTOMER_RECORD 2
+/* What all of a customer's events come to, in no order. */
+struct nbx_type_total {
+    uint16_t type_no;
+    uint64_t n; /* > 0 */
+    int64_t last_ms;
+};
+struct nbx_totals {
+    uint64_t digest;              /* a sum over all events; 0 where there is none */
+    int64_t first_ms;             /* the earliest event's time; 0 where there is none */
+    struct nbx_type_total *types; /* (n) of (cap), by number; decoded totals have cap = n */
+    uint32_t n, cap;
+};
 struct nbx_customer_record {
     struct nbx_str id;
-    int64_t created_ms;
+    int64_t put_ms;                     /* the first customer.put; 0: known by events alone */
     const struct nbx_value *attributes; /* map of scalars and lists of strings */
     const struct nbx_value *consent;    /* map purpose -> bool */
     const struct nbx_value *identities; /* map type -> value */
     struct nbx_str timezone, locale;
     const struct nbx_value *channels; /* list of strings */
-    uint64_t n_events;
-    int64_t last_event_ms;
+    struct nbx_totals totals;
+    bool totals_unknown; /* version 1, which had none by type: then totals is empty */
 };
 void nbx_customer_record_encode(struct nbx_buf *out, const struct nbx_customer_record *r);
 enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
-/* seen: for each (item, event type, sign, scope) the last time and how often. Sorted by those four,
- * delta-coded; order of arrival does not matter. */
-#define NBX_SEEN_RECORD 1
-#define NBX_SEEN_MAX    65536
+/* seen: for each (item, event type, sign, scope) the last time. Sorted by those four, delta-coded;
+ * order of arrival does not matter. */
+#define NBX_SEEN_RECORD 2
+#define NBX_SEEN_MAX    131072
 struct nbx_seen_entry {
     uint32_t item_no;
     uint16_t type_no;
     bool negative; /* a dismissal, a return, a bad rating */
     uint8_t scope; /* enum nbx_scope of proto/message.h: item, its brand or its categories */
-    uint32_t count;
     int64_t last_ms;
 };
 struct nbx_seen_record {
     struct nbx_seen_entry *entries; /* (n) of (cap); a decoded set has cap = n */
     uint32_t n, cap;
-    uint64_t revision; /* of the whole set: a cached vector names the revision it was made from */
+    uint32_t level;  /* only this many newest entries of each type are kept; 0: all of them */
+    uint64_t digest; /* a sum over the events it was made from, in no order; a cached vector names
+                        the digest it was made from */
 };
 void nbx_seen_record_encode(struct nbx_buf *out, const struct nbx_seen_record *r);
 enum nbx_err nbx_seen_record_decode(struct nbx_seen_record *out, const struct nbx_stored *stored,
                                     struct nbx_arena *arena);
 
 /* vectors: given from outside, or folded in and then only a cache. */
-#define NBX_VECTOR_RECORD 1
+#define NBX_VECTOR_RECORD 2
 struct nbx_vector_record {
     bool given;
     struct nbx_str model_version; /* folded: the bundle's version; empty where given */
-    uint64_t seen_revision;       /* folded */
+    uint64_t seen_digest;         /* folded */
     int64_t made_ms;              /* `now` of the fold: half-lives move on */
     const float *p;               /* (n) */
     uint32_t n;
@@ -81,12 +114,22 @@ enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
                                       const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* events: one per event, the customer's own commands. The time is in the key. */
-#define NBX_EVENT_RECORD 1
+#define NBX_EVENT_RECORD 2
 #define NBX_ITEM_NONE    0 /* item numbers begin at 1 */
+/* What an event says of its item, decided once, when it is applied: the classes of types may change
+ * later, what happened may not. Version 1 did not say. */
+enum nbx_effect {
+    NBX_EFFECT_NEUTRAL,
+    NBX_EFFECT_POSITIVE,
+    NBX_EFFECT_NEGATIVE,
+    NBX_EFFECT_UNKNOWN
+};
 struct nbx_event_record {
     struct nbx_str id;
     uint64_t seq; /* of the customer's group */
     int64_t arrived_ms;
+    enum nbx_effect effect;
+    int64_t trend_amount; /* thousandths of a weight that trends were given; >= 0, below 2^60 */
     uint16_t type_no;
     uint32_t item_no;
     uint16_t channel_no; /* 0: none */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+#include "engine/base/check.h"
 #include "engine/store/record_internal.h"
 
 #include "proto/message.h"
 
 #include <math.h>
 
-/* What follows id, seq, arrived_ms, type and item, in this order. */
+#define EFFECT_BITS 2
+#define AMOUNT_BITS 60
+
+/* What follows the fixed fields, in this order. */
 enum {
     CHANNEL = 1,
     PLACEMENT = 2,
@@ -71,10 +75,12 @@ void nbx_event_record_encode(struct nbx_buf *out, const struct nbx_event_record 
 {
     struct nbx_decision_id decision = {{0}};
     unsigned flags = flags_of(r) | decision_flag(r, &decision);
-    nbx_buf_put_varint(out, flags);
-    nbx_buf_put_str(out, r->id);
+    NBX_ASSERT(r->effect < NBX_EFFECT_UNKNOWN && r->trend_amount >> AMOUNT_BITS == 0);
     nbx_buf_put_varint(out, r->seq);
     nbx_buf_put_varsint(out, r->arrived_ms);
+    nbx_buf_put_varint(out, flags);
+    nbx_buf_put_varint(out, (uint64_t)r->trend_amount << EFFECT_BITS | r->effect);
+    nbx_buf_put_str(out, r->id);
     nbx_buf_put_varint(out, r->type_no);
     nbx_buf_put_varint(out, r->item_no);
     put_where(out, r, flags);
@@ -128,16 +134,42 @@ static struct nbx_str read_decision(struct nbx_record_reader *rr, uint64_t flags
     return (struct nbx_str){hex, 32};
 }
 
+static void read_effect(struct nbx_event_record *e, struct nbx_record_reader *rr)
+{
+    uint64_t v = nbx_read_varint(&rr->r);
+    e->effect = v & ((1u << EFFECT_BITS) - 1);
+    e->trend_amount = (int64_t)(v >> EFFECT_BITS);
+    rr->r.failed |= e->effect == NBX_EFFECT_UNKNOWN || e->trend_amount >> AMOUNT_BITS;
+}
+
+/* The fields that every event has; its flags. */
+static uint64_t read_fixed(struct nbx_event_record *e, struct nbx_record_reader *rr)
+{
+    e->seq = nbx_read_varint(&rr->r);
+    e->arrived_ms = nbx_read_varsint(&rr->r);
+    uint64_t flags = nbx_read_varint(&rr->r);
+    read_effect(e, rr);
+    e->id = nbx_read_str(&rr->r);
+    return flags;
+}
+
+static uint64_t read_fixed_1(struct nbx_event_record *e, struct nbx_record_reader *rr)
+{
+    uint64_t flags = nbx_read_varint(&rr->r);
+    e->id = nbx_read_str(&rr->r);
+    e->seq = nbx_read_varint(&rr->r);
+    e->arrived_ms = nbx_read_varsint(&rr->r);
+    e->effect = NBX_EFFECT_UNKNOWN;
+    return flags;
+}
+
 enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct nbx_stored *stored,
                                      struct nbx_arena *arena)
 {
     struct nbx_record_reader rr = nbx_record__begin(stored, NBX_EVENT_RECORD, arena);
     struct nbx_event_record e = {0};
-    uint64_t flags = nbx_read_varint(&rr.r);
+    uint64_t flags = stored->version == 1 ? read_fixed_1(&e, &rr) : read_fixed(&e, &rr);
     rr.r.failed |= flags > ALL_FLAGS || ((flags & DECISION) && (flags & DECISION_TEXT));
-    e.id = nbx_read_str(&rr.r);
-    e.seq = nbx_read_varint(&rr.r);
-    e.arrived_ms = nbx_read_varsint(&rr.r);
     e.type_no = nbx_record__u16(&rr);
     e.item_no = nbx_record__u32(&rr);
     read_where(&e, &rr, flags);

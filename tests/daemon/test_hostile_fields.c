@@ -123,6 +123,13 @@ static const struct field table[] = {
     {"observe recommend rank", EVENT, "actor", "type:'view',", id},
     {"observe recommend rank", EVENT, "decision", "type:'view',", decision},
     {"observe recommend rank", EVENT, "attributes", "type:'view',", attributes},
+    {"retract", TOP, "events", "", entries},
+    {"retract", TOP, "events", "", ids},
+    {"retract", TOP, "item", "", id},
+    {"retract", TOP, "brand", "", id},
+    {"retract", TOP, "category", "", id},
+    {"retract", TOP, "all", "item:'a',", flag},
+    {"retract", TOP, "ack", "item:'a',", word},
     {"customer.put", TOP, "attributes", "", attributes},
     {"customer.put", TOP, "timezone", "", label},
     {"customer.put", TOP, "locale", "", name},
@@ -157,7 +164,7 @@ static const struct field table[] = {
     {"item.get item.delete", TOP, "ids", "", entries},
     {"item.get item.delete", TOP, "ids", "", ids},
     {"hello stats customer.get customer.forget decision.get recommend rank similar observe "
-     "customer.put item.put item.patch item.get item.delete",
+     "customer.put item.put item.patch item.get item.delete retract",
      TOP, "id", "", echo},
 };
 

@@ -84,7 +84,7 @@ Test(program, says_hello)
     cr_assert(text_at(hello, "version").len > 0);
     MUST_LIST(hello, "operations", "",
               "hello recommend rank similar observe customer.get customer.put customer.forget "
-              "decision.get item.put item.patch item.get item.delete stats backup");
+              "decision.get item.put item.patch item.get item.delete stats backup retract");
     server_stop(&s);
 }
 

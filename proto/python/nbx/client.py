@@ -113,6 +113,11 @@ class Client:
         events = [events] if isinstance(events, dict) else list(events)
         return self.call("observe", customer, _with_events(dict(fields, events=events), "events"))
 
+    def retract(self, customer, events=None, **fields):
+        """Takes events back: those of these ids, or `item`, `brand`, `category` or `all` says which."""
+        events = None if events is None else list(events)
+        return self.call("retract", customer, dict(fields, events=events))
+
     # customers and decisions
 
     def customer_get(self, customer):

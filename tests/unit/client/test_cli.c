@@ -57,6 +57,26 @@ Test(cli, customers_decisions_and_the_server_are_asked)
     expect_out("\"op\": \"hello\"");
 }
 
+Test(cli, events_are_retracted_by_id_or_by_what_they_have)
+{
+    run_nbx("retract", "ada", "e1", "e2", "--json");
+    expect_exit(0);
+    expect_out("\"op\": \"retract\"");
+    expect_out("\"key\": \"ada\"");
+    expect_out("\"events\": [");
+    expect_out("\"e2\"");
+    run_nbx("retract", "ada", "--brand", "b", "--ack", "memory", "--json");
+    expect_out("\"brand\": \"b\"");
+    expect_out("\"ack\": \"memory\"");
+    run_nbx("retract", "ada", "--all", "--json");
+    expect_out("\"all\": true");
+    run_nbx("retract", "ada", "e1", "--item", "i1");
+    expect_exit(2);
+    expect_err("just one of");
+    run_nbx("retract", "ada", "--ack", "memory");
+    expect_exit(2);
+}
+
 Test(cli, forgetting_needs_a_yes)
 {
     run_nbx("customer", "forget", "ada");

@@ -39,7 +39,7 @@ TestSuite(seen, .init = begin, .fini = end);
 static void add(struct nbx_seen_record *seen, uint32_t item, uint16_t type, int64_t ms)
 {
     struct nbx_seen_entry e = {
-        .item_no = item, .type_no = type, .negative = type == dismiss, .count = 1, .last_ms = ms};
+        .item_no = item, .type_no = type, .negative = type == dismiss, .last_ms = ms};
     cr_assert_eq(nbx_seen_add(seen, &e, f.arena), NBX_OK);
 }
 
@@ -66,7 +66,6 @@ Test(seen, any_order_of_arrival_gives_the_same_bytes)
                                             .type_no = (uint16_t)(1 + nbx_random_below(&r, 3)),
                                             .negative = nbx_random_below(&r, 2) == 0,
                                             .scope = (uint8_t)nbx_random_below(&r, 3),
-                                            .count = 1,
                                             .last_ms = (int64_t)nbx_random_below(&r, 1000)};
     for (int order = 0; order < 50; order++) {
         struct nbx_seen_record seen = {0};
@@ -88,16 +87,14 @@ Test(seen, any_order_of_arrival_gives_the_same_bytes)
     nbx_buf_fini(&first);
 }
 
-Test(seen, repeats_are_counted_and_the_last_time_kept)
+Test(seen, of_repeats_the_last_time_is_kept)
 {
     struct nbx_seen_record seen = {0};
     add(&seen, 7, view, 50);
     add(&seen, 7, view, 90);
     add(&seen, 7, view, 10);
     cr_assert_eq(seen.n, 1);
-    cr_assert_eq(seen.entries[0].count, 3);
     cr_assert_eq(seen.entries[0].last_ms, 90);
-    cr_assert_eq(seen.revision, 3);
 }
 
 Test(seen, weights_of_types_add_up)
@@ -131,7 +128,7 @@ Test(seen, dislike_lasts_until_a_later_positive_event)
 Test(seen, the_widest_scope_counts)
 {
     struct nbx_seen_record seen = {0};
-    struct nbx_seen_entry e = {.item_no = 3, .type_no = dismiss, .negative = true, .count = 1};
+    struct nbx_seen_entry e = {.item_no = 3, .type_no = dismiss, .negative = true};
     cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
     cr_assert_eq(look(&seen, 3).scope, NBX_SCOPE_ITEM);
     e.scope = NBX_SCOPE_CATEGORY;
@@ -158,21 +155,98 @@ Test(seen, walk_visits_each_item_once_in_order)
     cr_assert_eq(n, 30);
 }
 
-Test(seen, past_the_bound_the_oldest_gives_way)
+Test(seen, past_the_bound_the_longest_types_oldest_give_way)
 {
-    struct nbx_seen_record seen = {.entries = calloc(NBX_SEEN_MAX, sizeof *seen.entries),
+    struct nbx_seen_record seen = {.entries = calloc(NBX_SEEN_MAX + 1, sizeof *seen.entries),
                                    .n = NBX_SEEN_MAX,
-                                   .cap = NBX_SEEN_MAX};
+                                   .cap = NBX_SEEN_MAX + 1};
     cr_assert_not_null(seen.entries);
     struct nbx_seen_entry *own = seen.entries;
     for (uint32_t i = 0; i < NBX_SEEN_MAX; i++)
         seen.entries[i] = (struct nbx_seen_entry){
-            .item_no = 1 + i, .type_no = view, .count = 1, .last_ms = 1000 + (i * 7919) % 65536};
-    add(&seen, 100000, view, 5000000);
+            .item_no = 1 + i, .type_no = i ? view : buy, .last_ms = 1000 + (i * 7919) % 131072};
+    add(&seen, 200000, view, 5000000);
     cr_assert_eq(seen.n, NBX_SEEN_MAX);
-    cr_assert_eq(seen.entries[0].item_no, 2, "item 1 was seen longest ago");
-    cr_assert_eq(seen.entries[NBX_SEEN_MAX - 1].item_no, 100000);
+    cr_assert_eq(seen.level, NBX_SEEN_MAX - 1);
+    cr_assert_eq(seen.entries[0].item_no, 1, "the purchase is older, and stays");
+    cr_assert_eq(look(&seen, 200000).item_no, 200000);
     free(own);
+}
+
+#define FEW      24
+#define N_HAPPEN 120
+#define N_TYPES  4
+#define N_ORDERS 2000
+
+static int compare_age(const void *a, const void *b)
+{
+    const struct nbx_seen_entry *x = a, *y = b;
+    if (x->last_ms != y->last_ms)
+        return x->last_ms > y->last_ms ? -1 : 1;
+    return (x->item_no < y->item_no) - (x->item_no > y->item_no);
+}
+
+/* What must be left of the happenings, from the definition: each item's newest of each type, and of
+ * each type the K newest, K the largest that fits. Sorted as compare_age does; its number. */
+static uint32_t brute(struct nbx_seen_entry *left, const struct nbx_seen_entry *e, uint32_t *level)
+{
+    struct nbx_seen_entry all[N_HAPPEN];
+    uint32_t n = 0, counts[N_TYPES] = {0}, most = N_HAPPEN, sum = FEW + 1, kept = 0;
+    for (uint32_t i = 0; i < N_HAPPEN; i++) {
+        uint32_t at = 0;
+        while (at < n && (all[at].item_no != e[i].item_no || all[at].type_no != e[i].type_no))
+            at++;
+        if (at == n)
+            all[n++] = e[i], counts[e[i].type_no]++;
+        else if (e[i].last_ms > all[at].last_ms)
+            all[at].last_ms = e[i].last_ms;
+    }
+    *level = n > FEW ? N_HAPPEN : 0;
+    for (; n > FEW && sum > FEW; most--) {
+        sum = 0;
+        for (int t = 0; t < N_TYPES; t++)
+            sum += counts[t] < most ? counts[t] : most;
+        *level = most;
+    }
+    qsort(all, n, sizeof *all, compare_age);
+    memset(counts, 0, sizeof counts);
+    for (uint32_t i = 0; i < n; i++)
+        if (!*level || counts[all[i].type_no]++ < *level)
+            left[kept++] = all[i];
+    return kept;
+}
+
+static void happen(struct nbx_seen_entry *e, struct nbx_random *r)
+{
+    uint32_t n_items = 2 + (uint32_t)nbx_random_below(r, 40);
+    for (uint32_t i = 0; i < N_HAPPEN; i++) {
+        uint64_t type = nbx_random_below(r, 10); /* some types come seldom */
+        e[i] = (struct nbx_seen_entry){.item_no = 1 + (uint32_t)nbx_random_below(r, n_items),
+                                       .type_no = (uint16_t)(type < N_TYPES ? type : 0),
+                                       .last_ms = (int64_t)nbx_random_below(r, 60)};
+    }
+}
+
+Test(seen, past_the_bound_too_no_order_of_arrival_matters)
+{
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    cr_log_info("seed %d", SEED);
+    for (int order = 0; order < N_ORDERS; order++) {
+        struct nbx_seen_entry e[N_HAPPEN], left[N_HAPPEN];
+        struct nbx_seen_record seen = {0};
+        uint32_t level;
+        nbx_arena_reset(f.arena);
+        happen(e, &r); /* in a random order already */
+        uint32_t n = brute(left, e, &level);
+        for (uint32_t i = 0; i < N_HAPPEN; i++)
+            cr_assert_eq(nbx_seen_add_within(&seen, &e[i], FEW, f.arena), NBX_OK);
+        qsort(seen.entries, seen.n, sizeof *seen.entries, compare_age);
+        cr_assert_eq(seen.n, n, "order %d", order);
+        cr_assert_eq(seen.level, level, "order %d: level %u", order, seen.level);
+        for (uint32_t i = 0; i < n; i++)
+            cr_assert(compare_age(&seen.entries[i], &left[i]) == 0, "order %d at %u", order, i);
+    }
 }
 
 Test(seen, an_arena_that_is_out_changes_nothing)
@@ -183,7 +257,7 @@ Test(seen, an_arena_that_is_out_changes_nothing)
     uint32_t n = 0;
     cr_assert_not_null(small);
     for (uint32_t i = 1; !err && i < 1000; i++) {
-        struct nbx_seen_entry e = {.item_no = i, .type_no = view, .count = 1};
+        struct nbx_seen_entry e = {.item_no = i, .type_no = view};
         n = seen.n;
         err = nbx_seen_add(&seen, &e, small);
     }

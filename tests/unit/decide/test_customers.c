@@ -22,7 +22,6 @@ static struct nbx_str seen_bytes(const char *customer)
 {
     struct nbx_buf b = {0};
     struct nbx_profile p = town_profile(&t, customer);
-    p.seen.revision = 0;
     nbx_seen_record_encode(&b, &p.seen);
     struct nbx_str s =
         nbx_arena_str(t.shop.arena, (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
@@ -52,8 +51,11 @@ Test(customers, first_event_creates_and_counts)
     cr_assert(p.known);
     cr_assert_eq(NBX_CUSTOMER_SERIAL(p.number), 1);
     cr_assert(nbx_str_is(p.head.id, "anna"));
-    cr_assert_eq(p.head.n_events, 2);
-    cr_assert_eq(p.head.last_event_ms, SHOP_NOW);
+    cr_assert_eq(p.head.put_ms, 0);
+    cr_assert_eq(p.head.totals.first_ms, SHOP_NOW);
+    cr_assert_eq(p.head.totals.n, 2, "by type");
+    cr_assert_eq(p.head.totals.types[0].n, 1);
+    cr_assert_eq(p.head.totals.types[1].last_ms, SHOP_NOW);
     cr_assert_eq(p.seen.n, 1, "neutral events are no part of the set");
     cr_assert_eq(nbx_trends_generation(t.trends), 1);
 }

@@ -41,6 +41,7 @@ Test(message_bounds, lists_have_bounds)
         {NBX_OP_OBSERVE, 1, 1000, "{events:[%s]}", "{type:'view'}", "events"},
         {NBX_OP_OBSERVE, 0, 64, "{events:[{type:'v', attributes:{%s}}]}", "k%d:1",
          "events[0].attributes"},
+        {NBX_OP_RETRACT, 1, 1000, "{events:[%s]}", "'e%d'", "events"},
         {NBX_OP_CUSTOMER_PUT, 0, 64, "{attributes:{%s}}", "k%d:1", "attributes"},
         {NBX_OP_CUSTOMER_PUT, 0, 64, "{consent:{%s}}", "k%d:true", "consent"},
         {NBX_OP_CUSTOMER_PUT, 0, 64, "{identities:{%s}}", "k%d:'v'", "identities"},

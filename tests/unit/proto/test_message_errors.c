@@ -371,6 +371,28 @@ Test(message_errors, customers_and_the_rest)
                  (struct row[]){{"dir", &text_type}, {0}});
 }
 
+Test(message_errors, retract)
+{
+    check_fields((struct place[]){{NBX_OP_RETRACT, "{%s}", ""}, {0}},
+                 (struct row[]){{"events", &ids_type},
+                                {"item", &id_type},
+                                {"brand", &id_type},
+                                {"category", &id_type},
+                                {0}});
+    check_fields((struct place[]){{NBX_OP_RETRACT, "{item:'i', %s}", ""}, {0}},
+                 (struct row[]){{"ack", &ack_type}, {"id", &echo_type}, {0}});
+    cr_expect_eq(refusal(NBX_OP_RETRACT, "{all:1}"), NBX_EBAD);
+    cr_expect_str_eq(fault.field, "all");
+    static const char *const not_one[] = {"{}", "{all:false}", "{ack:'memory'}",
+                                          "{item:'i', brand:'b'}", "{events:['e'], all:true}"};
+    for (size_t i = 0; i < sizeof not_one / sizeof not_one[0]; i++) {
+        cr_expect_eq(refusal(NBX_OP_RETRACT, not_one[i]), NBX_EBAD, "%s", not_one[i]);
+        cr_expect_str_eq(fault.field, "events");
+        cr_expect(strstr(fault.message, "just one of"), "%s", fault.message);
+    }
+    cr_expect_eq(refusal(NBX_OP_RETRACT, "{all:true}"), NBX_OK);
+}
+
 /* A body that is whole but for one mistake, by operation. */
 static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_HELLO] = "{%s}",
@@ -388,6 +410,7 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_ITEM_DELETE] = "{ids:['i'], %s}",
     [NBX_OP_STATS] = "{%s}",
     [NBX_OP_BACKUP] = "{dir:'/b', %s}",
+    [NBX_OP_RETRACT] = "{item:'i', %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)

@@ -88,35 +88,86 @@ static inline bool value_same(const struct nbx_value *a, const struct nbx_value 
     return a && b ? nbx_value_eq(a, b) : a == b;
 }
 
+static inline struct nbx_totals any_totals(struct nbx_random *r, struct nbx_arena *arena)
+{
+    struct nbx_totals t = {.n = chance(r) ? 0 : 1 + (uint32_t)nbx_random_below(r, 5)};
+    if (t.n == 0)
+        return t;
+    t.digest = any_u64(r);
+    t.first_ms = any_time(r);
+    t.types = nbx_arena_calloc(arena, t.n, sizeof *t.types);
+    for (uint32_t i = 0; i < t.n; i++)
+        t.types[i] = (struct nbx_type_total){
+            .type_no = (uint16_t)(i * 9000 + nbx_random_below(r, 9000)),
+            .n = 1 + any_u64(r) / 2,
+            .last_ms = any_time(r),
+        };
+    return t;
+}
+
+static inline bool totals_same(const struct nbx_totals *a, const struct nbx_totals *b)
+{
+    bool same = a->digest == b->digest && a->first_ms == b->first_ms && a->n == b->n;
+    for (uint32_t i = 0; same && i < a->n; i++)
+        same = a->types[i].type_no == b->types[i].type_no && a->types[i].n == b->types[i].n &&
+               a->types[i].last_ms == b->types[i].last_ms;
+    return same;
+}
+
 static inline struct nbx_customer_record any_customer(struct nbx_random *r, struct nbx_arena *arena)
 {
     return (struct nbx_customer_record){
         .id = any_text(r, arena),
-        .created_ms = any_time(r),
+        .put_ms = any_time(r),
         .attributes = any_map(r, arena),
         .consent = any_map(r, arena),
         .identities = any_map(r, arena),
         .timezone = any_text(r, arena),
         .locale = any_text(r, arena),
         .channels = any_list(r, arena),
-        .n_events = chance(r) ? 0 : any_u64(r),
-        .last_event_ms = chance(r) ? 0 : any_time(r),
+        .totals = any_totals(r, arena),
     };
 }
 
 static inline bool customer_same(const struct nbx_customer_record *a,
                                  const struct nbx_customer_record *b)
 {
-    return nbx_str_eq(a->id, b->id) && a->created_ms == b->created_ms &&
+    return nbx_str_eq(a->id, b->id) && a->put_ms == b->put_ms &&
            value_same(a->attributes, b->attributes) && value_same(a->consent, b->consent) &&
            value_same(a->identities, b->identities) && nbx_str_eq(a->timezone, b->timezone) &&
            nbx_str_eq(a->locale, b->locale) && value_same(a->channels, b->channels) &&
-           a->n_events == b->n_events && a->last_event_ms == b->last_event_ms;
+           a->totals_unknown == b->totals_unknown && totals_same(&a->totals, &b->totals);
+}
+
+static inline struct nbx_identity_record any_identity(struct nbx_random *r, struct nbx_arena *arena)
+{
+    (void)arena;
+    return (struct nbx_identity_record){.number = any_u64(r), .vacant = chance(r)};
+}
+
+static inline bool identity_same(const struct nbx_identity_record *a,
+                                 const struct nbx_identity_record *b)
+{
+    return a->number == b->number && a->vacant == b->vacant;
+}
+
+static inline struct nbx_event_id_record any_event_id(struct nbx_random *r, struct nbx_arena *arena)
+{
+    (void)arena;
+    return (struct nbx_event_id_record){.time_ms = any_time(r), .retracted = chance(r)};
+}
+
+static inline bool event_id_same(const struct nbx_event_id_record *a,
+                                 const struct nbx_event_id_record *b)
+{
+    return a->time_ms == b->time_ms && a->retracted == b->retracted;
 }
 
 static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_arena *arena)
 {
-    struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60), .revision = any_u64(r)};
+    struct nbx_seen_record s = {.n = (uint32_t)nbx_random_below(r, 60),
+                                .level = (uint32_t)any_u64(r),
+                                .digest = any_u64(r)};
     s.entries = nbx_arena_calloc(arena, s.n, sizeof *s.entries);
     uint64_t order = 0; /* item, type, sign and scope as one rising number of 51 bits */
     for (uint32_t i = 0; i < s.n; i++) {
@@ -126,7 +177,6 @@ static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_a
             .type_no = (uint16_t)(order >> 3),
             .negative = order & 4,
             .scope = order & 3,
-            .count = chance(r) ? 1 : (uint32_t)nbx_random_u64(r),
             .last_ms = any_time(r),
         };
     }
@@ -135,11 +185,11 @@ static inline struct nbx_seen_record any_seen(struct nbx_random *r, struct nbx_a
 
 static inline bool seen_same(const struct nbx_seen_record *a, const struct nbx_seen_record *b)
 {
-    bool same = a->n == b->n && a->revision == b->revision;
+    bool same = a->n == b->n && a->level == b->level && a->digest == b->digest;
     for (uint32_t i = 0; same && i < a->n; i++) {
         const struct nbx_seen_entry *x = &a->entries[i], *y = &b->entries[i];
         same = x->item_no == y->item_no && x->type_no == y->type_no && x->negative == y->negative &&
-               x->count == y->count && x->last_ms == y->last_ms;
+               x->scope == y->scope && x->last_ms == y->last_ms;
     }
     return same;
 }
@@ -151,10 +201,10 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
                                   .made_ms = any_time(r),
                                   .n = (uint32_t)nbx_random_below(r, 130),
                                   .model_version = any_text(r, arena),
-                                  .seen_revision = any_u64(r)};
+                                  .seen_digest = any_u64(r)};
     if (given) {
         v.model_version = NBX_STR("");
-        v.seen_revision = 0;
+        v.seen_digest = 0;
     }
     float *p = nbx_arena_floats(arena, v.n);
     for (uint32_t i = 0; i < v.n; i++)
@@ -166,7 +216,7 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
 static inline bool vector_same(const struct nbx_vector_record *a, const struct nbx_vector_record *b)
 {
     return a->given == b->given && nbx_str_eq(a->model_version, b->model_version) &&
-           a->seen_revision == b->seen_revision && a->made_ms == b->made_ms && a->n == b->n &&
+           a->seen_digest == b->seen_digest && a->made_ms == b->made_ms && a->n == b->n &&
            (a->n == 0 || memcmp(a->p, b->p, a->n * sizeof *a->p) == 0);
 }
 
@@ -190,6 +240,8 @@ static inline struct nbx_event_record any_event(struct nbx_random *r, struct nbx
         .id = any_text(r, arena),
         .seq = any_u64(r),
         .arrived_ms = any_time(r),
+        .effect = nbx_random_below(r, NBX_EFFECT_UNKNOWN),
+        .trend_amount = chance(r) ? 0 : (int64_t)(any_u64(r) >> 4),
         .type_no = (uint16_t)any_u64(r),
         .item_no = (uint32_t)any_u64(r),
         .channel_no = chance(r) ? 0 : (uint16_t)any_u64(r),
@@ -216,6 +268,7 @@ static inline bool double_same(double a, double b)
 static inline bool event_same(const struct nbx_event_record *a, const struct nbx_event_record *b)
 {
     return nbx_str_eq(a->id, b->id) && a->seq == b->seq && a->arrived_ms == b->arrived_ms &&
+           a->effect == b->effect && a->trend_amount == b->trend_amount &&
            a->type_no == b->type_no && a->item_no == b->item_no && a->channel_no == b->channel_no &&
            nbx_str_eq(a->placement, b->placement) && nbx_str_eq(a->store, b->store) &&
            nbx_str_eq(a->session, b->session) && nbx_str_eq(a->order, b->order) &&

@@ -114,7 +114,7 @@ Test(store_cursor, a_customers_events_come_in_the_order_of_time)
     uint64_t number;
     int n = 0;
     for (; !nbx_cursor_next(c, &key, &value); n++, before = time_ms) {
-        cr_assert(nbx_key_event_parse(key, &number, &time_ms));
+        cr_assert(nbx_key_event_parse(key, &number, &time_ms, NULL));
         cr_assert_eq(number, 2);
         cr_assert_leq(time_ms, before);
     }

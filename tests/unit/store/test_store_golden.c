@@ -54,6 +54,15 @@ static struct nbx_stored stored_of(uint8_t version, const char *hex)
         cr_assert(same(&in_, &out_));                                                              \
     } while (0)
 
+/* The bytes of an older version, which decode to `record`. */
+#define GOLDEN_OLD(kind, same, version, record, hex)                                               \
+    do {                                                                                           \
+        struct nbx_##kind##_record want_ = (record), out_;                                         \
+        struct nbx_stored stored_ = stored_of((version), (hex));                                   \
+        cr_assert_eq(nbx_##kind##_record_decode(&out_, &stored_, arena), NBX_OK);                  \
+        cr_assert(same(&want_, &out_));                                                            \
+    } while (0)
+
 static struct nbx_member members[] = {
     {{"tier", 4}, {.type = NBX_STRING, .s = {"gold", 4}}},
     {{"age", 3}, {.type = NBX_INT, .i = 41}},
@@ -65,56 +74,122 @@ static const struct nbx_value identities = {.type = NBX_MAP, .n = 1, .members = 
 static struct nbx_value channel_names[] = {{.type = NBX_STRING, .s = {"web", 3}}};
 static const struct nbx_value channels = {.type = NBX_LIST, .n = 1, .list = channel_names};
 
-Test(store_golden, customer_1)
+static struct nbx_customer_record full_customer(void)
 {
-    struct nbx_customer_record full = {
+    return (struct nbx_customer_record){
         .id = NBX_STR("c-1"),
-        .created_ms = 1700000000000,
+        .put_ms = 1700000000000,
         .attributes = &map,
         .consent = &consent,
         .identities = &identities,
         .timezone = NBX_STR("Europe/Vienna"),
         .locale = NBX_STR("de"),
         .channels = &channels,
-        .n_events = 300,
-        .last_event_ms = 1700000001000,
     };
-    struct nbx_customer_record least = {.id = NBX_STR("c"), .created_ms = -1};
-    GOLDEN(customer, customer_same, 1, full,
-           "7f03632d3180a0abfef9621483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
-           "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a3776562ac02d00f");
-    GOLDEN(customer, customer_same, 1, least, "00016301");
+}
+
+Test(store_golden, customer_1)
+{
+    struct nbx_customer_record full = full_customer();
+    struct nbx_customer_record least = {.id = NBX_STR("c"), .put_ms = -1};
+    full.totals_unknown = least.totals_unknown = true;
+    GOLDEN_OLD(customer, customer_same, 1, full,
+               "7f03632d3180a0abfef9621483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
+               "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a3776562ac02d00f");
+    GOLDEN_OLD(customer, customer_same, 1, least, "00016301");
+}
+
+Test(store_golden, customer_2)
+{
+    struct nbx_type_total types[] = {{1, 300, 1700000001000}, {700, 1, 1690000000000}};
+    struct nbx_customer_record full = full_customer();
+    struct nbx_customer_record least = {.id = NBX_STR("c")};
+    full.totals = (struct nbx_totals){
+        .digest = UINT64_C(0x0123456789abcdef), .first_ms = 1690000000000, .types = types, .n = 2};
+    GOLDEN(customer, customer_same, 2, full,
+           "ff0103632d311483a474696572a4676f6c64a361676529a26f6bc30581a26f6bc30b81"
+           "a474696572a4676f6c640d4575726f70652f5669656e6e610264650591a377656280a0abfef962ef"
+           "cdab89674523018090ccbdaf620201ac02e8cfafa025bb050100");
+    GOLDEN(customer, customer_same, 2, least, "000163");
+}
+
+Test(store_golden, identity_1_and_2)
+{
+    struct nbx_identity_record held = {.number = UINT64_C(0x0500000000000007)};
+    struct nbx_identity_record vacant = {.number = held.number, .vacant = true};
+    GOLDEN_OLD(identity, identity_same, 1, held, "0700000000000005");
+    GOLDEN(identity, identity_same, 2, held, "070000000000000500");
+    GOLDEN(identity, identity_same, 2, vacant, "070000000000000501");
+}
+
+Test(store_golden, event_id_1_and_2)
+{
+    struct nbx_event_id_record kept = {.time_ms = -2};
+    struct nbx_event_id_record retracted = {.time_ms = 1700000000000, .retracted = true};
+    GOLDEN_OLD(event_id, event_id_same, 1, kept, "feffffffffffffff");
+    GOLDEN(event_id, event_id_same, 2, kept, "feffffffffffffff00");
+    GOLDEN(event_id, event_id_same, 2, retracted, "0068e5cf8b01000001");
 }
 
 Test(store_golden, seen_1)
 {
     struct nbx_seen_entry entries[] = {
-        {.item_no = 1, .type_no = 1, .count = 1, .last_ms = 1700000000000},
-        {.item_no = 1, .type_no = 1, .negative = true, .count = 2, .last_ms = 1699999999999},
-        {.item_no = 70000, .type_no = 300, .count = 1, .last_ms = 1690000000000},
+        {.item_no = 1, .type_no = 1, .last_ms = 1700000000000},
+        {.item_no = 1, .type_no = 1, .negative = true, .last_ms = 1699999999999},
+        {.item_no = 70000, .type_no = 300, .last_ms = 1690000000000},
     };
-    struct nbx_seen_record full = {.entries = entries, .n = 3, .revision = 200};
+    struct nbx_seen_record full = {.entries = entries, .n = 3, .digest = 200};
     struct nbx_seen_record least = {.n = 0};
-    GOLDEN(seen, seen_same, 1, full, "03c80180a0abfef96201100000130201efa204c02580c8afa025");
-    GOLDEN(seen, seen_same, 1, least, "000000");
+    GOLDEN_OLD(seen, seen_same, 1, full, "03c80180a0abfef96201100000130201efa204c02580c8afa025");
+    GOLDEN_OLD(seen, seen_same, 1, least, "000000");
+}
+
+Test(store_golden, seen_2)
+{
+    struct nbx_seen_entry entries[] = {
+        {.item_no = 1, .type_no = 1, .last_ms = 1700000000000},
+        {.item_no = 1, .type_no = 1, .negative = true, .scope = 2, .last_ms = 1699999999999},
+        {.item_no = 70000, .type_no = 300, .last_ms = 1690000000000},
+    };
+    struct nbx_seen_record full = {
+        .entries = entries, .n = 3, .level = 130, .digest = UINT64_C(0x0123456789abcdef)};
+    struct nbx_seen_record least = {.n = 0};
+    GOLDEN(seen, seen_same, 2, full,
+           "8201efcdab89674523010380a0abfef962010800000e01efa204e01280c8afa025");
+    GOLDEN(seen, seen_same, 2, least, "0000000000000000000000");
 }
 
 Test(store_golden, vector_1)
 {
     static const float p[] = {1.0f, -0.5f, 0.0f};
     struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
-                                       .seen_revision = 300,
+                                       .seen_digest = 300,
                                        .made_ms = 1700000000000,
                                        .p = p,
                                        .n = 3};
     struct nbx_vector_record given = {.given = true, .made_ms = 1, .p = p, .n = 2};
-    GOLDEN(vector, vector_same, 1, folded, "0080a0abfef962027637ac02030000803f000000bf00000000");
-    GOLDEN(vector, vector_same, 1, given, "0102020000803f000000bf");
+    GOLDEN_OLD(vector, vector_same, 1, folded,
+               "0080a0abfef962027637ac02030000803f000000bf00000000");
+    GOLDEN_OLD(vector, vector_same, 1, given, "0102020000803f000000bf");
 }
 
-Test(store_golden, event_1)
+Test(store_golden, vector_2)
 {
-    struct nbx_event_record full = {
+    static const float p[] = {1.0f, -0.5f, 0.0f};
+    struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
+                                       .seen_digest = UINT64_C(0x0123456789abcdef),
+                                       .made_ms = 1700000000000,
+                                       .p = p,
+                                       .n = 3};
+    struct nbx_vector_record given = {.given = true, .made_ms = 1, .p = p, .n = 2};
+    GOLDEN(vector, vector_same, 2, folded,
+           "0080a0abfef962027637efcdab8967452301030000803f000000bf00000000");
+    GOLDEN(vector, vector_same, 2, given, "0102020000803f000000bf");
+}
+
+static struct nbx_event_record full_event(void)
+{
+    return (struct nbx_event_record){
         .id = NBX_STR("e-1"),
         .seq = 1000,
         .arrived_ms = 1700000000000,
@@ -134,21 +209,47 @@ Test(store_golden, event_1)
         .scope = NBX_SCOPE_BRAND,
         .attributes = &map,
     };
-    struct nbx_event_record least = {.id = NBX_STR("e"),
+}
+
+static struct nbx_event_record least_event(void)
+{
+    return (struct nbx_event_record){.id = NBX_STR("e"),
                                      .seq = 1,
                                      .type_no = 1,
                                      .item_no = NBX_ITEM_NONE,
                                      .quantity = 1,
                                      .rating = NAN,
                                      .value = NBX_MONEY_UNSET};
+}
+
+Test(store_golden, event_1)
+{
+    struct nbx_event_record full = full_event(), least = least_event();
+    full.effect = least.effect = NBX_EFFECT_UNKNOWN;
     struct nbx_event_record odd = least;
     odd.decision = NBX_STR("no id");
-    GOLDEN(event, event_same, 1, full,
-           "ff5f03652d31e80780a0abfef96203f0a2040204686f6d650273310178026f39089d1f0345555201"
+    GOLDEN_OLD(event, event_same, 1, full,
+               "ff5f03652d31e80780a0abfef96203f0a2040204686f6d650273310178026f39089d1f0345555201"
+               "0000000000001240010161050000000000004d018bcfe5687b002a1483a474696572a4676f6c64a3"
+               "61676529a26f6bc3");
+    GOLDEN_OLD(event, event_same, 1, least, "00016501000100");
+    GOLDEN_OLD(event, event_same, 1, odd, "8020016501000100056e6f206964");
+}
+
+Test(store_golden, event_2)
+{
+    struct nbx_event_record full = full_event(), least = least_event();
+    full.effect = NBX_EFFECT_POSITIVE;
+    full.trend_amount = 1500;
+    struct nbx_event_record odd = least;
+    odd.effect = NBX_EFFECT_NEGATIVE;
+    odd.decision = NBX_STR("no id");
+    GOLDEN(event, event_same, 2, full,
+           "e80780a0abfef962ff5ff12e03652d3103f0a2040204686f6d650273310178026f39089d1f0345555201"
            "0000000000001240010161050000000000004d018bcfe5687b002a1483a474696572a4676f6c64a3"
            "61676529a26f6bc3");
-    GOLDEN(event, event_same, 1, least, "00016501000100");
-    GOLDEN(event, event_same, 1, odd, "8020016501000100056e6f206964");
+    GOLDEN(event, event_same, 2, least, "0100000001650100");
+    GOLDEN(event, event_same, 2, odd, "010080200201650100056e6f206964");
 }
 
 Test(store_golden, decision_1)

@@ -93,6 +93,7 @@ Test(store_key, group_is_the_low_byte_of_the_hash)
 Test(store_key, parsers_give_back_what_was_put_in)
 {
     struct nbx_random r;
+    uint8_t hash[16];
     cr_log_info("seed %u", SEED);
     nbx_random_init(&r, SEED);
     for (int i = 0; i < 1000; i++) {
@@ -101,8 +102,8 @@ Test(store_key, parsers_give_back_what_was_put_in)
         uint32_t item = (uint32_t)nbx_random_u64(&r), bucket = (uint32_t)nbx_random_u64(&r), a, b;
         uint16_t channel = (uint16_t)nbx_random_u64(&r), c;
         struct nbx_key k = nbx_key_event(number, time_ms, some_id);
-        cr_assert(nbx_key_event_parse(nbx_key_str(&k), &n, &t));
-        cr_assert(n == number && t == time_ms);
+        cr_assert(nbx_key_event_parse(nbx_key_str(&k), &n, &t, hash));
+        cr_assert(n == number && t == time_ms && memcmp(hash, some_id, sizeof hash) == 0);
         k = nbx_key_item(item);
         cr_assert(nbx_key_item_parse(nbx_key_str(&k), &a));
         cr_assert_eq(a, item);
@@ -121,7 +122,7 @@ Test(store_key, parsers_refuse_every_other_length)
     char bytes[64] = {0};
     for (uint32_t len = 0; len < sizeof bytes; len++) {
         struct nbx_str key = {bytes, len};
-        cr_assert_eq(nbx_key_event_parse(key, &n, &t), len == 32);
+        cr_assert_eq(nbx_key_event_parse(key, &n, &t, NULL), len == 32);
         cr_assert_eq(nbx_key_item_parse(key, &a), len == 4);
         cr_assert_eq(nbx_key_trend_parse(key, &c, &a, &b), len == 10);
     }

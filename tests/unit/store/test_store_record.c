@@ -35,18 +35,20 @@ TestSuite(store_record, .init = begin, .fini = end);
         struct nbx_##kind##_record v;                                                              \
         return nbx_##kind##_record_decode(&v, stored, to);                                         \
     }                                                                                              \
-    static bool kind##_comes_back(struct nbx_random *r)                                            \
+    static bool kind##_comes_back(struct nbx_random *r, uint8_t version)                           \
     {                                                                                              \
         struct nbx_##kind##_record in = make(r, arena), out;                                       \
         struct nbx_buf b = {0};                                                                    \
         nbx_##kind##_record_encode(&b, &in);                                                       \
-        struct nbx_stored stored = {1, {(const char *)b.p, (uint32_t)b.len}};                      \
+        struct nbx_stored stored = {version, {(const char *)b.p, (uint32_t)b.len}};                \
         enum nbx_err err = nbx_##kind##_record_decode(&out, &stored, arena);                       \
         nbx_buf_fini(&b); /* nothing decoded may point into it */                                  \
         return !err && make##_same(&in, &out);                                                     \
     }
 
 #define any_customer_same customer_same
+#define any_identity_same identity_same
+#define any_event_id_same event_id_same
 #define any_seen_same     seen_same
 #define any_vector_same   vector_same
 #define any_event_same    event_same
@@ -54,6 +56,8 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_item_same     item_same
 
 KIND(customer, any_customer)
+KIND(identity, any_identity)
+KIND(event_id, any_event_id)
 KIND(seen, any_seen)
 KIND(vector, any_vector)
 KIND(event, any_event)
@@ -65,11 +69,13 @@ struct kind {
     uint8_t version;
     void (*make)(struct nbx_buf *out, struct nbx_random *r);
     enum nbx_err (*decode)(const struct nbx_stored *stored, struct nbx_arena *to);
-    bool (*comes_back)(struct nbx_random *r);
+    bool (*comes_back)(struct nbx_random *r, uint8_t version);
 };
 
 static const struct kind kinds[] = {
     {"customer", NBX_CUSTOMER_RECORD, customer_make, customer_decode, customer_comes_back},
+    {"identity", NBX_IDENTITY_RECORD, identity_make, identity_decode, identity_comes_back},
+    {"event_id", NBX_EVENT_ID_RECORD, event_id_make, event_id_decode, event_id_comes_back},
     {"seen", NBX_SEEN_RECORD, seen_make, seen_decode, seen_comes_back},
     {"vector", NBX_VECTOR_RECORD, vector_make, vector_decode, vector_comes_back},
     {"event", NBX_EVENT_RECORD, event_make, event_decode, event_comes_back},
@@ -93,20 +99,32 @@ Test(store_record, random_records_come_back)
     for (size_t k = 0; k < N_KINDS; k++) {
         for (int i = 0; i < N_ROUND_TRIPS; i++) {
             nbx_arena_reset(arena);
-            cr_assert(kinds[k].comes_back(&r), "%s %d", kinds[k].name, i);
+            cr_assert(kinds[k].comes_back(&r, kinds[k].version), "%s %d", kinds[k].name, i);
         }
     }
 }
 
 /* A copy on the heap of exactly this size, so that reading past its end is seen. */
-static enum nbx_err decode_exact(const struct kind *kind, const uint8_t *p, size_t n)
+static enum nbx_err decode_version(const struct kind *kind, uint8_t version, const uint8_t *p,
+                                   size_t n)
 {
     uint8_t *copy = malloc(n ? n : 1);
     memcpy(copy, p, n);
-    struct nbx_stored stored = {kind->version, {(const char *)copy, (uint32_t)n}};
+    struct nbx_stored stored = {version, {(const char *)copy, (uint32_t)n}};
     enum nbx_err err = kind->decode(&stored, arena);
     free(copy);
     return err;
+}
+
+static enum nbx_err decode_exact(const struct kind *kind, const uint8_t *p, size_t n)
+{
+    return decode_version(kind, kind->version, p, n);
+}
+
+/* Older versions have their turn too. */
+static uint8_t any_version(const struct kind *kind, struct nbx_random *r)
+{
+    return (uint8_t)(1 + nbx_random_below(r, kind->version));
 }
 
 Test(store_record, cut_anywhere_is_corrupt)
@@ -153,7 +171,7 @@ Test(store_record, random_damage_is_an_error_or_a_record)
             nbx_arena_reset(arena);
             kinds[k].make(&b, &r);
             mutate(&b, &r);
-            enum nbx_err err = decode_exact(&kinds[k], b.p, b.len);
+            enum nbx_err err = decode_version(&kinds[k], any_version(&kinds[k], &r), b.p, b.len);
             cr_assert(err == NBX_OK || err == NBX_ECORRUPT, "%s %d answers %d", kinds[k].name, i,
                       err);
             n_refused += err != NBX_OK;
@@ -173,7 +191,7 @@ Test(store_record, noise_is_an_error_or_a_record)
             for (size_t j = 0; j < n; j++)
                 noise[j] = (uint8_t)nbx_random_u64(&r);
             nbx_arena_reset(arena);
-            enum nbx_err err = decode_exact(&kinds[k], noise, n);
+            enum nbx_err err = decode_version(&kinds[k], any_version(&kinds[k], &r), noise, n);
             cr_assert(err == NBX_OK || err == NBX_ECORRUPT);
         }
     }
@@ -223,7 +241,7 @@ Test(store_record, a_decoded_vector_is_aligned_and_padded_with_zeros)
         struct nbx_vector_record in = {.given = true, .p = p, .n = n}, out;
         struct nbx_buf b = {0};
         nbx_vector_record_encode(&b, &in);
-        struct nbx_stored stored = {1, {(const char *)b.p, (uint32_t)b.len}};
+        struct nbx_stored stored = {NBX_VECTOR_RECORD, {(const char *)b.p, (uint32_t)b.len}};
         cr_assert_eq(nbx_vector_record_decode(&out, &stored, arena), NBX_OK);
         cr_assert_eq((uintptr_t)out.p % 64, 0);
         for (uint32_t i = 0; i < (n + 15) / 16 * 16; i++)
@@ -232,22 +250,28 @@ Test(store_record, a_decoded_vector_is_aligned_and_padded_with_zeros)
     }
 }
 
-static enum nbx_err decode_seen_bytes(const char *bytes, uint32_t n)
+static enum nbx_err decode_seen_bytes(uint8_t version, const char *bytes, uint32_t n)
 {
     struct nbx_seen_record out;
-    struct nbx_stored stored = {1, {bytes, n}};
+    struct nbx_stored stored = {version, {bytes, n}};
     return nbx_seen_record_decode(&out, &stored, arena);
 }
 
 Test(store_record, a_seen_set_out_of_order_is_corrupt)
 {
-    cr_assert_eq(decode_seen_bytes("\2\0\0\5\4\0\0\4\0", 9), NBX_ECORRUPT, "an entry twice");
-    cr_assert_eq(decode_seen_bytes("\2\0\0\5\5\0\0\4\0", 9), NBX_ECORRUPT,
+    static const char twice[] = "\0........\2\0\5\10\0\0\10\0",
+                      reversed[] = "\0........\2\0\5\14\0\0\10\0",
+                      sorted[] = "\0........\2\0\5\10\0\0\14\0";
+    cr_assert_eq(decode_seen_bytes(2, twice, sizeof twice - 1), NBX_ECORRUPT);
+    cr_assert_eq(decode_seen_bytes(2, reversed, sizeof reversed - 1), NBX_ECORRUPT);
+    cr_assert_eq(decode_seen_bytes(2, sorted, sizeof sorted - 1), NBX_OK);
+    cr_assert_eq(decode_seen_bytes(1, "\2\0\0\5\4\0\0\4\0", 9), NBX_ECORRUPT, "an entry twice");
+    cr_assert_eq(decode_seen_bytes(1, "\2\0\0\5\5\0\0\4\0", 9), NBX_ECORRUPT,
                  "positive after negative");
-    cr_assert_eq(decode_seen_bytes("\2\0\0\5\4\0\0\5\0", 9), NBX_OK);
-    cr_assert_eq(decode_seen_bytes("\2\0\0\5\4\0\xFF\xFF\xFF\xFF\x0F\4\0", 13), NBX_ECORRUPT,
+    cr_assert_eq(decode_seen_bytes(1, "\2\0\0\5\4\0\0\5\0", 9), NBX_OK);
+    cr_assert_eq(decode_seen_bytes(1, "\2\0\0\5\4\0\xFF\xFF\xFF\xFF\x0F\4\0", 13), NBX_ECORRUPT,
                  "an item number past 32 bits");
-    cr_assert_eq(decode_seen_bytes("\xFF\xFF\xFF\x0F\0\0", 6), NBX_ECORRUPT, "a count of lies");
+    cr_assert_eq(decode_seen_bytes(1, "\xFF\xFF\xFF\x0F\0\0", 6), NBX_ECORRUPT, "a count of lies");
 }
 
 static size_t framed(const struct nbx_buf *b)
@@ -263,9 +287,8 @@ static size_t typical_seen_bytes(struct nbx_random *r)
         entries[i] = (struct nbx_seen_entry){
             .item_no = i * 5000 + (uint32_t)nbx_random_below(r, 5000),
             .type_no = (uint16_t)(1 + nbx_random_below(r, 5)),
-            .count = 1,
             .last_ms = 1700000000000 - (int64_t)nbx_random_below(r, INT64_C(365) * 86400000)};
-    struct nbx_seen_record s = {.entries = entries, .n = 20, .revision = 20};
+    struct nbx_seen_record s = {.entries = entries, .n = 20, .digest = any_u64(r)};
     struct nbx_buf b = {0};
     nbx_seen_record_encode(&b, &s);
     size_t n = framed(&b);

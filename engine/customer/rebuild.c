@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/customer/rebuild.h"
+
+#define SCRATCH_BYTES ((size_t)128 << 20) /* one event at a time; a message may have 64 MiB */
+
+struct walk {
+    const struct nbx_customer_scope *scope;
+    struct nbx_cursor *cursor;
+    struct nbx_arena *scratch; /* the event at hand */
+};
+
+static enum nbx_err open_walk(struct walk *w, const struct nbx_customer_scope *scope,
+                              uint64_t number)
+{
+    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
+    *w = (struct walk){.scope = scope, .scratch = nbx_arena_new(SCRATCH_BYTES)};
+    if (!w->scratch)
+        return NBX_ELIMIT;
+    return nbx_cursor_open(&w->cursor, nbx_customers_store(scope->customers), NBX_FAMILY_EVENTS,
+                           nbx_key_str(&from), nbx_key_str(&to), false);
+}
+
+static void close_walk(struct walk *w)
+{
+    nbx_cursor_close(&w->cursor);
+    nbx_arena_destroy(&w->scratch);
+}
+
+/* NBX_ENOTFOUND behind the last. */
+static enum nbx_err next_event(struct walk *w, struct nbx_kept_event *out)
+{
+    struct nbx_str key;
+    struct nbx_stored stored;
+    uint64_t owner;
+    nbx_arena_reset(w->scratch);
+    enum nbx_err err = nbx_cursor_next(w->cursor, &key, &stored);
+    if (err)
+        return err;
+    if (!nbx_key_event_parse(key, &owner, &out->time_ms, out->id_hash))
+        return NBX_ECORRUPT;
+    err = nbx_event_record_decode(&out->record, &stored, w->scratch);
+    if (!err && out->record.effect == NBX_EFFECT_UNKNOWN)
+        nbx_fold_decide(&out->record,
+                        nbx_vocabulary_type_no(w->scope->vocabulary, out->record.type_no));
+    return err;
+}
+
+enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *scope,
+                         uint64_t number, const struct nbx_fold *stored, nbx_event_drops drops,
+                         void *context)
+{
+    struct walk w;
+    struct nbx_kept_event e;
+    struct nbx_fold all = {0}; /* the dropped ones too: they explain what is stored */
+    *out = (struct nbx_fold){0};
+    enum nbx_err err = open_walk(&w, scope, number);
+    while (!err && !(err = next_event(&w, &e))) {
+        if (stored)
+            err = nbx_fold_event(&all, &e.record, e.time_ms, e.id_hash, scope->arena);
+        if (!err && !(drops && drops(context, &e)))
+            err = nbx_fold_event(out, &e.record, e.time_ms, e.id_hash, scope->arena);
+    }
+    close_walk(&w);
+    if (err != NBX_ENOTFOUND)
+        return err;
+    return stored ? nbx_fold_remainder(out, stored, &all, scope->arena) : NBX_OK;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * A customer's state made anew from the events that are kept.
+ *
+ * Why:     a maximum cannot be taken back, so what a retraction leaves is folded again; and what
+ *          records of version 1 did not say is found out once.
+ * Owns:    nothing: the fold lives in the scope's arena.
+ * Threads: the worker that owns the customer.
+ * Errors:  the store's; NBX_ECORRUPT: a key or record among the events makes no sense; NBX_ELIMIT
+ *          where the arena is out.
+ */
+#ifndef NBX_CUSTOMER_REBUILD_H
+#define NBX_CUSTOMER_REBUILD_H
+
+#include "engine/customer/customers.h"
+#include "engine/customer/fold.h"
+
+/* An event as it is kept, its effect decided; borrowed until the visit is over. */
+struct nbx_kept_event {
+    struct nbx_event_record record;
+    int64_t time_ms;
+    uint8_t id_hash[16];
+};
+
+/* True: fold as if the event had never been. */
+typedef bool (*nbx_event_drops)(void *context, const struct nbx_kept_event *event);
+
+/* Folds the customer's events, oldest first, but those that `drops` (NULL: none) is true of.
+ * stored, where not NULL, is what the records say: what no event explains is carried over. */
+enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *scope,
+                         uint64_t number, const struct nbx_fold *stored, nbx_event_drops drops,
+                         void *context);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/base/hash.h"
+#include "engine/customer/customers_internal.h"
+#include "engine/customer/rebuild.h"
+
+#include <stdlib.h>
+
+struct wanted {
+    uint8_t hash[16];
+    bool found;
+};
+
+/* An event that goes, with what it gave to trends and nothing else of its record. */
+struct taken {
+    int64_t time_ms;
+    uint8_t id_hash[16];
+    struct nbx_event_record gave;
+};
+
+struct search {
+    const struct nbx_retraction *what;
+    struct nbx_arena *arena;
+    struct wanted *wanted; /* (n_wanted) by hash, each once */
+    uint32_t n_wanted;
+    struct taken *taken; /* (n) of (cap) */
+    uint32_t n, cap;
+    bool failed; /* the arena is out */
+};
+
+static int compare_hash(const void *a, const void *b)
+{
+    const struct wanted *x = a, *y = b;
+    return memcmp(x->hash, y->hash, sizeof x->hash);
+}
+
+static enum nbx_err begin_search(struct search *s, const struct nbx_retraction *what,
+                                 struct nbx_arena *arena)
+{
+    *s = (struct search){.what = what, .arena = arena};
+    s->wanted = nbx_arena_calloc(arena, what->n_ids, sizeof *s->wanted);
+    if (!s->wanted)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < what->n_ids; i++)
+        nbx_hash128(what->ids[i].p, what->ids[i].len, s->wanted[i].hash);
+    qsort(s->wanted, what->n_ids, sizeof *s->wanted, compare_hash);
+    for (uint32_t i = 0; i < what->n_ids; i++)
+        if (s->n_wanted == 0 || compare_hash(&s->wanted[s->n_wanted - 1], &s->wanted[i]) != 0)
+            s->wanted[s->n_wanted++] = s->wanted[i];
+    return NBX_OK;
+}
+
+static bool is_wanted(struct search *s, const struct nbx_kept_event *e)
+{
+    if (s->what->covers)
+        return e->record.item_no && s->what->covers(s->what->context, e->record.item_no);
+    struct wanted key, *hit;
+    memcpy(key.hash, e->id_hash, sizeof key.hash);
+    hit = s->n_wanted ? bsearch(&key, s->wanted, s->n_wanted, sizeof key, compare_hash) : NULL;
+    if (hit)
+        hit->found = true;
+    return hit || s->what->all;
+}
+
+static bool grow(struct search *s)
+{
+    uint32_t cap = s->cap ? s->cap * 2 : 16;
+    struct taken *taken = nbx_arena_calloc(s->arena, cap, sizeof *taken);
+    s->failed = !taken;
+    if (!taken)
+        return false;
+    if (s->n)
+        memcpy(taken, s->taken, s->n * sizeof *taken);
+    s->taken = taken;
+    s->cap = cap;
+    return true;
+}
+
+/* An nbx_event_drops: notes what it takes out. */
+static bool take(void *context, const struct nbx_kept_event *e)
+{
+    struct search *s = context;
+    if (s->failed || !is_wanted(s, e) || (s->n == s->cap && !grow(s)))
+        return false;
+    struct taken *t = &s->taken[s->n++];
+    t->time_ms = e->time_ms;
+    memcpy(t->id_hash, e->id_hash, sizeof t->id_hash);
+    t->gave = (struct nbx_event_record){.channel_no = e->record.channel_no,
+                                        .item_no = e->record.item_no,
+                                        .trend_amount = e->record.trend_amount};
+    return true;
+}
+
+static void count_trends(const struct nbx_customer_scope *scope, const struct search *s, int sign)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        nbx_customers__trend(scope, &s->taken[i].gave, s->taken[i].time_ms, sign);
+}
+
+static void put_gone(const struct nbx_customer_scope *scope, uint64_t number,
+                     const uint8_t id_hash[16])
+{
+    nbx_customers__put_event_id(
+        scope, number, id_hash,
+        (struct nbx_event_id_record){.time_ms = scope->now_ms, .retracted = true});
+}
+
+/* What was found leaves the store and trends; what it came to is replaced. */
+static void remove_taken(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                         const struct search *s, const struct nbx_fold *fold)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct taken *t = &s->taken[i];
+        struct nbx_key key = nbx_key_event(profile->number, t->time_ms, t->id_hash);
+        nbx_batch_delete(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key));
+        put_gone(scope, profile->number, t->id_hash);
+    }
+    count_trends(scope, s, -1);
+    profile->seen = fold->seen;
+    profile->head.totals = fold->totals;
+    profile->seen_changed = true;
+    if (fold->totals.n == 0 && !profile->head.put_ms)
+        nbx_profile__vacate(profile, scope);
+    else
+        nbx_profile__put(profile, scope);
+}
+
+/* Takes the ids that no event had, so that a late one counts for nothing. *n: how many are new. */
+static enum nbx_err take_unknown(struct nbx_profile *profile,
+                                 const struct nbx_customer_scope *scope, const struct search *s,
+                                 uint32_t *n)
+{
+    enum nbx_err err = NBX_OK;
+    *n = 0;
+    for (uint32_t i = 0; !err && i < s->n_wanted; i++) {
+        if (s->wanted[i].found)
+            continue;
+        if (!profile->known && !profile->reserved)
+            nbx_profile__reserve(profile, scope);
+        uint64_t number = profile->known ? profile->number : profile->reserved;
+        struct nbx_key key = nbx_key_event_id(number, s->wanted[i].hash);
+        if (nbx_store_has(nbx_customers_store(scope->customers), NBX_FAMILY_EVENT_IDS,
+                          nbx_key_str(&key), &err))
+            continue;
+        put_gone(scope, number, s->wanted[i].hash);
+        ++*n;
+    }
+    return err;
+}
+
+static enum nbx_err search(struct search *s, struct nbx_fold *fold, struct nbx_profile *profile,
+                           const struct nbx_customer_scope *scope,
+                           const struct nbx_retraction *what)
+{
+    enum nbx_err err = begin_search(s, what, scope->arena);
+    if (err || !profile->known)
+        return err;
+    if ((err = nbx_profile__ready(profile, scope)))
+        return err;
+    struct nbx_fold stored = {.seen = profile->seen, .totals = profile->head.totals};
+    err = nbx_rebuild(fold, scope, profile->number, &stored, take, s);
+    return s->failed ? NBX_ELIMIT : err;
+}
+
+/* Adds all that changes to the batch, and writes it. */
+static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                          const struct search *s, const struct nbx_fold *fold)
+{
+    uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
+    struct nbx_group before = scope->customers->groups[group];
+    uint32_t n_new;
+    enum nbx_err err = take_unknown(profile, scope, s, &n_new);
+    if (err || s->n + n_new == 0) {
+        scope->customers->groups[group] = before;
+        nbx_batch_clear(scope->batch);
+        return err;
+    }
+    if (s->n)
+        remove_taken(profile, scope, s, fold);
+    scope->customers->groups[group].seq++;
+    err = nbx_customers__commit(scope, group, before);
+    if (err)
+        count_trends(scope, s, 1);
+    nbx_batch_clear(scope->batch);
+    return err;
+}
+
+enum nbx_err nbx_retract(struct nbx_retracted *out, const struct nbx_customer_scope *scope,
+                         struct nbx_profile *profile, const struct nbx_retraction *what)
+{
+    struct nbx_profile changed = *profile;
+    struct nbx_fold fold = {0};
+    struct search s;
+    enum nbx_err err = search(&s, &fold, &changed, scope, what);
+    if (err || (err = apply(&changed, scope, &s, &fold)))
+        return err;
+    *profile = changed;
+    *out = (struct nbx_retracted){
+        .retracted = s.n,
+        .seq = nbx_customers_seq(scope->customers, NBX_CUSTOMER_GROUP(changed.number))};
+    for (uint32_t i = 0; i < s.n_wanted; i++)
+        out->unknown += !s.wanted[i].found;
+    return NBX_OK;
+}

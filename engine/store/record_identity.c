@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/store/record_internal.h"
+
+/* Version 1 of both was the bare number. */
+
+enum { VACANT = 1, ALL_FLAGS = 1 };
+enum { KEPT, RETRACTED };
+
+void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_record *r)
+{
+    nbx_buf_put_u64le(out, r->number);
+    nbx_buf_put_varint(out, r->vacant ? VACANT : 0);
+}
+
+enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena)
+{
+    struct nbx_record_reader rr = nbx_record__begin(stored, NBX_IDENTITY_RECORD, arena);
+    *out = (struct nbx_identity_record){.number = nbx_read_u64le(&rr.r)};
+    if (stored->version > 1) {
+        uint64_t flags = nbx_read_varint(&rr.r);
+        rr.r.failed |= flags > ALL_FLAGS;
+        out->vacant = flags & VACANT;
+    }
+    return nbx_record__end(&rr);
+}
+
+void nbx_event_id_record_encode(struct nbx_buf *out, const struct nbx_event_id_record *r)
+{
+    nbx_buf_put_u64le(out, (uint64_t)r->time_ms);
+    nbx_buf_put_u8(out, r->retracted ? RETRACTED : KEPT);
+}
+
+enum nbx_err nbx_event_id_record_decode(struct nbx_event_id_record *out,
+                                        const struct nbx_stored *stored, struct nbx_arena *arena)
+{
+    struct nbx_record_reader rr = nbx_record__begin(stored, NBX_EVENT_ID_RECORD, arena);
+    *out = (struct nbx_event_id_record){.time_ms = (int64_t)nbx_read_u64le(&rr.r)};
+    if (stored->version > 1) {
+        uint8_t kind = nbx_read_u8(&rr.r);
+        rr.r.failed |= kind > RETRACTED;
+        out->retracted = kind == RETRACTED;
+    }
+    return nbx_record__end(&rr);
+}
