@@ -19,8 +19,11 @@
 /* A part that adds less than this share to the blend is left out. */
 #define WORTH      0.001
 #define POOL_DEPTH 150
-/* What a space can give shows in a large one; smaller ones are tried from there. */
-#define START_DIM 512
+/* What a space can give shows in a large one, the larger the more items there are; smaller ones are
+ * tried from there. */
+#define START_DIM      256
+#define MOST_START_DIM 512
+#define ITEMS_A_DIM    64
 /* Of a trial, relative: less is luck. */
 #define LEAST_GAIN 1e-3
 #define KEY_BYTES  160
@@ -180,12 +183,20 @@ static bool has_time(const struct search *s, const struct nbx_ingredient *i)
     return ok;
 }
 
+static double start_dim(const struct search *s)
+{
+    size_t dim = START_DIM;
+    while (dim < MOST_START_DIM && 2 * dim * ITEMS_A_DIM <= s->all->n_items)
+        dim *= 2;
+    return (double)dim;
+}
+
 static enum nbx_err enter(struct search *s, enum nbx_family family, struct nbx_fault *fault)
 {
     struct contender *c = &s->contenders[family];
     nbx_ingredient_init(&c->best.ingredient, family);
     if (family == NBX_FAMILY_IALS || family == NBX_FAMILY_SPECTRAL)
-        (void)nbx_ingredient_set(&c->best.ingredient, NBX_STR("dim"), START_DIM, fault);
+        (void)nbx_ingredient_set(&c->best.ingredient, NBX_STR("dim"), start_dim(s), fault);
     c->direction = 1;
     c->out = !allowed(s, &c->best.ingredient) || !has_time(s, &c->best.ingredient);
     return c->out ? NBX_OK : try_out(&c->best, s, fault);
