@@ -16,6 +16,14 @@ static enum nbx_err read_customer(struct nbx_check *c, uint64_t number,
     return err ? err : nbx_customer_record_decode(out, &stored, c->arena);
 }
 
+static enum nbx_err read_identity(struct nbx_check *c, struct nbx_str key,
+                                  struct nbx_identity_record *out)
+{
+    struct nbx_stored stored;
+    enum nbx_err err = nbx_store_get(c->store, NBX_FAMILY_IDENTITIES, key, c->arena, &stored);
+    return err ? err : nbx_identity_record_decode(out, &stored, c->arena);
+}
+
 /* What is wrong with a record being this customer's; strangers' have serial 0. A customer's records
  * lie together, so the one found last is mostly the one asked for. */
 static const char *check_owner(struct nbx_check *c, uint64_t number)
@@ -36,11 +44,13 @@ static const char *check_owner(struct nbx_check *c, uint64_t number)
 const char *nbx_verify__identity(struct nbx_check *c, struct nbx_str key,
                                  const struct nbx_stored *stored)
 {
-    uint64_t number = 0;
+    struct nbx_identity_record identity;
     struct nbx_customer_record r = {0};
-    const char *what = nbx_verify__undecoded(c, nbx_record_u64_decode(&number, stored));
-    if (!what)
-        what = nbx_verify__read(c, read_customer(c, number, &r), "its customer is not there");
+    const char *what =
+        nbx_verify__undecoded(c, nbx_identity_record_decode(&identity, stored, c->arena));
+    if (what || c->err || identity.vacant) /* of whom nothing is known there is no record */
+        return what;
+    what = nbx_verify__read(c, read_customer(c, identity.number, &r), "its customer is not there");
     if (what || c->err)
         return what;
     struct nbx_key id = nbx_key_identity(NBX_STR(""), r.id);
@@ -50,7 +60,8 @@ const char *nbx_verify__identity(struct nbx_check *c, struct nbx_str key,
 const char *nbx_verify__customer(struct nbx_check *c, struct nbx_str key,
                                  const struct nbx_stored *stored)
 {
-    uint64_t number, named = 0;
+    uint64_t number;
+    struct nbx_identity_record named = {0};
     struct nbx_customer_record r;
     if (key.len != sizeof number || !nbx_key_number_parse(key, &number) ||
         !NBX_CUSTOMER_SERIAL(number))
@@ -64,10 +75,12 @@ const char *nbx_verify__customer(struct nbx_check *c, struct nbx_str key,
     if (NBX_CUSTOMER_SERIAL(number) > c->groups[group].serial)
         return "has a number that was never given";
     struct nbx_key id = nbx_key_identity(NBX_STR(""), r.id);
-    enum nbx_err err =
-        nbx_record_u64_get(c->store, NBX_FAMILY_IDENTITIES, nbx_key_str(&id), c->arena, &named);
-    what = nbx_verify__read(c, err, "its id names nobody");
-    return !what && !c->err && named != number ? "its id names another customer" : what;
+    what = nbx_verify__read(c, read_identity(c, nbx_key_str(&id), &named), "its id names nobody");
+    if (what || c->err)
+        return what;
+    if (named.vacant)
+        return "its id says that nothing is known";
+    return named.number != number ? "its id names another customer" : NULL;
 }
 
 const char *nbx_verify__seen(struct nbx_check *c, struct nbx_str key,
@@ -97,18 +110,28 @@ const char *nbx_verify__vector(struct nbx_check *c, struct nbx_str key,
     return what || c->err ? what : check_owner(c, number);
 }
 
+static enum nbx_err read_event_id(struct nbx_check *c, struct nbx_str key,
+                                  struct nbx_event_id_record *out)
+{
+    struct nbx_stored stored;
+    enum nbx_err err = nbx_store_get(c->store, NBX_FAMILY_EVENT_IDS, key, c->arena, &stored);
+    return err ? err : nbx_event_id_record_decode(out, &stored, c->arena);
+}
+
 /* An event must be found again by its id, or it would be counted twice. */
 static const char *check_event_id(struct nbx_check *c, uint64_t number, int64_t time_ms,
                                   const struct nbx_event_record *r, const uint8_t id_hash[16])
 {
-    uint64_t v = 0;
+    struct nbx_event_id_record known = {0};
     uint64_t owner = NBX_CUSTOMER_SERIAL(number) ? number : NBX_CUSTOMER(nbx_group_of(r->id), 0);
     struct nbx_key key = nbx_key_event_id(owner, id_hash);
-    enum nbx_err err =
-        nbx_record_u64_get(c->store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), c->arena, &v);
-    const char *what = nbx_verify__read(c, err, "its id is not remembered");
-    return !what && !c->err && (int64_t)v != time_ms ? "its id is remembered with another time"
-                                                     : what;
+    const char *what = nbx_verify__read(c, read_event_id(c, nbx_key_str(&key), &known),
+                                        "its id is not remembered");
+    if (what || c->err)
+        return what;
+    if (known.retracted)
+        return "its id was retracted";
+    return known.time_ms != time_ms ? "its id is remembered with another time" : NULL;
 }
 
 /* Older events and their ids leave independently of each other. */
@@ -125,7 +148,7 @@ const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
     int64_t time_ms;
     uint8_t id_hash[16];
     struct nbx_event_record r;
-    if (!nbx_key_event_parse(key, &number, &time_ms))
+    if (!nbx_key_event_parse(key, &number, &time_ms, NULL))
         return "has a key that is no customer number, time and id";
     const char *what = nbx_verify__undecoded(c, nbx_event_record_decode(&r, stored, c->arena));
     if (what || c->err)
@@ -146,16 +169,17 @@ const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
 const char *nbx_verify__event_id(struct nbx_check *c, struct nbx_str key,
                                  const struct nbx_stored *stored)
 {
-    uint64_t number, v = 0;
+    uint64_t number;
+    struct nbx_event_id_record r;
     enum nbx_err err = NBX_OK;
     if (key.len != sizeof number + 16 || !nbx_key_number_parse(key, &number))
         return "has a key that is no customer number and id";
-    const char *what = nbx_verify__undecoded(c, nbx_record_u64_decode(&v, stored));
+    const char *what = nbx_verify__undecoded(c, nbx_event_id_record_decode(&r, stored, c->arena));
     /* Events of nobody lie in any group: the event leads to its id, not the other way round. */
-    if (what || NBX_CUSTOMER_SERIAL(number) == 0 || may_be_gone(c, (int64_t)v))
+    if (what || c->err || r.retracted || NBX_CUSTOMER_SERIAL(number) == 0 ||
+        may_be_gone(c, r.time_ms))
         return what;
-    struct nbx_key event =
-        nbx_key_event(number, (int64_t)v, (const uint8_t *)key.p + sizeof number);
+    struct nbx_key event = nbx_key_event(number, r.time_ms, (const uint8_t *)key.p + sizeof number);
     bool there = nbx_store_has(c->store, NBX_FAMILY_EVENTS, nbx_key_str(&event), &err);
     if (!err && !there)
         err = NBX_ENOTFOUND;
