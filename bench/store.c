@@ -45,7 +45,7 @@ struct writer {
     struct nbx_store *store;
     struct nbx_random random;
     struct nbx_batch *batch;
-    struct nbx_buf event, seen;
+    struct nbx_buf event, event_id, seen;
     struct samples writes, acks;
     uint64_t seq;
     int no;
@@ -165,6 +165,8 @@ static void fill_batch(struct writer *w)
     nbx_be64_put(id_hash + 8, nbx_random_u64(&w->random));
     encode_event(w, item_no);
     encode_seen(w);
+    nbx_buf_clear(&w->event_id);
+    nbx_event_id_record_encode(&w->event_id, &(struct nbx_event_id_record){.time_ms = time_ms});
     struct nbx_key event = nbx_key_event(number, time_ms, id_hash);
     struct nbx_key event_id = nbx_key_event_id(number, id_hash);
     struct nbx_key seen = nbx_key_customer(number);
@@ -174,7 +176,8 @@ static void fill_batch(struct writer *w)
     nbx_batch_clear(w->batch);
     nbx_batch_put(w->batch, NBX_FAMILY_EVENTS, nbx_key_str(&event), NBX_EVENT_RECORD,
                   bytes_of(&w->event));
-    nbx_record_u64_put(w->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&event_id), (uint64_t)time_ms);
+    nbx_batch_put(w->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&event_id), NBX_EVENT_ID_RECORD,
+                  bytes_of(&w->event_id));
     nbx_batch_put(w->batch, NBX_FAMILY_SEEN, nbx_key_str(&seen), NBX_SEEN_RECORD,
                   bytes_of(&w->seen));
     nbx_batch_add(w->batch, nbx_key_str(&trend), 1);
@@ -251,6 +254,7 @@ static void writer_fini(struct writer *w)
 {
     nbx_batch_destroy(&w->batch);
     nbx_buf_fini(&w->event);
+    nbx_buf_fini(&w->event_id);
     nbx_buf_fini(&w->seen);
     free(w->writes.ns);
     free(w->acks.ns);

@@ -7,7 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#define AMOUNT_MOST 0x1p59 /* as far as a record holds it */
+#define AMOUNT_MOST   0x1p59 /* as far as a record holds it */
+#define WAITING_LEAST 16
+#define WAITING_MOST  65536
 
 static enum nbx_effect effect_of(const struct nbx_event_record *event,
                                  const struct nbx_event_type *type)
@@ -35,30 +37,22 @@ uint64_t nbx_fold_term(const uint8_t id_hash[16], int64_t time_ms)
     return nbx_hash64(bytes, sizeof bytes);
 }
 
-bool nbx_fold_is_seen(const struct nbx_event_record *event)
+static bool is_seen(const struct nbx_event_record *event)
 {
     return event->item_no && event->effect != NBX_EFFECT_NEUTRAL;
 }
 
-enum nbx_err nbx_fold_copy(struct nbx_fold *out, const struct nbx_fold *stored, uint32_t n_seen,
-                           struct nbx_arena *arena)
+enum nbx_err nbx_fold_begin(struct nbx_fold *out, const struct nbx_seen_record *seen,
+                            const struct nbx_totals *totals, struct nbx_arena *arena)
 {
-    const struct nbx_seen_record *seen = &stored->seen;
-    const struct nbx_totals *totals = &stored->totals;
-    *out = *stored;
+    *out = (struct nbx_fold){.seen = *seen, .totals = *totals};
     out->totals.types = nbx_arena_calloc(arena, totals->n, sizeof *totals->types);
     out->totals.cap = totals->n;
     if (!out->totals.types)
         return NBX_ELIMIT;
     if (totals->n)
         memcpy(out->totals.types, totals->types, totals->n * sizeof *totals->types);
-    if (n_seen == 0)
-        return NBX_OK;
-    out->seen.cap = seen->n + n_seen;
-    out->seen.entries = nbx_arena_calloc(arena, out->seen.cap, sizeof *seen->entries);
-    if (out->seen.entries && seen->n)
-        memcpy(out->seen.entries, seen->entries, seen->n * sizeof *seen->entries);
-    return out->seen.entries ? NBX_OK : NBX_ELIMIT;
+    return NBX_OK;
 }
 
 /* The type's total, made where there is none; NULL where the arena is out. */
@@ -101,6 +95,47 @@ static enum nbx_err add_total(struct nbx_totals *t, const struct nbx_type_total 
     return NBX_OK;
 }
 
+enum nbx_err nbx_fold_end(struct nbx_fold *fold, struct nbx_arena *arena)
+{
+    uint32_t n = fold->n_waiting;
+    fold->n_waiting = 0;
+    return n ? nbx_seen_join(&fold->seen, fold->waiting, n, arena) : NBX_OK;
+}
+
+/* Room for one more to wait; past WAITING_MOST by joining those that do. */
+static enum nbx_err make_room(struct nbx_fold *fold, struct nbx_arena *arena)
+{
+    if (fold->n_waiting < fold->cap_waiting)
+        return NBX_OK;
+    if (fold->cap_waiting == WAITING_MOST)
+        return nbx_fold_end(fold, arena);
+    uint32_t cap = fold->cap_waiting ? fold->cap_waiting * 8 : WAITING_LEAST;
+    struct nbx_seen_entry *waiting = nbx_arena_alloc(arena, cap * sizeof *waiting);
+    if (!waiting)
+        return NBX_ELIMIT;
+    if (fold->n_waiting)
+        memcpy(waiting, fold->waiting, fold->n_waiting * sizeof *waiting);
+    fold->waiting = waiting;
+    fold->cap_waiting = cap;
+    return NBX_OK;
+}
+
+static enum nbx_err wait_for_join(struct nbx_fold *fold, const struct nbx_event_record *event,
+                                  int64_t time_ms, struct nbx_arena *arena)
+{
+    enum nbx_err err = make_room(fold, arena);
+    if (err)
+        return err;
+    fold->waiting[fold->n_waiting++] =
+        (struct nbx_seen_entry){.item_no = event->item_no,
+                                .type_no = event->type_no,
+                                .negative = event->effect == NBX_EFFECT_NEGATIVE,
+                                .scope = event->scope,
+                                .last_ms = time_ms};
+    fold->seen_changed = true;
+    return NBX_OK;
+}
+
 enum nbx_err nbx_fold_event(struct nbx_fold *fold, const struct nbx_event_record *event,
                             int64_t time_ms, const uint8_t id_hash[16], struct nbx_arena *arena)
 {
@@ -108,15 +143,10 @@ enum nbx_err nbx_fold_event(struct nbx_fold *fold, const struct nbx_event_record
     struct nbx_type_total total = {.type_no = event->type_no, .n = 1, .last_ms = time_ms};
     enum nbx_err err = add_total(&fold->totals, &total, time_ms, arena);
     fold->totals.digest += term;
-    if (err || !nbx_fold_is_seen(event))
+    if (err || !is_seen(event))
         return err;
-    struct nbx_seen_entry entry = {.item_no = event->item_no,
-                                   .type_no = event->type_no,
-                                   .negative = event->effect == NBX_EFFECT_NEGATIVE,
-                                   .scope = event->scope,
-                                   .last_ms = time_ms};
     fold->seen.digest += term;
-    return nbx_seen_add(&fold->seen, &entry, arena);
+    return wait_for_join(fold, event, time_ms, arena);
 }
 
 /* An event that is gone took its time along: where it was not the last of its type, all that is
@@ -147,18 +177,20 @@ static enum nbx_err add_seen_left(struct nbx_seen_record *seen,
                                   const struct nbx_seen_record *stored,
                                   const struct nbx_seen_record *all, struct nbx_arena *arena)
 {
-    enum nbx_err err = NBX_OK;
-    uint32_t at = 0;
-    for (uint32_t i = 0; !err && i < stored->n; i++) {
+    struct nbx_seen_entry *left = nbx_arena_alloc(arena, stored->n * sizeof *left);
+    uint32_t n = 0, at = 0;
+    if (!left)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < stored->n; i++) {
         const struct nbx_seen_entry *e = &stored->entries[i];
         while (at < all->n && nbx_seen_compare(&all->entries[at], e) < 0)
             at++;
         bool explained = at < all->n && nbx_seen_compare(&all->entries[at], e) == 0 &&
                          all->entries[at].last_ms >= e->last_ms;
         if (!explained)
-            err = nbx_seen_add(seen, e, arena);
+            left[n++] = *e;
     }
-    return err;
+    return n ? nbx_seen_join(seen, left, n, arena) : NBX_OK;
 }
 
 enum nbx_err nbx_fold_remainder(struct nbx_fold *fold, const struct nbx_fold *stored,

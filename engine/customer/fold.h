@@ -22,23 +22,25 @@ void nbx_fold_decide(struct nbx_event_record *event, const struct nbx_event_type
  */
 uint64_t nbx_fold_term(const uint8_t id_hash[16], int64_t time_ms);
 
-/* True if the event, its effect decided, has a part in the seen set. */
-bool nbx_fold_is_seen(const struct nbx_event_record *event);
-
 /* What events come to. {0}: no events. */
 struct nbx_fold {
-    struct nbx_seen_record seen;
+    struct nbx_seen_record seen; /* but for what waits */
     struct nbx_totals totals;
+    struct nbx_seen_entry *waiting; /* (n_waiting) of (cap_waiting): joined many at a time */
+    uint32_t n_waiting, cap_waiting;
+    bool seen_changed; /* an event had a part in the set */
 };
-/* A copy that may be folded into and leaves what is stored alone. It has room for n_seen more
- * entries of the set; n_seen 0: the set is the stored one and must not change. */
-enum nbx_err nbx_fold_copy(struct nbx_fold *out, const struct nbx_fold *stored, uint32_t n_seen,
-                           struct nbx_arena *arena);
-/* Adds an event whose effect is decided. NBX_ELIMIT leaves it half added. */
+/* Begins with what is stored, which stays as it is. */
+enum nbx_err nbx_fold_begin(struct nbx_fold *out, const struct nbx_seen_record *seen,
+                            const struct nbx_totals *totals, struct nbx_arena *arena);
+/* Adds an event whose effect is decided. An error leaves the fold of no use. */
 enum nbx_err nbx_fold_event(struct nbx_fold *fold, const struct nbx_event_record *event,
                             int64_t time_ms, const uint8_t id_hash[16], struct nbx_arena *arena);
-/* Adds what `stored` holds and the events of `all` do not explain: what came of events that are no
- * longer kept. stored without totals is of version 1: then of its set the entries alone count. */
+/* After the last event: the set is whole. */
+enum nbx_err nbx_fold_end(struct nbx_fold *fold, struct nbx_arena *arena);
+/* Adds to an ended fold what `stored` holds and the events of `all` do not explain: what came of
+ * events that are no longer kept. stored without totals is of version 1: then of its set the
+ * entries alone count. */
 enum nbx_err nbx_fold_remainder(struct nbx_fold *fold, const struct nbx_fold *stored,
                                 const struct nbx_fold *all, struct nbx_arena *arena);
 

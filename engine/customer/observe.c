@@ -225,29 +225,21 @@ static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
     count_trends(scope, list, 1);
 }
 
-/* How many of the events change the seen set. */
-static uint32_t count_seen(const struct prepared_list *list)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < list->n; i++)
-        n += nbx_fold_is_seen(&list->p[i].record);
-    return n;
-}
-
 static enum nbx_err fold(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
                          const struct prepared_list *list)
 {
-    struct nbx_fold fold, stored = {.seen = profile->seen, .totals = profile->head.totals};
-    uint32_t n_seen = count_seen(list);
-    enum nbx_err err = nbx_fold_copy(&fold, &stored, n_seen, scope->arena);
+    struct nbx_fold fold;
+    enum nbx_err err = nbx_fold_begin(&fold, &profile->seen, &profile->head.totals, scope->arena);
     for (uint32_t i = 0; !err && i < list->n; i++) {
         const struct prepared *e = &list->p[i];
         err = nbx_fold_event(&fold, &e->record, e->time_ms, e->id_hash, scope->arena);
     }
+    if (err || (err = nbx_fold_end(&fold, scope->arena)))
+        return err;
     profile->seen = fold.seen;
     profile->head.totals = fold.totals;
-    profile->seen_changed |= n_seen > 0;
-    return err;
+    profile->seen_changed |= fold.seen_changed;
+    return NBX_OK;
 }
 
 /* Commits what put_events and its callers gathered; takes the trends back where that fails. */

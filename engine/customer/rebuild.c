@@ -61,7 +61,8 @@ enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *
             err = nbx_fold_event(out, &e.record, e.time_ms, e.id_hash, scope->arena);
     }
     close_walk(&w);
-    if (err != NBX_ENOTFOUND)
+    if (err != NBX_ENOTFOUND || (err = nbx_fold_end(out, scope->arena)) ||
+        (err = nbx_fold_end(&all, scope->arena)))
         return err;
     return stored ? nbx_fold_remainder(out, stored, &all, scope->arena) : NBX_OK;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/seen.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b)
 {
     if (a->item_no != b->item_no)
@@ -72,34 +75,16 @@ static void lower_level(struct nbx_seen_record *seen)
             drop_oldest(seen, t);
 }
 
-static enum nbx_err make_room(struct nbx_seen_record *seen, struct nbx_arena *arena)
-{
-    if (seen->n < seen->cap)
-        return NBX_OK;
-    uint32_t cap = seen->cap < 8 ? 8 : seen->cap * 2;
-    struct nbx_seen_entry *entries = nbx_arena_calloc(arena, cap, sizeof *entries);
-    if (!entries)
-        return NBX_ELIMIT;
-    if (seen->n)
-        memcpy(entries, seen->entries, seen->n * sizeof *entries);
-    seen->entries = entries;
-    seen->cap = cap;
-    return NBX_OK;
-}
-
-enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
-                                 uint32_t most, struct nbx_arena *arena)
+/* Adds one to an array that has room for it. */
+static void add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry, uint32_t most)
 {
     uint32_t at = lower_bound(seen, entry);
     if (at < seen->n && nbx_seen_compare(&seen->entries[at], entry) == 0) {
         struct nbx_seen_entry *e = &seen->entries[at];
         if (entry->last_ms > e->last_ms)
             e->last_ms = entry->last_ms;
-        return NBX_OK;
+        return;
     }
-    enum nbx_err err = make_room(seen, arena);
-    if (err)
-        return err;
     memmove(&seen->entries[at + 1], &seen->entries[at], (seen->n - at) * sizeof *seen->entries);
     seen->entries[at] = *entry;
     seen->n++;
@@ -107,13 +92,48 @@ enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_
         drop_oldest(seen, entry->type_no);
     else if (seen->n > most)
         lower_level(seen);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return nbx_seen_compare(a, b);
+}
+
+/* Puts e, which comes after all there are or is the last one's equal, behind them. */
+static void append(struct nbx_seen_record *seen, const struct nbx_seen_entry *e)
+{
+    struct nbx_seen_entry *last = seen->n ? &seen->entries[seen->n - 1] : NULL;
+    if (!last || nbx_seen_compare(last, e) != 0)
+        seen->entries[seen->n++] = *e;
+    else if (e->last_ms > last->last_ms)
+        last->last_ms = e->last_ms;
+}
+
+enum nbx_err nbx_seen_join_within(struct nbx_seen_record *seen, struct nbx_seen_entry *more,
+                                  uint32_t n, uint32_t most, struct nbx_arena *arena)
+{
+    struct nbx_seen_record out = {.level = seen->level, .digest = seen->digest};
+    out.entries = nbx_arena_calloc(arena, (size_t)seen->n + n, sizeof *out.entries);
+    if (!out.entries)
+        return NBX_ELIMIT;
+    if (n)
+        qsort(more, n, sizeof *more, compare_entries);
+    bool fits = !seen->level && (size_t)seen->n + n <= most;
+    for (uint32_t i = 0, k = 0; i < seen->n || (fits && k < n);) {
+        bool mine =
+            !fits || k == n || (i < seen->n && nbx_seen_compare(&seen->entries[i], &more[k]) <= 0);
+        append(&out, mine ? &seen->entries[i++] : &more[k++]);
+    }
+    for (uint32_t k = 0; !fits && k < n; k++)
+        add(&out, &more[k], most);
+    *seen = out;
     return NBX_OK;
 }
 
-enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
-                          struct nbx_arena *arena)
+enum nbx_err nbx_seen_join(struct nbx_seen_record *seen, struct nbx_seen_entry *more, uint32_t n,
+                           struct nbx_arena *arena)
 {
-    return nbx_seen_add_within(seen, entry, NBX_SEEN_MAX, arena);
+    return nbx_seen_join_within(seen, more, n, NBX_SEEN_MAX, arena);
 }
 
 bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,

@@ -19,13 +19,14 @@
 #include "engine/customer/vocabulary.h"
 #include "engine/store/record.h"
 
-/* Adds one happening, or a whole entry of another set. The set stays sorted and within NBX_SEEN_MAX
- * entries; its digest is left to the caller. */
-enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
-                          struct nbx_arena *arena);
+/* Adds entries `more` (n), in any order, which sorts them; of one key the latest time counts. The
+ * set stays sorted and within NBX_SEEN_MAX entries. Its array is replaced and never changed, its
+ * digest left to the caller. NBX_ELIMIT: the set is as it was. */
+enum nbx_err nbx_seen_join(struct nbx_seen_record *seen, struct nbx_seen_entry *more, uint32_t n,
+                           struct nbx_arena *arena);
 /* The same within `most` entries, which are more than there are types. */
-enum nbx_err nbx_seen_add_within(struct nbx_seen_record *seen, const struct nbx_seen_entry *entry,
-                                 uint32_t most, struct nbx_arena *arena);
+enum nbx_err nbx_seen_join_within(struct nbx_seen_record *seen, struct nbx_seen_entry *more,
+                                  uint32_t n, uint32_t most, struct nbx_arena *arena);
 
 /* The order of the set: item, type, sign, scope. */
 int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b);

@@ -88,8 +88,8 @@ struct nbx_seen_entry {
     int64_t last_ms;
 };
 struct nbx_seen_record {
-    struct nbx_seen_entry *entries; /* (n) of (cap); a decoded set has cap = n */
-    uint32_t n, cap;
+    struct nbx_seen_entry *entries; /* (n) */
+    uint32_t n;
     uint32_t level;  /* only this many newest entries of each type are kept; 0: all of them */
     uint64_t digest; /* a sum over the events it was made from, in no order; a cached vector names
                         the digest it was made from */

@@ -81,7 +81,6 @@ static void read_entries(struct nbx_seen_record *s, struct nbx_record_reader *rr
         if (i > 0 && order_of(e - 1) >= order_of(e))
             rr->r.failed = true;
     }
-    s->cap = s->n;
 }
 
 enum nbx_err nbx_seen_record_decode(struct nbx_seen_record *out, const struct nbx_stored *stored,

@@ -40,7 +40,7 @@ static void add(struct nbx_seen_record *seen, uint32_t item, uint16_t type, int6
 {
     struct nbx_seen_entry e = {
         .item_no = item, .type_no = type, .negative = type == dismiss, .last_ms = ms};
-    cr_assert_eq(nbx_seen_add(seen, &e, f.arena), NBX_OK);
+    cr_assert_eq(nbx_seen_join(seen, &e, 1, f.arena), NBX_OK);
 }
 
 static struct nbx_seen_item look(const struct nbx_seen_record *seen, uint32_t item)
@@ -52,6 +52,19 @@ static struct nbx_seen_item look(const struct nbx_seen_record *seen, uint32_t it
             return out;
     cr_assert_fail("item %u is not there", item);
     return out;
+}
+
+/* Joins e (n) in their order, in random parts. */
+static void join_split(struct nbx_seen_record *seen, const struct nbx_seen_entry *e, uint32_t n,
+                       uint32_t most, struct nbx_random *r)
+{
+    struct nbx_seen_entry part[40];
+    for (uint32_t at = 0, m; at < n; at += m) {
+        m = 1 + (uint32_t)nbx_random_below(r, nbx_random_below(r, 2) ? 1 : 40);
+        m = m < n - at ? m : n - at;
+        memcpy(part, e + at, m * sizeof *part);
+        cr_assert_eq(nbx_seen_join_within(seen, part, m, most, f.arena), NBX_OK);
+    }
 }
 
 Test(seen, any_order_of_arrival_gives_the_same_bytes)
@@ -76,8 +89,7 @@ Test(seen, any_order_of_arrival_gives_the_same_bytes)
             events[i - 1] = events[j];
             events[j] = kept;
         }
-        for (size_t i = 0; i < 200; i++)
-            cr_assert_eq(nbx_seen_add(&seen, &events[i], f.arena), NBX_OK);
+        join_split(&seen, events, 200, NBX_SEEN_MAX, &r);
         nbx_seen_record_encode(&bytes, &seen);
         if (order == 0)
             nbx_buf_put(&first, bytes.p, bytes.len);
@@ -129,12 +141,12 @@ Test(seen, the_widest_scope_counts)
 {
     struct nbx_seen_record seen = {0};
     struct nbx_seen_entry e = {.item_no = 3, .type_no = dismiss, .negative = true};
-    cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
+    cr_assert_eq(nbx_seen_join(&seen, &e, 1, f.arena), NBX_OK);
     cr_assert_eq(look(&seen, 3).scope, NBX_SCOPE_ITEM);
     e.scope = NBX_SCOPE_CATEGORY;
-    cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
+    cr_assert_eq(nbx_seen_join(&seen, &e, 1, f.arena), NBX_OK);
     e.scope = NBX_SCOPE_BRAND;
-    cr_assert_eq(nbx_seen_add(&seen, &e, f.arena), NBX_OK);
+    cr_assert_eq(nbx_seen_join(&seen, &e, 1, f.arena), NBX_OK);
     cr_assert_eq(look(&seen, 3).scope, NBX_SCOPE_CATEGORY);
 }
 
@@ -157,9 +169,8 @@ Test(seen, walk_visits_each_item_once_in_order)
 
 Test(seen, past_the_bound_the_longest_types_oldest_give_way)
 {
-    struct nbx_seen_record seen = {.entries = calloc(NBX_SEEN_MAX + 1, sizeof *seen.entries),
-                                   .n = NBX_SEEN_MAX,
-                                   .cap = NBX_SEEN_MAX + 1};
+    struct nbx_seen_record seen = {.entries = calloc(NBX_SEEN_MAX, sizeof *seen.entries),
+                                   .n = NBX_SEEN_MAX};
     cr_assert_not_null(seen.entries);
     struct nbx_seen_entry *own = seen.entries;
     for (uint32_t i = 0; i < NBX_SEEN_MAX; i++)
@@ -239,8 +250,7 @@ Test(seen, past_the_bound_too_no_order_of_arrival_matters)
         nbx_arena_reset(f.arena);
         happen(e, &r); /* in a random order already */
         uint32_t n = brute(left, e, &level);
-        for (uint32_t i = 0; i < N_HAPPEN; i++)
-            cr_assert_eq(nbx_seen_add_within(&seen, &e[i], FEW, f.arena), NBX_OK);
+        join_split(&seen, e, N_HAPPEN, FEW, &r);
         qsort(seen.entries, seen.n, sizeof *seen.entries, compare_age);
         cr_assert_eq(seen.n, n, "order %d", order);
         cr_assert_eq(seen.level, level, "order %d: level %u", order, seen.level);
@@ -259,7 +269,7 @@ Test(seen, an_arena_that_is_out_changes_nothing)
     for (uint32_t i = 1; !err && i < 1000; i++) {
         struct nbx_seen_entry e = {.item_no = i, .type_no = view};
         n = seen.n;
-        err = nbx_seen_add(&seen, &e, small);
+        err = nbx_seen_join(&seen, &e, 1, small);
     }
     cr_assert_eq(err, NBX_ELIMIT);
     cr_assert_eq(seen.n, n);

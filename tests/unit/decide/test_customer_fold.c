@@ -136,6 +136,43 @@ Test(customer_fold, what_came_of_events_that_are_kept_no_longer_is_carried_over)
     }
 }
 
+/* More than wait at a time, either way round; the set that is begun with stays as it is. */
+Test(customer_fold, many_events_are_joined_in_parts)
+{
+    struct nbx_fold folds[2] = {{.waiting = NULL}};
+    struct nbx_random r;
+    nbx_random_init(&r, HISTORY_SEED + 2);
+    uint64_t *drawn = nbx_arena_calloc(t.shop.arena, 150000, sizeof *drawn);
+    for (uint32_t i = 0; i < 150000; i++)
+        drawn[i] = nbx_random_u64(&r);
+    for (int way = 0; way < 2; way++) {
+        for (uint32_t i = 0; i < 150000; i++) {
+            uint64_t d = drawn[way ? 149999 - i : i];
+            struct nbx_event_record e = {.item_no = 1 + (uint32_t)(d % 30000),
+                                         .type_no = (uint16_t)(1 + (d >> 40) % 3),
+                                         .effect = NBX_EFFECT_POSITIVE};
+            uint8_t hash[16] = {0};
+            memcpy(hash, &d, sizeof d);
+            cr_assert_eq(
+                nbx_fold_event(&folds[way], &e, (int64_t)(d >> 20) % 100000, hash, t.shop.arena),
+                NBX_OK);
+        }
+        cr_assert_eq(nbx_fold_end(&folds[way], t.shop.arena), NBX_OK);
+    }
+    struct nbx_profile a = {.seen = folds[0].seen, .head.totals = folds[0].totals};
+    struct nbx_profile b = {.seen = folds[1].seen, .head.totals = folds[1].totals};
+    cr_assert_gt(a.seen.n, 65536);
+    cr_assert(nbx_str_eq(history_state(&t, &a), history_state(&t, &b)));
+    struct nbx_fold on;
+    struct nbx_str before = history_state(&t, &a);
+    struct nbx_event_record e = {.item_no = 40000, .type_no = 1, .effect = NBX_EFFECT_NEGATIVE};
+    cr_assert_eq(nbx_fold_begin(&on, &a.seen, &a.head.totals, t.shop.arena), NBX_OK);
+    cr_assert_eq(nbx_fold_event(&on, &e, 5, (uint8_t[16]){1}, t.shop.arena), NBX_OK);
+    cr_assert_eq(nbx_fold_end(&on, t.shop.arena), NBX_OK);
+    cr_assert_eq(on.seen.n, a.seen.n + 1);
+    cr_assert(nbx_str_eq(history_state(&t, &a), before));
+}
+
 /* What the classes of types say later does not change what happened. */
 Test(customer_fold, an_events_effect_is_decided_once)
 {
@@ -237,7 +274,7 @@ static void check_old(const char *customer)
     cr_assert_not(old.head.totals_unknown);
     cr_assert_eq(old.head.put_ms, 10);
     today.head.put_ms = 10;
-    cr_assert_eq(nbx_seen_add(&today.seen, &gone, t.shop.arena), NBX_OK);
+    cr_assert_eq(nbx_seen_join(&today.seen, &gone, 1, t.shop.arena), NBX_OK);
     cr_assert(nbx_str_eq(history_state(&t, &old), history_state(&t, &today)));
 }
 

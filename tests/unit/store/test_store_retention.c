@@ -25,6 +25,21 @@ struct mark {
     struct nbx_key event, event_id, decision;
 };
 
+/* Ids as they are written, kept or retracted, and as version 1 wrote them, by turns. */
+static void put_event_id(const struct nbx_key *key, uint8_t no, int64_t time_ms)
+{
+    struct nbx_event_id_record record = {.time_ms = time_ms, .retracted = no % 3 == 2};
+    struct nbx_buf b = {0};
+    if (no % 3 == 0) {
+        nbx_record_u64_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(key), (uint64_t)time_ms);
+        return;
+    }
+    nbx_event_id_record_encode(&b, &record);
+    nbx_batch_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(key), NBX_EVENT_ID_RECORD,
+                  (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
+    nbx_buf_fini(&b);
+}
+
 /* An event, its id and a decision of that age, all of customer 1. */
 static struct mark put_mark(uint8_t no, int64_t time_ms)
 {
@@ -32,7 +47,7 @@ static struct mark put_mark(uint8_t no, int64_t time_ms)
     struct mark m = {nbx_key_event(1, time_ms, id), nbx_key_event_id(1, id),
                      nbx_key_decision(nbx_decision_id_make(1, time_ms, no))};
     nbx_batch_put(f.batch, NBX_FAMILY_EVENTS, nbx_key_str(&m.event), 1, NBX_STR("e"));
-    nbx_record_u64_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&m.event_id), (uint64_t)time_ms);
+    put_event_id(&m.event_id, no, time_ms);
     nbx_batch_put(f.batch, NBX_FAMILY_DECISIONS, nbx_key_str(&m.decision), 1, NBX_STR("d"));
     fixture_write(&f);
     return m;
