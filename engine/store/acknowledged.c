@@ -5,6 +5,7 @@
  *          Every change has a number, rising from 1 over the whole folder. The file holds one that
  *          was on the disk before the file said so: a lower bound, so that it needs no sync of its
  *          own. A folder that ends before it has lost something.
+ *          Behind the number stand the logs that were there (logs.c).
  * Owns:    the descriptor in struct nbx_store.
  * Threads: any; the one that syncs writes.
  * Errors:  NBX_ECORRUPT with the file or folder and what to do; NBX_ESTORAGE where it cannot be
@@ -20,16 +21,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_NAME    "acknowledged"
-#define PATH_BYTES   4096
 #define DIGITS       20
 #define RECORD_BYTES (DIGITS + 10) /* digits, space, 8 hex digits of their checksum, line feed */
 
-static void path_of(char path[PATH_BYTES], const char *dir, const char *name)
+static void path_of(char path[NBX_STORE_PATH_BYTES], const char *dir, const char *name)
 {
-    snprintf(path, PATH_BYTES, "%s/%s", dir, name);
+    snprintf(path, NBX_STORE_PATH_BYTES, "%s/%s", dir, name);
 }
 
 /* One line of a fixed length, written in place: within a sector, so that a power cut leaves the old
@@ -57,31 +58,33 @@ static enum nbx_err refuse(const char *doing, const char *path, struct nbx_fault
 }
 
 /* NBX_ENOTFOUND: there is none, as in a new folder or one of an older program. */
-static enum nbx_err read_file(const char *path, uint64_t *changes, struct nbx_fault *fault)
+static enum nbx_err read_file(const char *path, uint64_t *changes, struct nbx_store__logs *logs,
+                              struct nbx_fault *fault)
 {
-    char record[RECORD_BYTES + 2] = "";
+    char record[RECORD_BYTES + NBX_LOGS_BYTES + 1] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? NBX_ENOTFOUND : refuse("open", path, fault);
-    ssize_t n = read(fd, record, RECORD_BYTES + 1);
+    ssize_t n = read(fd, record, sizeof record - 1);
     close(fd);
     if (n < 0)
         return refuse("read", path, fault);
-    if (n != RECORD_BYTES || !parse_record(record, changes))
+    if (n < RECORD_BYTES || !parse_record(record, changes))
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                              "%s is damaged, so nothing tells whether all that was acknowledged is "
                              "there; to start with what is: rm %s",
                              path, path);
+    nbx_store__parse_logs(logs, record + RECORD_BYTES);
     return NBX_OK;
 }
 
 enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
 {
-    char path[PATH_BYTES], current[PATH_BYTES];
+    char path[NBX_STORE_PATH_BYTES], current[NBX_STORE_PATH_BYTES];
     path_of(path, store->dir, FILE_NAME);
     path_of(current, store->dir, "CURRENT");
-    store->acknowledged_changes = 0;
-    enum nbx_err err = read_file(path, &store->acknowledged_changes, fault);
+    struct nbx_store__logs logs;
+    enum nbx_err err = read_file(path, &store->acknowledged_changes, &logs, fault);
     if (err)
         return err == NBX_ENOTFOUND ? NBX_OK : err;
     /* RocksDB would begin an empty database there, and delete the files of the old one. */
@@ -90,13 +93,20 @@ enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
                              "%s is missing, but %s says that there was data; put it back or start "
                              "from a backup in another folder",
                              current, path);
-    return NBX_OK;
+    uint64_t lost = nbx_store__lost_log(&logs, store->dir);
+    return lost
+               ? nbx_fault_set(fault, NBX_ECORRUPT, NULL,
+                               "%s/%06" PRIu64 ".log is missing or cut short, but what it held was "
+                               "acknowledged; put it back, start from a backup, or without what "
+                               "is lost: rm %s",
+                               store->dir, lost, path)
+               : NBX_OK;
 }
 
 /* A new file is there whole or not at all. */
 enum nbx_err nbx_store_acknowledge_copy(const char *dir, uint64_t changes, struct nbx_fault *fault)
 {
-    char path[PATH_BYTES], fresh[PATH_BYTES], record[RECORD_BYTES + 1];
+    char path[NBX_STORE_PATH_BYTES], fresh[NBX_STORE_PATH_BYTES], record[RECORD_BYTES + 1];
     path_of(path, dir, FILE_NAME);
     path_of(fresh, dir, FILE_NAME ".new");
     print_record(record, changes);
@@ -115,7 +125,7 @@ enum nbx_err nbx_store_acknowledge_copy(const char *dir, uint64_t changes, struc
 
 enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_fault *fault)
 {
-    char path[PATH_BYTES];
+    char path[NBX_STORE_PATH_BYTES];
     uint64_t changes = rocksdb_get_latest_sequence_number(store->db);
     path_of(path, store->dir, FILE_NAME);
     if (changes < store->acknowledged_changes) {
@@ -137,12 +147,32 @@ enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_f
     return store->acknowledged_fd < 0 ? refuse("open", path, fault) : NBX_OK;
 }
 
-void nbx_store__acknowledge(const struct nbx_store *store, uint64_t changes)
+void nbx_store__before_sync(struct nbx_store *store, struct nbx_store__sure *out)
 {
-    char record[RECORD_BYTES + 1];
-    if (store->acknowledged_fd < 0)
-        return; /* the folder was refused: what it says stays */
-    print_record(record, changes);
-    if (pwrite(store->acknowledged_fd, record, RECORD_BYTES, 0) != RECORD_BYTES)
+    struct stat st;
+    out->changes = rocksdb_get_latest_sequence_number(store->db); /* all are in the log */
+    out->listed = false;
+    if (stat(store->dir, &st))
+        return;
+    pthread_mutex_lock(&store->acknowledging);
+    out->listed = st.st_mtim.tv_sec != store->logs_seen.tv_sec ||
+                  st.st_mtim.tv_nsec != store->logs_seen.tv_nsec;
+    store->logs_seen = st.st_mtim;
+    pthread_mutex_unlock(&store->acknowledging);
+    if (out->listed)
+        nbx_store__list_logs(&out->logs, store->dir);
+}
+
+void nbx_store__acknowledge(struct nbx_store *store, const struct nbx_store__sure *sure)
+{
+    char text[RECORD_BYTES + NBX_LOGS_BYTES];
+    size_t n = RECORD_BYTES;
+    print_record(text, sure->changes);
+    if (sure->listed)
+        n += nbx_store__print_logs(text + RECORD_BYTES, &sure->logs);
+    pthread_mutex_lock(&store->acknowledging);
+    /* Where the folder was refused, what it says stays. */
+    if (store->acknowledged_fd >= 0 && pwrite(store->acknowledged_fd, text, n, 0) != (ssize_t)n)
         nbx_log_warn("cannot write %s/" FILE_NAME, store->dir);
+    pthread_mutex_unlock(&store->acknowledging);
 }

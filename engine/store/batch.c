@@ -133,10 +133,11 @@ enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch)
 enum nbx_err nbx_store_sync(struct nbx_store *store)
 {
     char *text = NULL;
-    uint64_t changes = rocksdb_get_latest_sequence_number(store->db); /* all are in the log */
+    struct nbx_store__sure sure;
+    nbx_store__before_sync(store, &sure);
     rocksdb_flush_wal(store->db, 1, &text);
     if (text)
         return nbx_store__error(text, "sync the log of", store->dir);
-    nbx_store__acknowledge(store, changes);
+    nbx_store__acknowledge(store, &sure);
     return NBX_OK;
 }

@@ -193,6 +193,7 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
         return NULL;
     store->dir = strdup(options->dir);
     store->acknowledged_fd = -1;
+    pthread_mutex_init(&store->acknowledging, NULL);
     store->read_only = options->read_only;
     store->cache = rocksdb_cache_create_lru(options->cache_bytes);
     store->read = rocksdb_readoptions_create();
@@ -204,6 +205,15 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     store->retentions[1] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed};
     store->retentions[2] =
         (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed};
+    return store;
+}
+
+struct nbx_store *nbx_store__peek(const struct nbx_store_options *options)
+{
+    struct nbx_fault fault;
+    struct nbx_store *store = store_new(options);
+    if (store && (!store->dir || open_database(store, options, &fault)))
+        nbx_store_close(&store);
     return store;
 }
 
@@ -258,6 +268,7 @@ void nbx_store_close(struct nbx_store **store)
     rocksdb_cache_destroy(s->cache);
     if (s->acknowledged_fd >= 0)
         close(s->acknowledged_fd);
+    pthread_mutex_destroy(&s->acknowledging);
     free(s->dir);
     free(s);
     *store = NULL;

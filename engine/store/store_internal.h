@@ -12,8 +12,10 @@
 #include "engine/base/buf.h"
 #include "engine/store/store.h"
 
+#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
+#include <time.h>
 
 /* How long a family's records live. Nothing is dropped before `armed` is set: a folder of another
  * format must be left as it is. */
@@ -25,6 +27,18 @@ struct nbx_retention {
 
 #define NBX_N_RETENTIONS 3 /* events, event ids, decisions */
 
+/* Logs that were there at a sync. */
+#define NBX_LOGS_MAX   64
+#define NBX_LOGS_BYTES (64 + NBX_LOGS_MAX * 42) /* as text */
+struct nbx_store__logs {
+    struct nbx_store__log {
+        uint64_t number, bytes; /* bytes 0: it still grew */
+    } p[NBX_LOGS_MAX];          /* (n) */
+    size_t n;
+};
+
+#define NBX_STORE_PATH_BYTES 4096
+
 struct nbx_store {
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[NBX_N_FAMILIES]; /* NULL: not there, read-only */
@@ -35,6 +49,8 @@ struct nbx_store {
     atomic_bool retention_armed;
     uint64_t acknowledged_changes; /* what the folder said at the start */
     int acknowledged_fd;           /* -1: not open */
+    pthread_mutex_t acknowledging; /* guards the file and what follows */
+    struct timespec logs_seen;     /* the folder's time when its logs were listed */
     bool read_only;
     char *dir;
 };
@@ -64,8 +80,26 @@ bool nbx_store__next_change(struct nbx_reader *changes, struct nbx_store__change
 enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault);
 /* After that: whether it does. Makes the file where there is none. */
 enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_fault *fault);
-/* After a sync: `changes` as they were before it. */
-void nbx_store__acknowledge(const struct nbx_store *store, uint64_t changes);
+/* Before a sync: what it will have made sure of. */
+struct nbx_store__sure {
+    uint64_t changes;
+    struct nbx_store__logs logs;
+    bool listed; /* the logs are not those of the sync before */
+};
+void nbx_store__before_sync(struct nbx_store *store, struct nbx_store__sure *out);
+/* After it. */
+void nbx_store__acknowledge(struct nbx_store *store, const struct nbx_store__sure *sure);
+
+/* logs.c. Those in the folder. */
+void nbx_store__list_logs(struct nbx_store__logs *out, const char *dir);
+/* As text of the length returned, and back; no logs where the text is damaged. */
+size_t nbx_store__print_logs(char out[NBX_LOGS_BYTES], const struct nbx_store__logs *logs);
+void nbx_store__parse_logs(struct nbx_store__logs *out, const char *text);
+/* The number of a log that is gone or shorter though the database needs it; 0: none. Opens the
+ * database read-only where one is gone. */
+uint64_t nbx_store__lost_log(const struct nbx_store__logs *logs, const char *dir);
+/* The database opened read-only and nothing looked at; NULL where that fails. */
+struct nbx_store *nbx_store__peek(const struct nbx_store_options *options);
 
 /* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);
