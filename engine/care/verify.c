@@ -90,7 +90,8 @@ enum nbx_err nbx_verify(struct nbx_verified *out, const struct nbx_store *store,
     c->options = options;
     c->out = out;
     c->arena = nbx_arena_new(ARENA_BYTES);
-    c->err = c->arena ? NBX_OK : NBX_ELIMIT;
+    c->scratch = nbx_arena_new(ARENA_BYTES);
+    c->err = c->arena && c->scratch ? NBX_OK : NBX_ELIMIT;
     for (size_t pass = 0; !c->err && pass < NBX_N_FAMILIES; pass++) {
         scan(c, pass);
         if (!c->err && passes[pass].family == NBX_FAMILY_ITEM_IDS)
@@ -99,6 +100,7 @@ enum nbx_err nbx_verify(struct nbx_verified *out, const struct nbx_store *store,
     enum nbx_err err = c->err;
     free(c->items.bits);
     nbx_arena_destroy(&c->arena);
+    nbx_arena_destroy(&c->scratch);
     free(c);
     return err;
 }

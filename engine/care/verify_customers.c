@@ -80,7 +80,8 @@ const char *nbx_verify__customer(struct nbx_check *c, struct nbx_str key,
         return what;
     if (named.vacant)
         return "its id says that nothing is known";
-    return named.number != number ? "its id names another customer" : NULL;
+    return named.number != number ? "its id names another customer"
+                                  : nbx_verify__fold(c, number, &r);
 }
 
 const char *nbx_verify__seen(struct nbx_check *c, struct nbx_str key,

@@ -15,8 +15,9 @@ struct nbx_check {
     const struct nbx_store *store;
     const struct nbx_verify_options *options;
     struct nbx_verified *out;
-    struct nbx_arena *arena; /* emptied after each record */
-    enum nbx_err err;        /* what keeps it from going on */
+    struct nbx_arena *arena;   /* emptied after each record */
+    struct nbx_arena *scratch; /* emptied after each event of a customer's */
+    enum nbx_err err;          /* what keeps it from going on */
     struct {
         uint64_t seq, serial;
     } groups[NBX_N_GROUPS]; /* of the last command, of the newest customer */
@@ -35,6 +36,11 @@ typedef const char *nbx_check_fn(struct nbx_check *c, struct nbx_str key,
 nbx_check_fn nbx_verify__meta, nbx_verify__item_id, nbx_verify__item, nbx_verify__trend;
 nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
 nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision;
+
+/* What is wrong with a customer's state as the fold of the events; NULL for nothing, or where it
+ * cannot be said yet. */
+const char *nbx_verify__fold(struct nbx_check *c, uint64_t number,
+                             const struct nbx_customer_record *r);
 
 /* Tells of a finding. */
 void nbx_verify__found(struct nbx_check *c, enum nbx_family family, struct nbx_str key,

@@ -293,6 +293,65 @@ Test(verify, keys_of_no_shape_are_noticed)
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
 }
 
+/* A seen set and totals that differ from the fold in one number each. */
+Test(verify, a_state_that_is_not_the_fold_of_its_events_is_noticed)
+{
+    struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
+    struct copy was = first(NBX_FAMILY_SEEN, &anna), head = first(NBX_FAMILY_CUSTOMERS, &anna);
+    struct nbx_stored stored = {.version = was.version, .payload = was.payload};
+    struct nbx_seen_record seen;
+    struct nbx_customer_record customer;
+    struct nbx_buf text = {0};
+    for (int what = 0; what < 3; what++) {
+        cr_assert_eq(nbx_seen_record_decode(&seen, &stored, t.shop.arena), NBX_OK);
+        seen.entries[0].last_ms -= what == 0;
+        seen.digest += what == 1;
+        seen.n -= what == 2;
+        nbx_buf_clear(&text);
+        nbx_seen_record_encode(&text, &seen);
+        write_raw(NBX_FAMILY_SEEN, &was.key, was.version,
+                  (struct nbx_str){(char *)text.p, (uint32_t)text.len});
+        finds("customers: has a seen set that is not what its events come to\n");
+    }
+    write_raw(NBX_FAMILY_SEEN, &was.key, was.version, was.payload);
+    stored = (struct nbx_stored){.version = head.version, .payload = head.payload};
+    for (int what = 0; what < 3; what++) {
+        cr_assert_eq(nbx_customer_record_decode(&customer, &stored, t.shop.arena), NBX_OK);
+        customer.totals.digest += what == 0;
+        customer.totals.types[0].n += what == 1;
+        customer.totals.types[0].last_ms -= what == 2;
+        nbx_buf_clear(&text);
+        nbx_customer_record_encode(&text, &customer);
+        write_raw(NBX_FAMILY_CUSTOMERS, &head.key, head.version,
+                  (struct nbx_str){(char *)text.p, (uint32_t)text.len});
+        finds("customers: does not count what its events come to\n");
+    }
+    write_raw(NBX_FAMILY_CUSTOMERS, &head.key, head.version, head.payload);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    nbx_buf_fini(&text);
+}
+
+/* What retention took stays in the state; an entry that a kept event explains must be there. */
+Test(verify, of_old_customers_what_is_kept_must_be_in_the_state)
+{
+    int64_t later = SHOP_NOW + INT64_C(2) * 86400000;
+    struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
+    struct copy was = first(NBX_FAMILY_SEEN, &anna);
+    struct nbx_stored stored = {.version = was.version, .payload = was.payload};
+    struct nbx_seen_record seen;
+    struct nbx_buf text = {0};
+    cr_assert_eq(nbx_seen_record_decode(&seen, &stored, t.shop.arena), NBX_OK);
+    seen.n--;
+    nbx_seen_record_encode(&text, &seen);
+    write_raw(NBX_FAMILY_SEEN, &was.key, was.version,
+              (struct nbx_str){(char *)text.p, (uint32_t)text.len});
+    cr_assert_str_eq(verify(t.shop.f.store, later),
+                     "customers: has a seen set that is not what its events come to\n");
+    write_raw(NBX_FAMILY_SEEN, &was.key, was.version, was.payload);
+    cr_assert_str_eq(verify(t.shop.f.store, later), "");
+    nbx_buf_fini(&text);
+}
+
 Test(verify, what_retention_may_have_taken_is_not_missed)
 {
     struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
