@@ -3,7 +3,10 @@
  * (models/FORMAT.md, Attributes).
  *
  * Why:     who learns what a feature means and who serves a new item or customer must name it
- * alike. Owns:    nothing. Threads: any. Errors:  none; what has no name is left out.
+ *          alike.
+ * Owns:    nothing.
+ * Threads: any.
+ * Errors:  none; what has no name is left out.
  */
 #ifndef NBX_MODELS_ATTRIBUTES_NAMES_H
 #define NBX_MODELS_ATTRIBUTES_NAMES_H
