@@ -96,9 +96,12 @@ enum nbx_err nbx_verify(struct nbx_verified *out, const struct nbx_store *store,
         scan(c, pass);
         if (!c->err && passes[pass].family == NBX_FAMILY_ITEM_IDS)
             check_item_numbers(c);
+        if (!c->err && passes[pass].family == NBX_FAMILY_IDENTITIES)
+            nbx_verify__sort_vacant(c);
     }
     enum nbx_err err = c->err;
     free(c->items.bits);
+    free(c->vacant.p);
     nbx_arena_destroy(&c->arena);
     nbx_arena_destroy(&c->scratch);
     free(c);

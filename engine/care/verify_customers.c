@@ -4,6 +4,8 @@
 #include "engine/base/hash.h"
 #include "engine/care/verify_internal.h"
 
+#include <stdlib.h>
+
 static const char no_number[] = "has a key that is no customer number";
 
 static enum nbx_err read_customer(struct nbx_check *c, uint64_t number,
@@ -24,13 +26,46 @@ static enum nbx_err read_identity(struct nbx_check *c, struct nbx_str key,
     return err ? err : nbx_identity_record_decode(out, &stored, c->arena);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+void nbx_verify__sort_vacant(struct nbx_check *c)
+{
+    if (c->vacant.n)
+        qsort(c->vacant.p, c->vacant.n, sizeof *c->vacant.p, compare_numbers);
+}
+
+static bool is_vacant(const struct nbx_check *c, uint64_t number)
+{
+    return c->vacant.n &&
+           bsearch(&number, c->vacant.p, c->vacant.n, sizeof number, compare_numbers);
+}
+
+static void note_vacant(struct nbx_check *c, uint64_t number)
+{
+    if (c->vacant.n == c->vacant.room) {
+        size_t room = c->vacant.room ? c->vacant.room * 2 : 64;
+        uint64_t *p = realloc(c->vacant.p, room * sizeof *p);
+        if (!p) {
+            c->err = NBX_ELIMIT;
+            return;
+        }
+        c->vacant.p = p;
+        c->vacant.room = room;
+    }
+    c->vacant.p[c->vacant.n++] = number;
+}
+
 /* What is wrong with a record being this customer's; strangers' have serial 0. A customer's records
  * lie together, so the one found last is mostly the one asked for. */
 static const char *check_owner(struct nbx_check *c, uint64_t number)
 {
     struct nbx_key key = nbx_key_customer(number);
     enum nbx_err err = NBX_OK;
-    if (NBX_CUSTOMER_SERIAL(number) == 0 || number == c->known)
+    if (NBX_CUSTOMER_SERIAL(number) == 0 || number == c->known || is_vacant(c, number))
         return NULL;
     bool there = nbx_store_has(c->store, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &err);
     if (!err && !there)
@@ -48,8 +83,12 @@ const char *nbx_verify__identity(struct nbx_check *c, struct nbx_str key,
     struct nbx_customer_record r = {0};
     const char *what =
         nbx_verify__undecoded(c, nbx_identity_record_decode(&identity, stored, c->arena));
-    if (what || c->err || identity.vacant) /* of whom nothing is known there is no record */
+    if (what || c->err)
         return what;
+    if (identity.vacant) { /* of whom nothing is known there is no record */
+        note_vacant(c, identity.number);
+        return NULL;
+    }
     what = nbx_verify__read(c, read_customer(c, identity.number, &r), "its customer is not there");
     if (what || c->err)
         return what;

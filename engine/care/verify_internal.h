@@ -27,6 +27,10 @@ struct nbx_check {
         size_t room;
     } items;
     uint64_t known; /* the customer last looked up and found; 0: none */
+    struct {
+        uint64_t *p; /* (n) of (room) numbers kept for strangers; sorted behind the identities */
+        size_t n, room;
+    } vacant;
 };
 
 /* Looks at one record; what is wrong with it, or NULL. Sets c->err where it cannot look. */
@@ -41,6 +45,9 @@ nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision;
  * cannot be said yet. */
 const char *nbx_verify__fold(struct nbx_check *c, uint64_t number,
                              const struct nbx_customer_record *r);
+
+/* Behind the last identity. */
+void nbx_verify__sort_vacant(struct nbx_check *c);
 
 /* Tells of a finding. */
 void nbx_verify__found(struct nbx_check *c, enum nbx_family family, struct nbx_str key,

@@ -122,16 +122,14 @@ struct nbx_blend_history nbx_taste_blend_history(const struct nbx_taste *t)
 static enum nbx_err mix(struct nbx_taste *t, const struct nbx_decide *d)
 {
     struct nbx_blend_history history = nbx_taste_blend_history(t);
-    enum nbx_err err = NBX_OK;
-    if (!t->vector) {
-        float *x = nbx_arena_floats(d->scope->arena, nbx_padded(t->space->dims));
-        if (!x)
-            return NBX_ELIMIT;
-        memset(x, 0, nbx_padded(t->space->dims) * sizeof *x);
-        err = nbx_blend_vector(t->space->blend, &history, d->scope->arena, x);
-        t->vector = x;
-    }
-    return err ? err : nbx_blend_addends(t->space->blend, &history, d->scope->arena, &t->addends);
+    if (t->vector)
+        return nbx_blend_addends(t->space->blend, &history, d->scope->arena, &t->addends);
+    float *x = nbx_arena_floats(d->scope->arena, nbx_padded(t->space->dims));
+    if (!x)
+        return NBX_ELIMIT;
+    memset(x, 0, nbx_padded(t->space->dims) * sizeof *x);
+    t->vector = x;
+    return nbx_blend_query(t->space->blend, &history, d->scope->arena, x, &t->addends);
 }
 
 enum nbx_err nbx_taste_of_item(struct nbx_taste *out, const struct nbx_decide *d,

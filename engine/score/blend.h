@@ -102,6 +102,10 @@ enum nbx_err nbx_blend_addends(const struct nbx_blend *blend,
                                const struct nbx_blend_history *history, struct nbx_arena *arena,
                                struct nbx_addends *addends);
 
+/* Both at once, for less than one after the other. */
+enum nbx_err nbx_blend_query(const struct nbx_blend *blend, const struct nbx_blend_history *history,
+                             struct nbx_arena *arena, float *x, struct nbx_addends *addends);
+
 /* shares (history->n): what each item of the history gave to the score of an item, whose vector is
  * y (nbx_blend_dims) and row NBX_BLEND_NO_ROW or below n_items. With what constant parts and biases
  * give they sum to the score. */

@@ -13,6 +13,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/base/err.h"
+#include "engine/score/moments.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,6 +73,18 @@ static inline void nbx_tally_add(struct nbx_tally *t, uint32_t key, float value)
     t->keys[t->n] = key;
     t->values[t->n] = value;
     t->slots[at] = (uint32_t)++t->n;
+}
+
+/* Over n_items, of which those that are not in t have 0. */
+static inline struct nbx_spread nbx_tally_spread(const struct nbx_tally *t, size_t n_items)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        sum += (double)t->values[i];
+        squares += (double)t->values[i] * (double)t->values[i];
+    }
+    double mean = sum / (double)n_items;
+    return (struct nbx_spread){mean, squares / (double)n_items - mean * mean};
 }
 
 #endif

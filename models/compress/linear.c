@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/compress/linear.h"
 
-#include "engine/blas/blas.h"
+#include "engine/score/dot.h"
+#include "engine/score/moments.h"
 #include "engine/score/tally.h"
 #include "models/compress/folded.h"
 
@@ -9,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK       256
-#define TALLY_BYTES 64
+#define BLOCK              256
+#define TALLY_BYTES        64
+#define ARENA_FLOATS(dims) (2 * (nbx_padded(dims) + 64)) /* a vector, and what it is turned to */
 
 size_t nbx_linear_customer(const struct nbx_dataset *dataset, size_t i)
 {
@@ -52,87 +54,44 @@ static void add_log(struct logs *logs, double variance)
     logs->n++;
 }
 
-/* covariance (dims, dims), full, of the rows of items (n, dims). */
-static enum nbx_err find_covariance(float *covariance, const float *items, size_t n, size_t dims)
+/* The deviation of one customer's scores; history (n_items, moments->dims). */
+static enum nbx_err add_deviation(struct logs *logs, const struct nbx_dataset *dataset,
+                                  size_t customer, const float *history,
+                                  const struct nbx_moments *moments, struct nbx_arena *arena)
 {
-    double *mean = calloc(dims, sizeof *mean);
-    float *block = malloc(BLOCK * dims * sizeof *block);
-    if (!mean || !block) {
-        free(mean);
-        free(block);
+    struct nbx_spread spread;
+    float *x = nbx_arena_floats(arena, moments->padded);
+    if (!x)
         return NBX_ELIMIT;
-    }
-    for (size_t i = 0; i < n; i++)
-        for (size_t d = 0; d < dims; d++)
-            mean[d] += (double)items[i * dims + d] / (double)n;
-    for (size_t from = 0; from < n; from += BLOCK) {
-        size_t rows = n - from < BLOCK ? n - from : BLOCK;
-        for (size_t i = 0; i < rows; i++)
-            for (size_t d = 0; d < dims; d++)
-                block[i * dims + d] = (float)((double)items[(from + i) * dims + d] - mean[d]);
-        nbx_blas_gram(covariance, block, rows, dims, 1 / (float)n);
-    }
-    for (size_t i = 0; i < dims; i++)
-        for (size_t j = 0; j < i; j++)
-            covariance[j * dims + i] = covariance[i * dims + j];
-    free(mean);
-    free(block);
-    return NBX_OK;
-}
-
-/* Adds the deviations of the sample's customers: scratch (2 BLOCK, dims). */
-static void add_deviations(struct logs *logs, const struct nbx_dataset *dataset,
-                           const float *history, const float *covariance, size_t dims,
-                           float *scratch)
-{
-    float *x = scratch, *turned = scratch + BLOCK * dims;
-    size_t rows, at = 0;
-    do {
-        for (rows = 0; rows < BLOCK; rows++) {
-            size_t customer = nbx_linear_customer(dataset, at + rows);
-            if (customer == dataset->n_customers)
-                break;
-            nbx_linear_sum(x + rows * dims, dataset, customer, history, dims);
-        }
-        if (rows)
-            nbx_blas_gemm_nt(turned, x, covariance, rows, dims, dims);
-        for (size_t r = 0; r < rows; r++) {
-            double variance = 0;
-            for (size_t d = 0; d < dims; d++)
-                variance += (double)x[r * dims + d] * (double)turned[r * dims + d];
-            add_log(logs, variance);
-        }
-        at += rows;
-    } while (rows == BLOCK);
+    memset(x, 0, moments->padded * sizeof *x);
+    nbx_linear_sum(x, dataset, customer, history, moments->dims);
+    enum nbx_err err = nbx_moments_spread(&spread, moments, x, arena);
+    if (!err)
+        add_log(logs, spread.variance);
+    return err;
 }
 
 enum nbx_err nbx_linear_deviation(double *out, const struct nbx_dataset *dataset,
                                   const float *history, const float *items, size_t dims)
 {
+    struct nbx_moments moments;
     struct logs logs = {0, 0};
-    float *covariance = calloc(dims * dims, sizeof *covariance);
-    float *x = malloc(2 * BLOCK * dims * sizeof *x);
-    enum nbx_err err = covariance && x ? NBX_OK : NBX_ELIMIT;
-    if (!err)
-        err = find_covariance(covariance, items, dataset->n_items, dims);
-    if (!err)
-        add_deviations(&logs, dataset, history, covariance, dims, x);
-    free(covariance);
-    free(x);
+    struct nbx_arena *arena = nbx_arena_new(ARENA_FLOATS(dims) * sizeof(float));
+    enum nbx_err err =
+        arena ? nbx_moments_make(&moments, items, dataset->n_items, dims) : NBX_ELIMIT;
+    if (err) {
+        nbx_arena_destroy(&arena);
+        return err;
+    }
+    for (size_t i = 0, c; !err && (c = nbx_linear_customer(dataset, i)) < dataset->n_customers;
+         i++) {
+        nbx_arena_reset(arena);
+        err = add_deviation(&logs, dataset, c, history, &moments, arena);
+    }
+    nbx_moments_fini(&moments);
+    nbx_arena_destroy(&arena);
     *out = logs.n ? logs.sum / (double)logs.n : 0;
     return err;
-}
-
-/* The variance over n_items of what a customer's rows sum to. */
-static double sparse_variance(const struct nbx_tally *t, size_t n_items)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        sum += (double)t->values[i];
-        squares += (double)t->values[i] * (double)t->values[i];
-    }
-    double mean = sum / (double)n_items;
-    return squares / (double)n_items - mean * mean;
 }
 
 static enum nbx_err sum_sparse(struct nbx_tally *t, const struct nbx_dataset *dataset,
@@ -163,7 +122,7 @@ static enum nbx_err sparse_deviation(double *out, const struct nbx_dataset *data
         nbx_arena_reset(arena);
         err = sum_sparse(&tally, dataset, c, rows, arena);
         if (!err)
-            add_log(&logs, sparse_variance(&tally, dataset->n_items));
+            add_log(&logs, nbx_tally_spread(&tally, dataset->n_items).variance);
     }
     nbx_arena_destroy(&arena);
     *out = logs.n ? logs.sum / (double)logs.n : 0;

@@ -106,17 +106,6 @@ bool nbx_scorer_adds(const struct nbx_scorer *scorer)
     return scorer->bundle->n_neighbours > 0;
 }
 
-static enum nbx_err spread_addends(const struct nbx_scorer *s,
-                                   const struct nbx_blend_history *history, struct nbx_arena *arena,
-                                   float *addends)
-{
-    struct nbx_addends sparse;
-    enum nbx_err err = nbx_blend_addends(s->blend, history, arena, &sparse);
-    for (size_t i = 0; !err && i < sparse.n; i++)
-        addends[sparse.labels[i]] = sparse.values[i];
-    return err;
-}
-
 enum nbx_err nbx_scorer_query(const struct nbx_scorer *scorer,
                               const struct nbx_scorer_history *history, struct nbx_arena *arena,
                               float *x, float *addends)
@@ -127,11 +116,12 @@ enum nbx_err nbx_scorer_query(const struct nbx_scorer *scorer,
     for (size_t i = 0; i < history->n; i++)
         vectors[i] = scorer->items + history->rows[i] * scorer->padded;
     struct nbx_blend_history full = {history->rows, history->weights, vectors, history->n};
-    enum nbx_err err = NBX_OK;
-    if (scorer->padded)
-        err = nbx_blend_vector(scorer->blend, &full, arena, x);
-    if (!err && nbx_scorer_adds(scorer))
-        err = spread_addends(scorer, &full, arena, addends);
+    if (!nbx_scorer_adds(scorer))
+        return nbx_blend_vector(scorer->blend, &full, arena, x);
+    struct nbx_addends sparse;
+    enum nbx_err err = nbx_blend_query(scorer->blend, &full, arena, x, &sparse);
+    for (size_t i = 0; !err && i < sparse.n; i++)
+        addends[sparse.labels[i]] = sparse.values[i];
     return err;
 }
 

@@ -186,9 +186,7 @@ static enum nbx_err score_all(float *scores, const struct job *job, const struct
     float *x = nbx_arena_floats(arena, s->padded);
     if (!x || history_of(&history, job, s, customer, arena))
         return NBX_ELIMIT;
-    enum nbx_err err = nbx_blend_vector(s->blend, &history, arena, x);
-    if (!err)
-        err = nbx_blend_addends(s->blend, &history, arena, &addends);
+    enum nbx_err err = nbx_blend_query(s->blend, &history, arena, x, &addends);
     if (err)
         return err;
     if (s->padded)

@@ -352,6 +352,27 @@ Test(verify, of_old_customers_what_is_kept_must_be_in_the_state)
     nbx_buf_fini(&text);
 }
 
+/* Decisions and vectors of somebody whose every event was retracted have no customer's record. */
+Test(verify, of_who_became_a_stranger_again_the_rest_is_not_missed)
+{
+    struct nbx_profile profile;
+    struct nbx_retracted done;
+    struct nbx_retraction all = {.all = true};
+    decide("bert", 3);
+    uint64_t number = town_profile(&t, "bert").number;
+    struct nbx_key vector = nbx_key_vector(number, NBX_STR("main"));
+    struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
+    struct copy like = first(NBX_FAMILY_VECTORS, &anna);
+    write_raw(NBX_FAMILY_VECTORS, &vector, like.version, like.payload);
+    profile = town_profile(&t, "bert");
+    cr_assert_eq(nbx_retract(&done, &t.scope, &profile, &all), NBX_OK);
+    cr_assert(done.retracted > 0 && !profile.known && profile.reserved == number);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    vector = nbx_key_vector(number + 1000, NBX_STR("main"));
+    write_raw(NBX_FAMILY_VECTORS, &vector, like.version, like.payload);
+    finds("vectors: its customer is not there\n");
+}
+
 Test(verify, what_retention_may_have_taken_is_not_missed)
 {
     struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
