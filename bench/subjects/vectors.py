@@ -147,7 +147,7 @@ def read_histories(path, ids):
 
 
 def fold(histories, factors, space):
-    """The fold-in of engine/score/fold.h, every weight 1, in doubles."""
+    """The fold-in of engine/score/fold_in.h, every weight 1, in doubles."""
     y = factors.astype("f8")
     alpha0, power = float(space["alpha0"]), float(space["nu"])
     gram, out = alpha0 * y.T @ y, np.empty((len(histories), y.shape[1]), "f4")

@@ -19,9 +19,8 @@
 #include <pthread.h>
 
 #define NBX_TREND_UNITS 1000.0 /* of one unit of weight in the counts */
-#define NBX_TREND_SHARE                                                                            \
-    0x1p20 /* of a period's first bucket; the last one's is below twice that                       \
-            */
+/* Of a period's first bucket; the last one's is below twice that. */
+#define NBX_TREND_SHARE 0x1p20
 
 /* What counts now (NBX_TREND_HALF_LIVES and the one that began) and room for events that are ahead
  * of the clock, of which nbx_observe lets pass 5 minutes: 5 periods at most. */

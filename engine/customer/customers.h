@@ -99,9 +99,8 @@ struct nbx_retraction {
 };
 struct nbx_retracted {
     uint32_t retracted; /* events that are gone */
-    uint32_t
-        unknown;  /* ids of none that is kept; should such an event come, it counts for nothing */
-    uint64_t seq; /* of the group afterwards */
+    uint32_t unknown;   /* ids of none that is kept; comes one, it counts for nothing */
+    uint64_t seq;       /* of the group afterwards */
 };
 /* Makes profile, trends and everything stored what they were if those events had never come; the
  * ids stay taken. Of events that are kept no longer, what came of them stays. Where the write fails

@@ -44,7 +44,7 @@ static enum nbx_err explain_choice(struct nbx_choice *c, const struct nbx_decide
         space->blend
             ? nbx_blend_explain(space->blend, &history, y,
                                 nbx_model_row(d->world->model, c->item_no), d->scope->arena, shares)
-            : nbx_fold_explain(space->fold, &taste->history, y, d->scope->arena, shares);
+            : nbx_fold_in_explain(space->fold, &taste->history, y, d->scope->arena, shares);
     for (size_t i = 0; !err && i < taste->history.n; i++)
         if (shares[i] > 0 && c->score > 0)
             insert_share(c, taste->history_items[i],

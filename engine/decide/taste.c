@@ -180,7 +180,7 @@ static enum nbx_err fold(struct nbx_taste *t, const struct nbx_decide *d,
     if (!x)
         return NBX_ELIMIT;
     t->vector = x;
-    return nbx_fold_customer(t->space->fold, &t->history, d->scope->arena, x);
+    return nbx_fold_in_customer(t->space->fold, &t->history, d->scope->arena, x);
 }
 
 static enum nbx_err take_given(struct nbx_taste *t, const struct nbx_decide *d,

@@ -16,7 +16,7 @@ void nbx_model__release_base(struct nbx_model_base *b)
     if (!b || --b->users > 0)
         return;
     for (size_t s = 0; s < NBX_BUNDLE_MAX_SPACES; s++)
-        nbx_fold_destroy(&b->fold[s]);
+        nbx_fold_in_destroy(&b->fold[s]);
     nbx_blend_destroy(&b->blend);
     free(b->stretch);
     nbx_describer_destroy(&b->describer);
@@ -152,8 +152,8 @@ static enum nbx_err make_fold(struct nbx_model_base *b, size_t s, const struct n
     if (!gram)
         return NBX_ELIMIT;
     nbx_blas_gram(gram, space->item_factors, n_items, space->dims, 1);
-    struct nbx_fold_options options = {space->alpha0, space->lambda, space->nu};
-    enum nbx_err err = nbx_fold_new(&b->fold[s], gram, space->dims, n_items, options);
+    struct nbx_fold_in_options options = {space->alpha0, space->lambda, space->nu};
+    enum nbx_err err = nbx_fold_in_new(&b->fold[s], gram, space->dims, n_items, options);
     free(gram);
     return err;
 }

@@ -15,7 +15,7 @@
 #include "engine/base/budget.h"
 #include "engine/catalog/catalog.h"
 #include "engine/score/blend.h"
-#include "engine/score/fold.h"
+#include "engine/score/fold_in.h"
 #include "engine/score/search.h"
 #include "models/attributes/names.h"
 #include "models/bundle/bundle.h"
@@ -35,7 +35,7 @@ struct nbx_model_space {
     enum nbx_metric metric;
     enum nbx_customer_source customer;
     const struct nbx_index *index;      /* every item with a vector, wherever it comes from */
-    const struct nbx_fold *fold;        /* NULL where customers are not folded in */
+    const struct nbx_fold_in *fold;     /* NULL where customers are not folded in */
     const struct nbx_blend *blend;      /* the space is a blend's, all of its own side by side */
     const struct nbx_weights *by_angle; /* 1 / |vector|, 0 for zero vectors; NULL: all lengths 1 */
 };

@@ -24,12 +24,12 @@ struct nbx_model_base {
      */
     struct nbx_space spaces[NBX_BUNDLE_MAX_SPACES]; /* (n_spaces) */
     size_t n_spaces;
-    struct nbx_fold *fold[NBX_BUNDLE_MAX_SPACES]; /* of folded spaces */
-    struct nbx_blend *blend;                      /* NULL: not a blend */
-    float *stretch;                               /* (dims) of a blend's index, NULL: none */
-    struct nbx_describer *describer;              /* NULL: the bundle says nothing of attributes */
-    struct nbx_describer *of_customers;           /* the same of customers' */
-    size_t joint_dims; /* of its vectors: all spaces of the bundle side by side */
+    struct nbx_fold_in *fold[NBX_BUNDLE_MAX_SPACES]; /* of folded spaces */
+    struct nbx_blend *blend;                         /* NULL: not a blend */
+    float *stretch;                                  /* (dims) of a blend's index, NULL: none */
+    struct nbx_describer *describer;    /* NULL: the bundle says nothing of attributes */
+    struct nbx_describer *of_customers; /* the same of customers' */
+    size_t joint_dims;                  /* of its vectors: all spaces of the bundle side by side */
     size_t offset[NBX_BUNDLE_MAX_SPACES]; /* where in them a space begins */
     unsigned users;                       /* models that share it */
 };

@@ -22,7 +22,7 @@ static enum nbx_err make_fold(struct nbx_blend *b, struct nbx_blend_member *p)
     if (!gram)
         return NBX_ELIMIT;
     nbx_blas_gram(gram, p->is.item_factors, b->n_items, dims, 1);
-    enum nbx_err err = nbx_fold_new(&p->fold, gram, dims, b->n_items, p->is.fold);
+    enum nbx_err err = nbx_fold_in_new(&p->fold, gram, dims, b->n_items, p->is.fold);
     b->bytes += 2 * dims * dims * sizeof(float);
     free(gram);
     return err;
@@ -65,7 +65,7 @@ void nbx_blend_destroy(struct nbx_blend **blend)
     if (!blend || !*blend)
         return;
     for (size_t i = 0; i < (*blend)->n_parts; i++) {
-        nbx_fold_destroy(&(*blend)->parts[i].fold);
+        nbx_fold_in_destroy(&(*blend)->parts[i].fold);
         nbx_moments_fini(&(*blend)->parts[i].moments);
     }
     free(*blend);

@@ -12,8 +12,8 @@
  *          one nbx_query over one index, and exact.
  * Owns:    fold-in state and moments; borrows the parts' arrays until destroy.
  * Threads: immutable after nbx_blend_new; scratch comes from the caller's arena.
- * Errors:  NBX_ELIMIT where memory is out; NBX_EBAD where a space cannot be folded in (fold.h) or
- *          values are too large for fp32: a query's are finite.
+ * Errors:  NBX_ELIMIT where memory is out; NBX_EBAD where a space cannot be folded in (fold_in.h)
+ * or values are too large for fp32: a query's are finite.
  *
  * History position 0 is the most recent item. In parts with positions, what item p adds is
  * multiplied by positions[min(p, n_positions - 1)]: {1} counts all alike, {1, .8, .64, 0} the last
@@ -24,7 +24,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/base/err.h"
-#include "engine/score/fold.h"
+#include "engine/score/fold_in.h"
 #include "engine/score/search.h"
 
 #include <stdbool.h>
@@ -35,7 +35,7 @@
 #define NBX_BLEND_NO_ROW    UINT32_MAX
 
 enum nbx_blend_kind {
-    NBX_BLEND_FOLDED,     /* x solves the least squares of fold.h */
+    NBX_BLEND_FOLDED,     /* x solves the least squares of fold_in.h */
     NBX_BLEND_SUMMED,     /* x = sum of the history's history_factors */
     NBX_BLEND_CONSTANT,   /* x = (1): a score of its own for each item, whoever asks */
     NBX_BLEND_NEIGHBOURS, /* score = sum of the history's rows of a sparse matrix */
@@ -43,16 +43,16 @@ enum nbx_blend_kind {
 
 struct nbx_blend_part {
     enum nbx_blend_kind kind;
-    float weight;                 /* above 0 */
-    size_t dims;                  /* spaces; 1 of a constant one */
-    const float *item_factors;    /* spaces: (n_items, dims) */
-    const float *history_factors; /* summed: (n_items, dims) */
-    struct nbx_fold_options fold; /* folded */
-    bool bias;                    /* summed: the last dimension of x is not summed, it is 1 */
-    const uint64_t *start;        /* neighbours: (n_items + 1) row r is start[r] .. start[r + 1] */
-    const uint32_t *neighbours;   /* (start[n_items]) distinct in a row, < n_items */
-    const float *weights;         /* (start[n_items]) finite */
-    const float *positions;       /* summed, neighbours: (n_groups, n_positions) */
+    float weight;                    /* above 0 */
+    size_t dims;                     /* spaces; 1 of a constant one */
+    const float *item_factors;       /* spaces: (n_items, dims) */
+    const float *history_factors;    /* summed: (n_items, dims) */
+    struct nbx_fold_in_options fold; /* folded */
+    bool bias;                       /* summed: the last dimension of x is not summed, it is 1 */
+    const uint64_t *start;      /* neighbours: (n_items + 1) row r is start[r] .. start[r + 1] */
+    const uint32_t *neighbours; /* (start[n_items]) distinct in a row, < n_items */
+    const float *weights;       /* (start[n_items]) finite */
+    const float *positions;     /* summed, neighbours: (n_groups, n_positions) */
     size_t n_positions;
     size_t scaled_by; /* neighbours: 0, or 1 + the part, a space, whose deviation counts, not
                          theirs: the two are one score in two pieces */

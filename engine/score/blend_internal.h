@@ -10,7 +10,7 @@
 struct nbx_blend_member {
     struct nbx_blend_part is;
     size_t offset, padded; /* of its space */
-    struct nbx_fold *fold;
+    struct nbx_fold_in *fold;
     struct nbx_moments moments; /* of a space, where parts are standardised */
 };
 

@@ -54,7 +54,7 @@ static enum nbx_err space_scale(float *scale, const struct mixing *m,
     return isfinite(s.mean) && isfinite(s.variance) ? NBX_OK : NBX_EBAD;
 }
 
-/* The history as fold.h takes it: the parts of the items' vectors that are of this space. */
+/* The history as fold_in.h takes it: the parts of the items' vectors that are of this space. */
 static enum nbx_err fold_history(struct nbx_history *out, const struct mixing *m,
                                  const struct nbx_blend_member *p)
 {
@@ -104,7 +104,7 @@ static enum nbx_err space_vector(float *x, const struct mixing *m, const struct 
     if (p->is.kind != NBX_BLEND_FOLDED || m->history->n == 0)
         return NBX_OK;
     enum nbx_err err = fold_history(&history, m, p);
-    return err ? err : nbx_fold_customer(p->fold, &history, m->arena, x);
+    return err ? err : nbx_fold_in_customer(p->fold, &history, m->arena, x);
 }
 
 /* *own (padded): the customer's vector in the space, unscaled; and its scale. */
@@ -289,7 +289,7 @@ static enum nbx_err share_folded(float *shares, const struct mixing *m, size_t i
     float *own = nbx_arena_calloc(m->arena, m->history->n, sizeof *own);
     enum nbx_err err = own ? fold_history(&history, m, p) : NBX_ELIMIT;
     if (!err)
-        err = nbx_fold_explain(p->fold, &history, y + p->offset, m->arena, own);
+        err = nbx_fold_in_explain(p->fold, &history, y + p->offset, m->arena, own);
     for (size_t k = 0; !err && k < m->history->n; k++)
         shares[k] += m->scales[i] * own[k];
     return err;

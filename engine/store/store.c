@@ -166,9 +166,7 @@ static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *faul
     nbx_arena_destroy(&arena);
     if (err == NBX_ENOTFOUND && store->read_only)
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
-                             "%s has no format number: nbx did not make "
-                             "it",
-                             store->dir);
+                             "%s has no format number: nbx did not make it", store->dir);
     if (err == NBX_ENOTFOUND) {
         err = write_format(store, nbx_key_str(&key));
         format = NBX_STORE_FORMAT;

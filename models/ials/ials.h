@@ -12,7 +12,7 @@
  *          One eigendecomposition G = VT D V per half epoch makes alpha0 G + reg I diagonal for
  *          every row at once, so a row of n pairs costs one symmetric system of
  *          min(n, dim) unknowns (Woodbury where n < dim), if it is solved exactly (steps 0).
- *          engine/score/fold solves the same system when it serves.
+ *          engine/score/fold_in solves the same system when it serves.
  *          In that basis a few steps of conjugate gradients from the last epoch's row come as close
  *          in a quarter of the time (improve.h); and since customers and items converge as two
  *          blocks of one system, going 1.4 times as far as the steps lead (successive
@@ -74,7 +74,7 @@ enum nbx_err nbx_ials_loss(struct nbx_ials *ials, double *loss,
                            struct nbx_fault *fault) NBX_MUST_CHECK;
 
 /* Turns the factors into the axes in which the items' Gram matrix is diagonal. No score changes,
- * and whoever folds customers in need not turn their histories (engine/score/fold.h). */
+ * and whoever folds customers in need not turn their histories (engine/score/fold_in.h). */
 enum nbx_err nbx_ials_align(struct nbx_ials *ials, struct nbx_fault *fault) NBX_MUST_CHECK;
 
 /* Borrowed until destroy; changed by each epoch. */

@@ -4,7 +4,7 @@
 #include "engine/base/random.h"
 #include "engine/blas/blas.h"
 #include "engine/score/dot.h"
-#include "engine/score/fold.h"
+#include "engine/score/fold_in.h"
 #include "models/compress/folded.h"
 #include "models/compress/joint.h"
 #include "models/compress/linear.h"
@@ -220,14 +220,14 @@ Test(compress, what_folded_items_give_sums_to_the_vector)
     static float gives[ITEMS * TASTE], gram[TASTE * TASTE], x[TASTE];
     static _Alignas(64) float folded[64];
     struct nbx_arena *arena = nbx_arena_new(ARENA);
-    struct nbx_fold *fold;
+    struct nbx_fold_in *fold;
     for (uint32_t i = 0; i < ITEMS; i++)
         t[i] = (struct nbx_triple){i * i % 4, i, 0.5F + (float)nbx_random_unit(&rng)};
     cr_assert_eq(nbx_csr_from_triples(&own.by_customer, t, ITEMS, 4, ITEMS, true), NBX_OK);
     cr_assert_eq(nbx_folded_history(gives, &parts[0].space, &own, 2), NBX_OK);
     nbx_blas_gram(gram, taste, ITEMS, TASTE, 1);
     cr_assert_eq(
-        nbx_fold_new(&fold, gram, TASTE, ITEMS, (struct nbx_fold_options){0.1F, 0.2F, 0.8F}),
+        nbx_fold_in_new(&fold, gram, TASTE, ITEMS, (struct nbx_fold_in_options){0.1F, 0.2F, 0.8F}),
         NBX_OK);
     for (size_t c = 0; c < 4; c++) {
         const float *factors[ITEMS];
@@ -235,12 +235,12 @@ Test(compress, what_folded_items_give_sums_to_the_vector)
         struct nbx_history h = {factors, own.by_customer.weight + first, n};
         for (size_t i = 0; i < n; i++)
             factors[i] = taste + (size_t)own.by_customer.col[first + i] * TASTE;
-        cr_assert_eq(nbx_fold_customer(fold, &h, arena, folded), NBX_OK);
+        cr_assert_eq(nbx_fold_in_customer(fold, &h, arena, folded), NBX_OK);
         nbx_linear_sum(x, &own, c, gives, TASTE);
         for (size_t d = 0; d < TASTE; d++)
             cr_assert_float_eq(x[d], folded[d], 1e-4, "customer %zu", c);
     }
-    nbx_fold_destroy(&fold);
+    nbx_fold_in_destroy(&fold);
     nbx_arena_destroy(&arena);
     nbx_csr_fini(&own.by_customer);
 }

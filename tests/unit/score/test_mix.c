@@ -121,9 +121,9 @@ static void make_part(struct nbx_blend_part *p, enum nbx_blend_kind kind, size_t
         p->item_factors = matrix(n_items, p->dims);
     }
     if (kind == NBX_BLEND_FOLDED)
-        p->fold = (struct nbx_fold_options){.alpha0 = 0.01F + (float)nbx_random_unit(&rng),
-                                            .lambda = 0.1F,
-                                            .nu = (float)nbx_random_unit(&rng)};
+        p->fold = (struct nbx_fold_in_options){.alpha0 = 0.01F + (float)nbx_random_unit(&rng),
+                                               .lambda = 0.1F,
+                                               .nu = (float)nbx_random_unit(&rng)};
 }
 
 static void free_part(const struct nbx_blend_part *p)

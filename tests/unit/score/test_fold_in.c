@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/score/fold.h"
+#include "engine/score/fold_in.h"
 
 #include "engine/base/random.h"
 #include "engine/blas/blas.h"
@@ -30,7 +30,7 @@ static void teardown(void)
 {
     nbx_arena_destroy(&arena);
 }
-TestSuite(fold, .init = setup, .fini = teardown);
+TestSuite(fold_in, .init = setup, .fini = teardown);
 
 /* Trained factors fall off from dimension to dimension; so do these. */
 static void make_items(size_t dim)
@@ -53,7 +53,7 @@ static struct nbx_history make_history(size_t n, size_t dim)
 
 /* M = alpha0 G + reg I + sum w y yT in doubles, from the items themselves. */
 static void reference_matrix(double *m, const struct nbx_history *h, size_t dim,
-                             struct nbx_fold_options o)
+                             struct nbx_fold_in_options o)
 {
     double reg = (double)o.lambda * pow((double)h->n + (double)o.alpha0 * N_ITEMS, (double)o.nu);
     for (size_t a = 0; a < dim; a++) {
@@ -98,7 +98,7 @@ static void gauss(double *m, double *x, size_t dim)
 }
 
 static void reference_solve(double *x, const struct nbx_history *h, size_t dim,
-                            struct nbx_fold_options o)
+                            struct nbx_fold_in_options o)
 {
     static double m[MAX_DIM * MAX_DIM];
     reference_matrix(m, h, dim, o);
@@ -110,14 +110,14 @@ static void reference_solve(double *x, const struct nbx_history *h, size_t dim,
     gauss(m, x, dim);
 }
 
-static void check_vector(const struct nbx_fold *fold, const struct nbx_history *h, size_t dim,
-                         struct nbx_fold_options o)
+static void check_vector(const struct nbx_fold_in *fold, const struct nbx_history *h, size_t dim,
+                         struct nbx_fold_in_options o)
 {
     double want[MAX_DIM], error = 0, size = 0;
     float x[MAX_DIM + NBX_LANES];
     for (size_t d = 0; d < nbx_padded(dim); d++)
         x[d] = NAN;
-    cr_assert_eq(nbx_fold_customer(fold, h, arena, x), NBX_OK);
+    cr_assert_eq(nbx_fold_in_customer(fold, h, arena, x), NBX_OK);
     reference_solve(want, h, dim, o);
     for (size_t d = 0; d < dim; d++) {
         error += (x[d] - want[d]) * (x[d] - want[d]);
@@ -130,12 +130,12 @@ static void check_vector(const struct nbx_fold *fold, const struct nbx_history *
     nbx_arena_reset(arena);
 }
 
-static void check_shares(const struct nbx_fold *fold, const struct nbx_history *h, size_t dim)
+static void check_shares(const struct nbx_fold_in *fold, const struct nbx_history *h, size_t dim)
 {
     float x[MAX_DIM + NBX_LANES], shares[MAX_N];
     const float *y = items + nbx_random_below(&rng, N_ITEMS) * dim;
-    cr_assert_eq(nbx_fold_customer(fold, h, arena, x), NBX_OK);
-    cr_assert_eq(nbx_fold_explain(fold, h, y, arena, shares), NBX_OK);
+    cr_assert_eq(nbx_fold_in_customer(fold, h, arena, x), NBX_OK);
+    cr_assert_eq(nbx_fold_in_explain(fold, h, y, arena, shares), NBX_OK);
     double score = 0, sum = 0, magnitude = 0;
     for (size_t d = 0; d < dim; d++)
         score += (double)x[d] * y[d];
@@ -148,14 +148,14 @@ static void check_shares(const struct nbx_fold *fold, const struct nbx_history *
     nbx_arena_reset(arena);
 }
 
-static const struct nbx_fold_options usual = {.alpha0 = 0.01f, .lambda = 0.003f, .nu = 1};
+static const struct nbx_fold_in_options usual = {.alpha0 = 0.01f, .lambda = 0.003f, .nu = 1};
 
 /* The items that there are, with histories of many lengths. */
-static void check_lengths(size_t dim, struct nbx_fold_options o)
+static void check_lengths(size_t dim, struct nbx_fold_in_options o)
 {
     static const size_t lengths[] = {1, 2, 5, 20, 50, 95, 96, 97, 256, 257, 600};
-    struct nbx_fold *fold = NULL;
-    cr_assert_eq(nbx_fold_new(&fold, gram, dim, N_ITEMS, o), NBX_OK);
+    struct nbx_fold_in *fold = NULL;
+    cr_assert_eq(nbx_fold_in_new(&fold, gram, dim, N_ITEMS, o), NBX_OK);
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct nbx_history h = make_history(lengths[i], dim);
         check_vector(fold, &h, dim, o);
@@ -164,11 +164,11 @@ static void check_lengths(size_t dim, struct nbx_fold_options o)
     struct nbx_history h = make_history(dim > 1 ? dim - 1 : 1, dim); /* the last by Woodbury */
     check_vector(fold, &h, dim, o);
     check_shares(fold, &h, dim);
-    nbx_fold_destroy(&fold);
+    nbx_fold_in_destroy(&fold);
     cr_assert_null(fold);
 }
 
-static void check_dim(size_t dim, struct nbx_fold_options o)
+static void check_dim(size_t dim, struct nbx_fold_in_options o)
 {
     make_items(dim);
     check_lengths(dim, o);
@@ -195,7 +195,7 @@ static void align_items(size_t dim)
     nbx_blas_gram(gram, items, N_ITEMS, dim, 1.0f);
 }
 
-Test(fold, aligned_factors_need_no_turning_and_give_the_same)
+Test(fold_in, aligned_factors_need_no_turning_and_give_the_same)
 {
     static const size_t dims[] = {1, 16, 64, 96};
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
@@ -205,30 +205,30 @@ Test(fold, aligned_factors_need_no_turning_and_give_the_same)
     }
 }
 
-Test(fold, equals_the_reference_solution)
+Test(fold_in, equals_the_reference_solution)
 {
     static const size_t dims[] = {1, 2, 16, 17, 64, 96};
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
         check_dim(dims[i], usual);
 }
 
-Test(fold, equals_the_reference_under_other_settings)
+Test(fold_in, equals_the_reference_under_other_settings)
 {
-    check_dim(32, (struct nbx_fold_options){.alpha0 = 1, .lambda = 0.1f, .nu = 0});
-    check_dim(32, (struct nbx_fold_options){.alpha0 = 0.1f, .lambda = 0.05f, .nu = 0.5f});
-    check_dim(32, (struct nbx_fold_options){.alpha0 = 0, .lambda = 1, .nu = 1});
+    check_dim(32, (struct nbx_fold_in_options){.alpha0 = 1, .lambda = 0.1f, .nu = 0});
+    check_dim(32, (struct nbx_fold_in_options){.alpha0 = 0.1f, .lambda = 0.05f, .nu = 0.5f});
+    check_dim(32, (struct nbx_fold_in_options){.alpha0 = 0, .lambda = 1, .nu = 1});
 }
 
 /* One share worked out from the definition itself. */
-Test(fold, a_share_is_what_its_event_adds_to_the_score)
+Test(fold_in, a_share_is_what_its_event_adds_to_the_score)
 {
     enum { DIM = 8 };
     static double m[DIM * DIM];
     double t[DIM], want = 0;
     float shares[20];
-    struct nbx_fold *fold = NULL;
+    struct nbx_fold_in *fold = NULL;
     make_items(DIM);
-    cr_assert_eq(nbx_fold_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
+    cr_assert_eq(nbx_fold_in_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
     for (size_t n = 5; n <= 20; n += 15) {
         struct nbx_history h = make_history(n, DIM);
         reference_matrix(m, &h, DIM, usual);
@@ -238,91 +238,91 @@ Test(fold, a_share_is_what_its_event_adds_to_the_score)
         want = 0;
         for (size_t d = 0; d < DIM; d++)
             want += (double)h.weights[2] * h.factors[2][d] * t[d];
-        cr_assert_eq(nbx_fold_explain(fold, &h, items, arena, shares), NBX_OK);
+        cr_assert_eq(nbx_fold_in_explain(fold, &h, items, arena, shares), NBX_OK);
         cr_expect(fabs(shares[2] - want) < 1e-4 * (1 + fabs(want)), "n %zu: %g, not %g", n,
                   shares[2], want);
     }
-    nbx_fold_destroy(&fold);
+    nbx_fold_in_destroy(&fold);
 }
 
-Test(fold, an_empty_history_gives_zeros)
+Test(fold_in, an_empty_history_gives_zeros)
 {
-    struct nbx_fold *fold = NULL;
+    struct nbx_fold_in *fold = NULL;
     float x[NBX_LANES] = {1, 2, 3}, zeros[NBX_LANES] = {0};
     make_items(3);
-    cr_assert_eq(nbx_fold_new(&fold, gram, 3, N_ITEMS, usual), NBX_OK);
+    cr_assert_eq(nbx_fold_in_new(&fold, gram, 3, N_ITEMS, usual), NBX_OK);
     struct nbx_history none = {0};
-    cr_expect_eq(nbx_fold_customer(fold, &none, arena, x), NBX_OK);
+    cr_expect_eq(nbx_fold_in_customer(fold, &none, arena, x), NBX_OK);
     cr_expect_arr_eq(x, zeros, sizeof x);
-    cr_expect_eq(nbx_fold_explain(fold, &none, items, arena, NULL), NBX_OK);
-    nbx_fold_destroy(&fold);
-    nbx_fold_destroy(NULL);
+    cr_expect_eq(nbx_fold_in_explain(fold, &none, items, arena, NULL), NBX_OK);
+    nbx_fold_in_destroy(&fold);
+    nbx_fold_in_destroy(NULL);
 }
 
-Test(fold, the_same_history_gives_the_same_bits)
+Test(fold_in, the_same_history_gives_the_same_bits)
 {
     enum { DIM = 64 };
-    struct nbx_fold *fold = NULL, *again = NULL;
+    struct nbx_fold_in *fold = NULL, *again = NULL;
     float x[DIM], y[DIM];
     make_items(DIM);
-    cr_assert_eq(nbx_fold_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
-    cr_assert_eq(nbx_fold_new(&again, gram, DIM, N_ITEMS, usual), NBX_OK);
+    cr_assert_eq(nbx_fold_in_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
+    cr_assert_eq(nbx_fold_in_new(&again, gram, DIM, N_ITEMS, usual), NBX_OK);
     for (size_t n = 1; n < 150; n += 7) {
         struct nbx_history h = make_history(n, DIM);
-        cr_assert_eq(nbx_fold_customer(fold, &h, arena, x), NBX_OK);
+        cr_assert_eq(nbx_fold_in_customer(fold, &h, arena, x), NBX_OK);
         cr_assert_not_null(nbx_arena_alloc(arena, 48));
-        cr_assert_eq(nbx_fold_customer(again, &h, arena, y), NBX_OK);
+        cr_assert_eq(nbx_fold_in_customer(again, &h, arena, y), NBX_OK);
         cr_assert_arr_eq(x, y, sizeof x, "n %zu", n);
     }
-    nbx_fold_destroy(&fold);
-    nbx_fold_destroy(&again);
+    nbx_fold_in_destroy(&fold);
+    nbx_fold_in_destroy(&again);
 }
 
-Test(fold, only_the_lower_triangle_is_read)
+Test(fold_in, only_the_lower_triangle_is_read)
 {
     enum { DIM = 4 };
-    struct nbx_fold *fold = NULL;
+    struct nbx_fold_in *fold = NULL;
     make_items(DIM);
     for (size_t i = 0; i < DIM; i++)
         for (size_t j = i + 1; j < DIM; j++)
             gram[i * DIM + j] = NAN;
-    cr_assert_eq(nbx_fold_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
+    cr_assert_eq(nbx_fold_in_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
     struct nbx_history h = make_history(2, DIM);
     check_vector(fold, &h, DIM, usual);
-    nbx_fold_destroy(&fold);
+    nbx_fold_in_destroy(&fold);
 }
 
-Test(fold, what_cannot_be_solved_is_refused)
+Test(fold_in, what_cannot_be_solved_is_refused)
 {
     enum { DIM = 8 };
-    struct nbx_fold *fold = NULL;
+    struct nbx_fold_in *fold = NULL;
     float x[NBX_LANES], nothing[DIM * DIM] = {0}, bad[DIM * DIM] = {NAN};
     make_items(DIM);
-    cr_expect_eq(nbx_fold_new(&fold, bad, DIM, N_ITEMS, usual), NBX_EBAD);
+    cr_expect_eq(nbx_fold_in_new(&fold, bad, DIM, N_ITEMS, usual), NBX_EBAD);
     cr_expect_null(fold);
-    struct nbx_fold_options none = {0};
-    cr_assert_eq(nbx_fold_new(&fold, nothing, DIM, N_ITEMS, none), NBX_OK);
+    struct nbx_fold_in_options none = {0};
+    cr_assert_eq(nbx_fold_in_new(&fold, nothing, DIM, N_ITEMS, none), NBX_OK);
     struct nbx_history h = make_history(3, DIM);
-    cr_expect_eq(nbx_fold_customer(fold, &h, arena, x), NBX_EBAD);
+    cr_expect_eq(nbx_fold_in_customer(fold, &h, arena, x), NBX_EBAD);
     h = make_history(20, DIM);
     weights[3] = NAN;
-    cr_expect_eq(nbx_fold_customer(fold, &h, arena, x), NBX_EBAD);
-    nbx_fold_destroy(&fold);
+    cr_expect_eq(nbx_fold_in_customer(fold, &h, arena, x), NBX_EBAD);
+    nbx_fold_in_destroy(&fold);
 }
 
-Test(fold, a_full_arena_is_a_limit)
+Test(fold_in, a_full_arena_is_a_limit)
 {
     enum { DIM = 16 };
-    struct nbx_fold *fold = NULL;
+    struct nbx_fold_in *fold = NULL;
     struct nbx_arena *tiny = nbx_arena_new(600);
     float x[DIM], shares[40];
     make_items(DIM);
-    cr_assert_eq(nbx_fold_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
+    cr_assert_eq(nbx_fold_in_new(&fold, gram, DIM, N_ITEMS, usual), NBX_OK);
     for (size_t n = 4; n <= 40; n += 36) {
         struct nbx_history h = make_history(n, DIM);
-        cr_expect_eq(nbx_fold_customer(fold, &h, tiny, x), NBX_ELIMIT);
-        cr_expect_eq(nbx_fold_explain(fold, &h, items, tiny, shares), NBX_ELIMIT);
+        cr_expect_eq(nbx_fold_in_customer(fold, &h, tiny, x), NBX_ELIMIT);
+        cr_expect_eq(nbx_fold_in_explain(fold, &h, items, tiny, shares), NBX_ELIMIT);
     }
-    nbx_fold_destroy(&fold);
+    nbx_fold_in_destroy(&fold);
     nbx_arena_destroy(&tiny);
 }

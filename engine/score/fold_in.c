@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/score/fold.h"
+#include "engine/score/fold_in.h"
 
 #include "engine/base/check.h"
 #include "engine/blas/blas.h"
@@ -11,9 +11,9 @@
 
 #define GATHER_ROWS 256 /* of a long history at a time, so that scratch does not grow with it */
 
-struct nbx_fold {
+struct nbx_fold_in {
     size_t dim, n_items;
-    struct nbx_fold_options options;
+    struct nbx_fold_in_options options;
     float *gram;   /* (dim, dim) lower triangle of G */
     bool straight; /* G is diagonal: Q is the identity, and nothing is turned */
     float *axes;   /* (dim, dim) Q: row i is the eigenvector of eigenvalues[i], G = QT diag Q */
@@ -35,7 +35,7 @@ static bool is_diagonal(const float *gram, size_t dim)
 }
 
 /* Q is computed in doubles: it is done once and every answer rests on it. */
-static enum nbx_err diagonalise(struct nbx_fold *fold)
+static enum nbx_err diagonalise(struct nbx_fold_in *fold)
 {
     fold->straight = is_diagonal(fold->gram, fold->dim);
     for (size_t i = 0; fold->straight && i < fold->dim; i++)
@@ -76,16 +76,16 @@ static float *square(size_t dim)
     return aligned_alloc(64, (dim * dim * sizeof(float) + 63) / 64 * 64);
 }
 
-enum nbx_err nbx_fold_new(struct nbx_fold **out, const float *gram, size_t dim, size_t n_items,
-                          struct nbx_fold_options options)
+enum nbx_err nbx_fold_in_new(struct nbx_fold_in **out, const float *gram, size_t dim,
+                             size_t n_items, struct nbx_fold_in_options options)
 {
     *out = NULL;
     NBX_ASSERT(dim > 0);
     enum nbx_err err = NBX_ELIMIT;
-    struct nbx_fold *fold = calloc(1, sizeof *fold);
+    struct nbx_fold_in *fold = calloc(1, sizeof *fold);
     if (!fold)
         return NBX_ELIMIT;
-    *fold = (struct nbx_fold){.dim = dim, .n_items = n_items, .options = options};
+    *fold = (struct nbx_fold_in){.dim = dim, .n_items = n_items, .options = options};
     fold->gram = square(dim);
     fold->axes = square(dim);
     fold->eigenvalues = calloc(dim, sizeof *fold->eigenvalues);
@@ -97,11 +97,11 @@ enum nbx_err nbx_fold_new(struct nbx_fold **out, const float *gram, size_t dim, 
     *out = fold;
     fold = NULL;
 out:
-    nbx_fold_destroy(&fold);
+    nbx_fold_in_destroy(&fold);
     return err;
 }
 
-void nbx_fold_destroy(struct nbx_fold **fold)
+void nbx_fold_in_destroy(struct nbx_fold_in **fold)
 {
     if (!fold || !*fold)
         return;
@@ -112,14 +112,14 @@ void nbx_fold_destroy(struct nbx_fold **fold)
     *fold = NULL;
 }
 
-static double regularisation(const struct nbx_fold *fold, size_t n)
+static double regularisation(const struct nbx_fold_in *fold, size_t n)
 {
-    const struct nbx_fold_options *o = &fold->options;
+    const struct nbx_fold_in_options *o = &fold->options;
     return o->lambda * pow((double)n + o->alpha0 * (double)fold->n_items, o->nu);
 }
 
 /* out (n, dim): rows (n, dim) in the axes of G. */
-static void turn(float *out, const struct nbx_fold *fold, const float *rows, size_t n)
+static void turn(float *out, const struct nbx_fold_in *fold, const float *rows, size_t n)
 {
     if (fold->straight)
         memcpy(out, rows, n * fold->dim * sizeof *out);
@@ -148,7 +148,7 @@ static enum nbx_err alloc_short(struct short_system *s, size_t n, size_t dim,
 }
 
 /* False where A is singular: no regularisation and an axis no item lies on. */
-static bool invert_diagonal(float *inv_root_d, const struct nbx_fold *fold, size_t n)
+static bool invert_diagonal(float *inv_root_d, const struct nbx_fold_in *fold, size_t n)
 {
     double reg = regularisation(fold, n);
     for (size_t i = 0; i < fold->dim; i++) {
@@ -160,7 +160,7 @@ static bool invert_diagonal(float *inv_root_d, const struct nbx_fold *fold, size
     return true;
 }
 
-static enum nbx_err build_short(struct short_system *s, const struct nbx_fold *fold,
+static enum nbx_err build_short(struct short_system *s, const struct nbx_fold_in *fold,
                                 const struct nbx_history *h, struct nbx_arena *arena)
 {
     size_t n = h->n, dim = fold->dim;
@@ -186,7 +186,7 @@ static enum nbx_err build_short(struct short_system *s, const struct nbx_fold *f
 }
 
 /* x = QT D^-1/2 ZT K^-1 w^1/2. */
-static enum nbx_err solve_short(const struct nbx_fold *fold, const struct nbx_history *h,
+static enum nbx_err solve_short(const struct nbx_fold_in *fold, const struct nbx_history *h,
                                 struct nbx_arena *arena, float *x)
 {
     struct short_system s;
@@ -208,7 +208,7 @@ static enum nbx_err solve_short(const struct nbx_fold *fold, const struct nbx_hi
 }
 
 /* shares = w^1/2 (K^-1 Z D^-1/2 Q y), elementwise: the transpose of solve_short. */
-static enum nbx_err explain_short(const struct nbx_fold *fold, const struct nbx_history *h,
+static enum nbx_err explain_short(const struct nbx_fold_in *fold, const struct nbx_history *h,
                                   const float *y, struct nbx_arena *arena, float *shares)
 {
     struct short_system s;
@@ -229,7 +229,7 @@ static enum nbx_err explain_short(const struct nbx_fold *fold, const struct nbx_
 }
 
 /* The Cholesky factor of alpha0 G + reg I + sum w y yT, for a history of at least dim items. */
-static enum nbx_err build_long(float **out, const struct nbx_fold *fold,
+static enum nbx_err build_long(float **out, const struct nbx_fold_in *fold,
                                const struct nbx_history *h, struct nbx_arena *arena)
 {
     size_t dim = fold->dim;
@@ -256,7 +256,7 @@ static enum nbx_err build_long(float **out, const struct nbx_fold *fold,
     return nbx_blas_cholesky(a, dim);
 }
 
-static enum nbx_err solve_long(const struct nbx_fold *fold, const struct nbx_history *h,
+static enum nbx_err solve_long(const struct nbx_fold_in *fold, const struct nbx_history *h,
                                struct nbx_arena *arena, float *x)
 {
     float *a = NULL;
@@ -271,7 +271,7 @@ static enum nbx_err solve_long(const struct nbx_fold *fold, const struct nbx_his
     return NBX_OK;
 }
 
-static enum nbx_err explain_long(const struct nbx_fold *fold, const struct nbx_history *h,
+static enum nbx_err explain_long(const struct nbx_fold_in *fold, const struct nbx_history *h,
                                  const float *y, struct nbx_arena *arena, float *shares)
 {
     float *a = NULL;
@@ -298,8 +298,8 @@ static bool all_finite(const float *x, size_t n)
     return true;
 }
 
-enum nbx_err nbx_fold_customer(const struct nbx_fold *fold, const struct nbx_history *history,
-                               struct nbx_arena *arena, float *x)
+enum nbx_err nbx_fold_in_customer(const struct nbx_fold_in *fold, const struct nbx_history *history,
+                                  struct nbx_arena *arena, float *x)
 {
     memset(x, 0, nbx_padded(fold->dim) * sizeof *x);
     if (history->n == 0)
@@ -309,8 +309,8 @@ enum nbx_err nbx_fold_customer(const struct nbx_fold *fold, const struct nbx_his
     return err ? err : all_finite(x, fold->dim) ? NBX_OK : NBX_EBAD;
 }
 
-enum nbx_err nbx_fold_explain(const struct nbx_fold *fold, const struct nbx_history *history,
-                              const float *y, struct nbx_arena *arena, float *shares)
+enum nbx_err nbx_fold_in_explain(const struct nbx_fold_in *fold, const struct nbx_history *history,
+                                 const float *y, struct nbx_arena *arena, float *shares)
 {
     if (history->n == 0)
         return NBX_OK;

@@ -10,13 +10,13 @@
  *          Where n_S < dim the same x comes from an n_S x n_S system by Woodbury with the factored
  *          A = alpha0 G + reg I. (reg depends on n_S, so A is kept as the eigendecomposition of G.
  *          Where G is diagonal, as of factors that nbx-train turned, histories need no turning.)
- * Owns:    struct nbx_fold owns what depends on the items alone.
- * Threads: immutable after nbx_fold_new; scratch comes from the caller's arena.
+ * Owns:    struct nbx_fold_in owns what depends on the items alone.
+ * Threads: immutable after nbx_fold_in_new; scratch comes from the caller's arena.
  * Errors:  NBX_ELIMIT where memory is out, NBX_EBAD where the system cannot be solved: lambda 0
  *          and a singular G, values too large for fp32, NaN. Outputs are then undefined.
  */
-#ifndef NBX_SCORE_FOLD_H
-#define NBX_SCORE_FOLD_H
+#ifndef NBX_SCORE_FOLD_IN_H
+#define NBX_SCORE_FOLD_IN_H
 
 #include "engine/base/arena.h"
 #include "engine/base/err.h"
@@ -24,19 +24,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct nbx_fold_options {
+struct nbx_fold_in_options {
     float alpha0; /* weight of what was not observed */
     float lambda; /* regularisation */
     float nu;     /* how much it grows with the history's length */
 };
 
-struct nbx_fold;
+struct nbx_fold_in;
 
 /* gram (dim, dim): YT Y of the n_items item factors, full or lower triangle. Copied.
  * NBX_EBAD where it is not finite. Takes dim^3 time: 2 ms at 64 dimensions, once per model. */
-enum nbx_err nbx_fold_new(struct nbx_fold **out, const float *gram, size_t dim, size_t n_items,
-                          struct nbx_fold_options options);
-void nbx_fold_destroy(struct nbx_fold **fold);
+enum nbx_err nbx_fold_in_new(struct nbx_fold_in **out, const float *gram, size_t dim,
+                             size_t n_items, struct nbx_fold_in_options options);
+void nbx_fold_in_destroy(struct nbx_fold_in **fold);
 
 /* One customer's history: factors and weights of the items acted on. An item there twice counts
  * twice, in n_S too: callers merge an item's events into one weight. */
@@ -48,13 +48,13 @@ struct nbx_history {
 
 /* x (dim, padded with zeros to nbx_padded(dim)) from the history; n = 0 gives zeros. The same
  * history in the same order gives the same bits on one machine. */
-enum nbx_err nbx_fold_customer(const struct nbx_fold *fold, const struct nbx_history *history,
-                               struct nbx_arena *arena, float *x);
+enum nbx_err nbx_fold_in_customer(const struct nbx_fold_in *fold, const struct nbx_history *history,
+                                  struct nbx_arena *arena, float *x);
 
 /* How much each history item gave to the score of item y (dim): the score is linear in the right
  * hand side, so shares[i] = w_i (y_iT M^-1 y), M the whole left hand side, and they sum to x.y.
  * shares: (n). */
-enum nbx_err nbx_fold_explain(const struct nbx_fold *fold, const struct nbx_history *history,
-                              const float *y, struct nbx_arena *arena, float *shares);
+enum nbx_err nbx_fold_in_explain(const struct nbx_fold_in *fold, const struct nbx_history *history,
+                                 const float *y, struct nbx_arena *arena, float *shares);
 
 #endif
