@@ -166,8 +166,8 @@ static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
     return NBX_OK;
 }
 
-static enum nbx_err fold(struct nbx_taste *t, const struct nbx_decide *d,
-                         const struct nbx_profile *profile)
+static enum nbx_err fold_in(struct nbx_taste *t, const struct nbx_decide *d,
+                            const struct nbx_profile *profile)
 {
     enum nbx_err err = read_cached(t, d, profile);
     if (err || (t->vector && !t->space->blend))
@@ -271,7 +271,7 @@ enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decid
         bool folded = space->customer == NBX_CUSTOMER_FOLDED;
         struct nbx_taste t = {.space = space, .space_ix = s};
         t.reason = folded ? NBX_REASON_BECAUSE_OF_ITEMS : NBX_REASON_CUSTOMER_VECTOR;
-        err = folded ? fold(&t, d, profile) : take_given(&t, d, profile);
+        err = folded ? fold_in(&t, d, profile) : take_given(&t, d, profile);
         if (err)
             return nbx_fault_set(fault, err, NULL, "the customer's vector cannot be made");
         if (t.vector) {

@@ -91,4 +91,81 @@ static inline void check_spoilt(const char *sound, const struct spoilt *c, const
               fault.message, c->message);
 }
 
+static inline void must_write(const struct nbx_bundle_info *info)
+{
+    cr_assert_eq(nbx_bundle_write(path, info, NULL, &fault), NBX_OK, "%s %s", fault.field,
+                 fault.message);
+}
+
+/* What info is written as: the header's text, filled up, and the tensors' bytes. */
+static inline void must_have_bytes(const struct nbx_bundle_info *info, const char *header,
+                                   const void *data, size_t data_bytes)
+{
+    static char bytes[MAX_FILE];
+    must_write(info);
+    FILE *f = fopen(path, "rb");
+    cr_assert(f);
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    uint64_t length;
+    memcpy(&length, bytes, 8);
+    cr_assert_eq(n, 8 + length + data_bytes);
+    cr_expect_eq((8 + length) % 64, 0);
+    cr_expect_eq(memcmp(bytes + 8, header, strlen(header)), 0, "%.*s", (int)length, bytes + 8);
+    cr_expect_eq(memcmp(bytes + 8 + length, data, data_bytes), 0);
+    cr_assert_eq(open_parts(header, data, data_bytes), NBX_OK, "%s: %s", fault.field,
+                 fault.message);
+}
+
+static inline void check_data(const char *header, const void *data, size_t data_bytes,
+                              const char *field, const char *message)
+{
+    cr_expect_eq(open_parts(header, data, data_bytes), NBX_EBAD, "%s", message);
+    cr_expect_str_eq(fault.field, field);
+    cr_expect(strstr(fault.message, message), "'%s' lacks '%s'", fault.message, message);
+}
+
+/* A sound file's tensor, where it lies in it. */
+struct laid {
+    const char *name, *is;
+    size_t begin, end;
+};
+
+/* The sound file with its tensors (n) but the one of that name. */
+static inline enum nbx_err open_without(const char *name, const char *sound, const void *sound_data,
+                                        const struct laid *tensors, size_t n)
+{
+    char header[MAX_FILE / 2], data[MAX_FILE / 2], first[128];
+    size_t at = 0;
+    snprintf(first, sizeof first, ",\"%s\"", tensors[0].name);
+    int len = (int)(strstr(sound, first) - sound);
+    snprintf(header, sizeof header, "%.*s", len, sound);
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = tensors[i].end - tensors[i].begin;
+        if (strcmp(tensors[i].name, name) == 0)
+            continue;
+        len += snprintf(header + len, sizeof header - (size_t)len,
+                        ",\"%s\":{%s,\"data_offsets\":[%zu,%zu]}", tensors[i].name, tensors[i].is,
+                        at, at + bytes);
+        memcpy(data + at, (const char *)sound_data + tensors[i].begin, bytes);
+        at += bytes;
+    }
+    snprintf(header + len, sizeof header - (size_t)len, "}");
+    return open_parts(header, data, at);
+}
+
+/* Of `all` (n_all) none may be left out. */
+static inline void check_missing(const char *const *all, size_t n_all, const char *sound,
+                                 const void *sound_data, const struct laid *tensors, size_t n)
+{
+    cr_assert_eq(open_without("none", sound, sound_data, tensors, n), NBX_OK, "%s: %s", fault.field,
+                 fault.message);
+    for (size_t i = 0; i < n_all; i++) {
+        cr_expect_eq(open_without(all[i], sound, sound_data, tensors, n), NBX_EBAD, "without %s",
+                     all[i]);
+        cr_expect_str_eq(fault.field, all[i]);
+        cr_expect_str_eq(fault.message, "is missing");
+    }
+}
+
 #endif

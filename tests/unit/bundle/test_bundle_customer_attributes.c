@@ -34,12 +34,6 @@ static struct nbx_bundle_info sample(void)
     };
 }
 
-static void must_write(const struct nbx_bundle_info *info)
-{
-    cr_assert_eq(nbx_bundle_write(path, info, NULL, &fault), NBX_OK, "%s %s", fault.field,
-                 fault.message);
-}
-
 static void must_equal(const struct nbx_features *got, const struct nbx_features *want, size_t dims)
 {
     cr_assert_eq(got->n, want->n);
@@ -110,21 +104,8 @@ static const struct data sound_data = {
 
 Test(bundle_customer_attributes, have_the_bytes_of_format_2)
 {
-    static char bytes[MAX_FILE];
     struct nbx_bundle_info info = sample();
-    must_write(&info);
-    FILE *f = fopen(path, "rb");
-    cr_assert(f);
-    size_t n = fread(bytes, 1, sizeof bytes, f);
-    fclose(f);
-    uint64_t length;
-    memcpy(&length, bytes, 8);
-    cr_assert_eq(n, 8 + length + DATA_BYTES);
-    cr_expect_eq((8 + length) % 64, 0);
-    cr_expect_eq(memcmp(bytes + 8, sound, sizeof sound - 1), 0, "%.*s", (int)length, bytes + 8);
-    cr_expect_eq(memcmp(bytes + 8 + length, &sound_data, DATA_BYTES), 0);
-    cr_assert_eq(open_parts(sound, &sound_data, DATA_BYTES), NBX_OK, "%s: %s", fault.field,
-                 fault.message);
+    must_have_bytes(&info, sound, &sound_data, DATA_BYTES);
 }
 
 #define VECTORS "customer_attributes.vectors"
@@ -154,9 +135,7 @@ Test(bundle_customer_attributes, spoilt_headers_are_refused_by_name)
 
 static void expect_data(const struct data *d, const char *field, const char *message)
 {
-    cr_expect_eq(open_parts(sound, d, DATA_BYTES), NBX_EBAD, "%s", message);
-    cr_expect_str_eq(fault.field, field);
-    cr_expect(strstr(fault.message, message), "'%s' lacks '%s'", fault.message, message);
+    check_data(sound, d, DATA_BYTES, field, message);
 }
 
 Test(bundle_customer_attributes, spoilt_data_are_refused_by_place)
@@ -175,11 +154,7 @@ Test(bundle_customer_attributes, spoilt_data_are_refused_by_place)
     expect_data(&d, VECTORS, "feature 1, dimension 1 is NaN");
 }
 
-/* The sound file's tensors, where they lie in it. */
-static const struct {
-    const char *name, *is;
-    size_t begin, end;
-} tensors[] = {
+static const struct laid tensors[] = {
     {"item_ids.offsets", "\"dtype\":\"U32\",\"shape\":[3]", 0, 12},
     {"space.s.item_factors", "\"dtype\":\"F32\",\"shape\":[2,2]", 12, 28},
     {OFFSETS, "\"dtype\":\"U32\",\"shape\":[3]", 28, 40},
@@ -188,35 +163,11 @@ static const struct {
     {BYTES, "\"dtype\":\"U8\",\"shape\":[14]", 58, 72},
 };
 
-static enum nbx_err open_without(const char *name)
-{
-    char header[MAX_FILE / 2], data[DATA_BYTES];
-    size_t at = 0;
-    int n = (int)(strstr(sound, ",\"item_ids.offsets") - sound);
-    snprintf(header, sizeof header, "%.*s", n, sound);
-    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
-        size_t bytes = tensors[i].end - tensors[i].begin;
-        if (strcmp(tensors[i].name, name) == 0)
-            continue;
-        n += snprintf(header + n, sizeof header - (size_t)n,
-                      ",\"%s\":{%s,\"data_offsets\":[%zu,%zu]}", tensors[i].name, tensors[i].is, at,
-                      at + bytes);
-        memcpy(data + at, (const char *)&sound_data + tensors[i].begin, bytes);
-        at += bytes;
-    }
-    snprintf(header + n, sizeof header - (size_t)n, "}");
-    return open_parts(header, data, at);
-}
-
 Test(bundle_customer_attributes, are_there_whole_or_not_at_all)
 {
     static const char *const all[] = {OFFSETS, VECTORS, BYTES};
-    cr_assert_eq(open_without("none"), NBX_OK, "%s: %s", fault.field, fault.message);
-    for (size_t i = 0; i < 3; i++) {
-        cr_expect_eq(open_without(all[i]), NBX_EBAD, "without %s", all[i]);
-        cr_expect_str_eq(fault.field, all[i]);
-        cr_expect_str_eq(fault.message, "is missing");
-    }
+    check_missing(all, sizeof all / sizeof *all, sound, &sound_data, tensors,
+                  sizeof tensors / sizeof *tensors);
 }
 
 Test(bundle_customer_attributes, the_writer_refuses_what_has_no_space)
