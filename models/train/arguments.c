@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/train/arguments.h"
 
+#include "engine/base/check.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -75,9 +77,20 @@ static const char *name_of(const struct option *options, int val)
     return options->name ? options->name : "";
 }
 
+/* getopt takes the first of two options of one name, and never says so. */
+static bool names_are_distinct(const struct option *options)
+{
+    for (const struct option *o = options; o->name; o++)
+        for (const struct option *before = options; before < o; before++)
+            if (strcmp(o->name, before->name) == 0)
+                return false;
+    return true;
+}
+
 bool nbx_command_take(const struct nbx_command *command, int argc, char **argv, int *code)
 {
     int id;
+    NBX_ASSERT(names_are_distinct(command->options));
     *code = NBX_EXIT_USAGE;
     while ((id = getopt_long(argc, argv, "", command->options, NULL)) != -1) {
         char name[32];

@@ -28,7 +28,7 @@
     "                     time, the last share of the time\n"                                      \
     "  --share P          of all but last, above 0 and below 1 (default: 0.2)\n"                   \
     "  --k K              NDCG at K decides (default: 10)\n"                                       \
-    "  --customers N      whom to ask, drawn by seed; 0: everybody (default: 5000)\n"              \
+    "  --sample N         how many customers to ask, drawn by seed; 0: all (default: 5000)\n"      \
     "  --log FILE         the trials, a line of JSON each; where it exists they are not run "      \
     "again,\n"                                                                                     \
     "                     so that a search that was cut goes on\n"                                 \
@@ -63,7 +63,7 @@ enum {
     OPT_SPLIT,
     OPT_SHARE,
     OPT_K,
-    OPT_CUSTOMERS,
+    OPT_SAMPLE,
     OPT_LOG,
     OPT_HTML
 };
@@ -74,7 +74,7 @@ static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"split", required_argument, NULL, OPT_SPLIT},
                                         {"share", required_argument, NULL, OPT_SHARE},
                                         {"k", required_argument, NULL, OPT_K},
-                                        {"customers", required_argument, NULL, OPT_CUSTOMERS},
+                                        {"sample", required_argument, NULL, OPT_SAMPLE},
                                         {"log", required_argument, NULL, OPT_LOG},
                                         {"html", required_argument, NULL, OPT_HTML},
                                         {0}};
@@ -117,7 +117,7 @@ static bool take(void *ctx, int option, struct nbx_argument arg)
     case OPT_SPLIT: return take_split(a, arg);
     case OPT_SHARE: return take_share(a, arg);
     case OPT_K: return nbx_argument_whole(&a->k, arg, 1, 1000);
-    case OPT_CUSTOMERS: return nbx_argument_whole(&a->customers, arg, 0, UINT32_MAX);
+    case OPT_SAMPLE: return nbx_argument_whole(&a->customers, arg, 0, UINT32_MAX);
     case OPT_LOG: a->log = arg.text; return true;
     case OPT_HTML: a->html = arg.text; return true;
     default: return nbx_task_take(&a->task, option, arg);

@@ -4,9 +4,8 @@
 #include "engine/base/hash.h"
 #include "engine/base/parallel.h"
 #include "engine/base/progress.h"
-#include "engine/score/dot.h"
 #include "engine/score/topk.h"
-#include "models/bundle/blend.h"
+#include "models/evaluate/scorer.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -14,7 +13,6 @@
 #include <string.h>
 
 #define ARENA_BYTES ((size_t)1 << 30)
-#define ALIGNMENT   64
 /* Customers of one unit of work. */
 #define UNIT 8
 
@@ -31,16 +29,10 @@ struct nbx_pool {
     unsigned threads;
 };
 
-/* A part ready to score everything. */
-struct scorer {
-    struct nbx_blend *blend;
-    float *items; /* (n_items, padded) */
-    size_t padded;
-};
-
 struct worker {
     struct nbx_arena *arena;
     float *scores;        /* (n_parts, n_items) */
+    float *addends;       /* (n_items) */
     uint8_t *chosen;      /* (n_items) */
     struct nbx_hit *best; /* (depth) */
 };
@@ -48,9 +40,10 @@ struct worker {
 struct job {
     struct nbx_pool *pool;
     const struct nbx_pool_options *options;
-    struct scorer scorers[NBX_RECIPE_MAX]; /* (n_parts) */
-    uint32_t *rows;                        /* (pool->n) customers */
-    struct worker *workers;                /* (threads) */
+    struct nbx_bundle_info alone[NBX_RECIPE_MAX]; /* (n_parts) each part as a bundle of its own */
+    struct nbx_scorer *scorers[NBX_RECIPE_MAX];   /* (n_parts) */
+    uint32_t *rows;                               /* (pool->n) customers */
+    struct worker *workers;                       /* (threads) */
     struct nbx_progress progress;
     _Atomic size_t done;
 };
@@ -103,24 +96,15 @@ static enum nbx_err draw_customers(struct job *job)
     return job->pool->customers ? NBX_OK : NBX_ELIMIT;
 }
 
-static enum nbx_err make_scorer(struct scorer *s, const struct nbx_part *part, size_t n_items)
+/* A part standardised, as it will be beside others. */
+static enum nbx_err make_scorer(struct job *job, size_t p, const struct nbx_part *part)
 {
+    struct nbx_fault fault; /* the pool has words of its own */
     double weight = 1;
-    struct nbx_bundle_info info = {.n_items = n_items};
-    nbx_parts_describe(&info, part, &weight, 1);
-    info.family = NBX_STR("blend"); /* standardised, as it will be beside others */
-    enum nbx_err err = nbx_bundle_blend(&s->blend, &info, NULL);
-    if (err)
-        return err;
-    s->padded = nbx_padded(nbx_blend_dims(s->blend));
-    size_t bytes = (n_items + 1) * s->padded * sizeof(float);
-    s->items = aligned_alloc(ALIGNMENT, bytes + ALIGNMENT);
-    if (!s->items)
-        return NBX_ELIMIT;
-    memset(s->items, 0, bytes);
-    for (size_t i = 0; s->padded && i < n_items; i++)
-        nbx_blend_item(s->blend, i, s->items + i * s->padded);
-    return NBX_OK;
+    job->alone[p].n_items = job->options->train->n_items;
+    nbx_parts_describe(&job->alone[p], part, &weight, 1);
+    job->alone[p].family = NBX_STR("blend");
+    return nbx_scorer_new(&job->scorers[p], &job->alone[p], &fault);
 }
 
 static enum nbx_err make_workers(struct job *job)
@@ -131,9 +115,10 @@ static enum nbx_err make_workers(struct job *job)
         struct worker *w = &job->workers[t];
         w->arena = nbx_arena_new(ARENA_BYTES);
         w->scores = malloc((job->pool->n_parts * n_items + 1) * sizeof *w->scores);
+        w->addends = malloc((n_items + 1) * sizeof *w->addends);
         w->chosen = calloc(n_items + 1, 1);
         w->best = malloc((job->options->depth + 1) * sizeof *w->best);
-        if (!w->arena || !w->scores || !w->chosen || !w->best)
+        if (!w->arena || !w->scores || !w->addends || !w->chosen || !w->best)
             return NBX_ELIMIT;
     }
     return job->workers ? NBX_OK : NBX_ELIMIT;
@@ -144,58 +129,49 @@ static void free_job(struct job *job)
     for (unsigned t = 0; job->workers && t < job->options->threads; t++) {
         nbx_arena_destroy(&job->workers[t].arena);
         free(job->workers[t].scores);
+        free(job->workers[t].addends);
         free(job->workers[t].chosen);
         free(job->workers[t].best);
     }
-    for (size_t p = 0; p < NBX_RECIPE_MAX; p++) {
-        nbx_blend_destroy(&job->scorers[p].blend);
-        free(job->scorers[p].items);
-    }
+    for (size_t p = 0; p < NBX_RECIPE_MAX; p++)
+        nbx_scorer_destroy(&job->scorers[p]);
     free(job->workers);
     free(job->rows);
 }
 
 /* A customer's items, most recent first. */
-static enum nbx_err history_of(struct nbx_blend_history *out, const struct job *job,
-                               const struct scorer *s, uint32_t customer, struct nbx_arena *arena)
+static enum nbx_err history_of(struct nbx_scorer_history *out, const struct job *job,
+                               uint32_t customer, struct nbx_arena *arena)
 {
     const struct nbx_csr *pairs = &job->options->train->by_customer;
     size_t n = nbx_csr_row_entries(pairs, customer);
     const uint32_t *sequence = job->options->train->sequence + pairs->start[customer];
     uint32_t *rows = nbx_arena_calloc(arena, n, sizeof *rows);
     float *weights = nbx_arena_calloc(arena, n, sizeof *weights);
-    const float **vectors = nbx_arena_calloc(arena, n, sizeof *vectors);
-    if (!rows || !weights || !vectors)
+    if (!rows || !weights)
         return NBX_ELIMIT;
     for (size_t i = 0; i < n; i++) {
         rows[i] = sequence[n - 1 - i];
         weights[i] = 1;
-        vectors[i] = s->items + rows[i] * s->padded;
     }
-    *out = (struct nbx_blend_history){rows, weights, vectors, n};
+    *out = (struct nbx_scorer_history){rows, weights, n};
     return NBX_OK;
 }
 
 /* scores (n_items) of everything for one customer by one part. */
-static enum nbx_err score_all(float *scores, const struct job *job, const struct scorer *s,
-                              uint32_t customer, struct nbx_arena *arena)
+static enum nbx_err score_all(float *scores, const struct job *job, struct worker *w,
+                              const struct nbx_scorer *s, uint32_t customer)
 {
     size_t n_items = job->options->train->n_items;
-    struct nbx_blend_history history;
-    struct nbx_addends addends;
-    float *x = nbx_arena_floats(arena, s->padded);
-    if (!x || history_of(&history, job, s, customer, arena))
+    struct nbx_scorer_history history;
+    float *x = nbx_arena_floats(w->arena, nbx_scorer_padded(s));
+    if (!x || history_of(&history, job, customer, w->arena))
         return NBX_ELIMIT;
-    enum nbx_err err = nbx_blend_query(s->blend, &history, arena, x, &addends);
-    if (err)
-        return err;
-    if (s->padded)
-        nbx_dot_rows(scores, x, s->items, n_items, s->padded);
-    else
-        memset(scores, 0, n_items * sizeof *scores);
-    for (size_t i = 0; i < addends.n; i++)
-        scores[addends.labels[i]] += addends.values[i];
-    return NBX_OK;
+    memset(w->addends, 0, n_items * sizeof *w->addends);
+    enum nbx_err err = nbx_scorer_query(s, &history, w->arena, x, w->addends);
+    if (!err)
+        nbx_scorer_score(s, x, nbx_scorer_adds(s) ? w->addends : NULL, 0, n_items, scores);
+    return err;
 }
 
 enum { OWN = 1, CANDIDATE = 2, HELD = 4 };
@@ -253,7 +229,7 @@ static enum nbx_err pool_customer(struct job *job, struct worker *w, size_t at)
     mark(w, &job->options->held->by_customer, customer, HELD);
     for (size_t p = 0; p < job->pool->n_parts; p++) {
         float *scores = w->scores + p * n_items;
-        enum nbx_err err = score_all(scores, job, &job->scorers[p], customer, w->arena);
+        enum nbx_err err = score_all(scores, job, w, job->scorers[p], customer);
         if (err)
             return err;
         choose_best(w, job, scores);
@@ -278,7 +254,7 @@ static enum nbx_err fill(struct job *job, const struct nbx_part *parts)
 {
     enum nbx_err err = draw_customers(job);
     for (size_t p = 0; !err && p < job->pool->n_parts; p++)
-        err = make_scorer(&job->scorers[p], &parts[p], job->options->train->n_items);
+        err = make_scorer(job, p, &parts[p]);
     if (!err)
         err = make_workers(job);
     if (err)

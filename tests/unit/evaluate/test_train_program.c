@@ -394,6 +394,8 @@ Test(train_program, customers_tell_what_attributes_mean, .init = make_folder, .f
 Test(train_program, customers_that_are_wrong_are_named, .init = make_folder, .fini = remove_folder)
 {
     make_customers();
+    cr_expect_eq(train("tune --events halves.csv --sample ten --out r.json"), 2);
+    cr_expect_not_null(strstr(said, "--sample: must be"), "%s", said);
     cr_expect_eq(train("tune --events halves.csv --customers customers.csv --out r.json"), 2);
     cr_expect_not_null(strstr(said, "--customers"), "%s", said);
     cr_expect_eq(train("fit --events halves.csv --customers customers.csv --out n.safetensors "
