@@ -28,6 +28,7 @@ enum { EXIT_RUNTIME = 1, EXIT_CONFIG = 2, EXIT_CORRUPT = 3, EXIT_TAKEN = 4, EXIT
 #define LARGE_BLOCK_BYTES 262144
 #define MALLOC_ARENAS     4
 #define WATCH_MS          100 /* between looks at the memory in use */
+#define TRIM_BYTES        ((long long)32 << 20)
 
 struct daemon {
     const char *config_path;
@@ -133,9 +134,8 @@ static void reload(struct daemon *d)
     nbx_log_info("reload=done");
 }
 
-/* What ZeroMQ holds for a peer that never ends its message is not ours to bound: past the limit
- * the process ends cleanly instead of being killed. */
-static bool memory_exceeded(const struct daemon *d)
+/* Resident bytes of the process; 0 where nobody says. */
+static long long resident_bytes(void)
 {
     unsigned long pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
@@ -143,7 +143,24 @@ static bool memory_exceeded(const struct daemon *d)
         pages = 0;
     if (f)
         fclose(f);
-    long long bytes = (long long)pages * sysconf(_SC_PAGESIZE);
+    return (long long)pages * sysconf(_SC_PAGESIZE);
+}
+
+/* What RocksDB's threads free lies between blocks that live, so that the allocator keeps it: of 180
+ * MiB with 50,000 customers 75 were free. Whenever the process has grown by this much, the pages
+ * that nobody uses go back; `*least` is what was resident after. */
+static long long trim(long long resident, long long *least)
+{
+    if (resident < *least + TRIM_BYTES)
+        return resident;
+    malloc_trim(0);
+    return *least = resident_bytes();
+}
+
+/* What ZeroMQ holds for a peer that never ends its message is not ours to bound: past the limit
+ * the process ends cleanly instead of being killed. */
+static bool memory_exceeded(const struct daemon *d, long long bytes)
+{
     if (bytes <= d->conf->memory_limit_bytes)
         return false;
     nbx_log_errorx("memory_limit=%lld resident=%lld action=exit",
@@ -178,6 +195,7 @@ static int run(struct daemon *d)
 {
     struct pollfd wait = {bell, POLLIN, 0};
     uint64_t rung;
+    long long least = 0;
     for (;;) {
         if (poll(&wait, 1, WATCH_MS) > 0 && read(bell, &rung, sizeof rung) < 0)
             nbx_log_warn("bell=unreadable");
@@ -185,7 +203,7 @@ static int run(struct daemon *d)
             return 0;
         if (atomic_exchange(&reload_asked, false))
             reload(d);
-        if (memory_exceeded(d))
+        if (memory_exceeded(d, trim(resident_bytes(), &least)))
             return EXIT_RUNTIME;
     }
 }
