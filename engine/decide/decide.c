@@ -17,17 +17,17 @@ static enum nbx_err keep_only(struct nbx_decision *out, const struct nbx_decide 
     struct nbx_arena *arena = d->scope->arena;
     uint32_t *numbers = nbx_arena_calloc(arena, ids->n, sizeof *numbers);
     out->unknown = nbx_arena_calloc(arena, ids->n, sizeof *out->unknown);
-    size_t n = 0;
     if (!numbers || !out->unknown)
         return NBX_ELIMIT;
+    out->ranked.p = numbers;
     for (uint32_t i = 0; i < ids->n; i++) {
         uint32_t no = nbx_ids_find(d->ids, ids->p[i]);
         if (no && nbx_catalog_has(d->world->catalog, no))
-            numbers[n++] = no;
+            numbers[out->ranked.n++] = no;
         else
             out->unknown[out->n_unknown++] = ids->p[i];
     }
-    return nbx_gate_keep_only(gate, numbers, n, arena);
+    return nbx_gate_keep_only(gate, numbers, out->ranked.n, arena);
 }
 
 static enum nbx_err check_fields(const struct nbx_decide *d, const struct nbx_strs *fields,
@@ -131,7 +131,10 @@ static enum nbx_err end_way(struct way *w, const struct nbx_decide *d,
     enum nbx_err err = nbx_list_fill_fallbacks(&w->list, channel_no);
     out->choices = w->list.choices;
     out->n = w->list.n;
+    out->partial = w->list.partial;
     out->recall = w->list.partial ? out->recall : 1;
+    out->taste = &w->taste;
+    out->excluded = w->gate.excluded;
     if (!err && req->explain)
         err = nbx_explain(out, d, &w->taste, w->entry->profile);
     if (err)

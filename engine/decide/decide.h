@@ -74,13 +74,20 @@ struct nbx_choice {
     uint32_t n_because;
 };
 
+struct nbx_taste;
+
 struct nbx_decision {
     struct nbx_choice *choices; /* (n), best first */
     uint32_t n;
     bool approximate; /* less than the exact answer was asked for */
+    bool partial;     /* and less may have been found */
     float recall; /* 1: exact; else what a search as approximate as this one was measured to find */
     struct nbx_str *unknown; /* (n_unknown) rank: ids nobody knows */
     uint32_t n_unknown;
+    /* What it was made with, for its record; NULL and 0 of similar. */
+    const struct nbx_taste *taste;
+    struct nbx_item_numbers excluded; /* by the request, known ones */
+    struct nbx_item_numbers ranked;   /* rank: those it brought, known ones */
     /* A vector folded for this answer that the store does not hold yet; NULL where there is none.
      * Cached together with the decision's record. */
     const float *fresh_vector; /* (padded dims) */

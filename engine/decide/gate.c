@@ -73,6 +73,20 @@ static enum nbx_err close_history(struct nbx_gate *gate, const struct nbx_decide
     return NBX_OK;
 }
 
+static enum nbx_err close_excluded(struct nbx_gate *gate, const struct nbx_decide *d,
+                                   const struct nbx_strs *ids)
+{
+    uint32_t *numbers = nbx_arena_calloc(d->scope->arena, ids->n, sizeof *numbers);
+    gate->excluded = (struct nbx_item_numbers){.p = numbers};
+    for (uint32_t i = 0; numbers && i < ids->n; i++) {
+        uint32_t no = nbx_ids_find(d->ids, ids->p[i]);
+        nbx_gate_close(gate, no);
+        if (no)
+            numbers[gate->excluded.n++] = no;
+    }
+    return numbers ? NBX_OK : NBX_ELIMIT;
+}
+
 enum nbx_err nbx_gate_open(struct nbx_gate *out, const struct nbx_decide *d,
                            const struct nbx_gate_request *request, struct nbx_fault *fault)
 {
@@ -84,8 +98,8 @@ enum nbx_err nbx_gate_open(struct nbx_gate *out, const struct nbx_decide *d,
     enum nbx_err err = open_offered(out, d, request, fault);
     if (err)
         return err;
-    for (uint32_t i = 0; i < request->exclude.n; i++)
-        nbx_gate_close(out, nbx_ids_find(d->ids, request->exclude.p[i]));
+    if ((err = close_excluded(out, d, &request->exclude)))
+        return nbx_fault_set(fault, err, NULL, "no memory for this request");
     return request->profile ? close_history(out, d, request, fault) : NBX_OK;
 }
 

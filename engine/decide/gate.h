@@ -14,6 +14,7 @@ struct nbx_gate {
     uint64_t *bits; /* (n_words) one bit per item number */
     size_t n_words;
     const struct nbx_model_excerpt *excerpt; /* has all that may pass; NULL: none */
+    struct nbx_item_numbers excluded;        /* known items of request->exclude */
 };
 
 /* What a request asks to be kept out or in. */

@@ -3,10 +3,8 @@
  */
 #include "engine/customer/seen.h"
 #include "engine/decide/taste.h"
-#include "engine/serve/request.h"
+#include "engine/serve/reply_event.h"
 #include "proto/wire.h"
-
-#include <math.h>
 
 #define HISTORY_MAX 100
 
@@ -82,60 +80,6 @@ static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *
         nbx_wire_map(b, 0);
 }
 
-static void put_if(struct nbx_buf *b, uint32_t *n, const char *key, struct nbx_str s)
-{
-    if (s.len == 0)
-        return;
-    nbx_wire_kv_str(b, key, s);
-    ++*n;
-}
-
-/* The members of one event that it had; counts them. */
-static uint32_t put_event_members(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
-                                  const struct nbx_event_record *e)
-{
-    static const char *const scopes[] = {"item", "brand", "category"};
-    const struct nbx_vocabulary *words = r->worker->world->vocabulary;
-    const struct nbx_event_type *type = nbx_vocabulary_type_no(words, e->type_no);
-    uint32_t n = 2;
-    nbx_wire_kv_int(b, "time", time_ms);
-    nbx_wire_kv_str(b, "id", e->id);
-    put_if(b, &n, "type", type ? type->name : NBX_STR("unknown"));
-    if (e->item_no)
-        put_if(b, &n, "item", nbx_ids_name(r->worker->server->ids, e->item_no));
-    put_if(b, &n, "channel", nbx_vocabulary_channel_name(words, e->channel_no));
-    put_if(b, &n, "placement", e->placement);
-    put_if(b, &n, "store", e->store);
-    put_if(b, &n, "session", e->session);
-    put_if(b, &n, "order", e->order);
-    put_if(b, &n, "currency", e->currency);
-    put_if(b, &n, "actor", e->actor);
-    put_if(b, &n, "decision", e->decision);
-    if (e->quantity != 1)
-        nbx_wire_kv_float(b, "quantity", e->quantity), n++;
-    if (e->value != NBX_MONEY_UNSET)
-        nbx_wire_kv_int(b, "value", e->value), n++;
-    if (!isnan(e->rating))
-        nbx_wire_kv_float(b, "rating", e->rating), n++;
-    if (e->scope != NBX_SCOPE_ITEM)
-        nbx_wire_kv_text(b, "scope", scopes[e->scope]), n++;
-    if (e->attributes)
-        nbx_wire_kv_value(b, "attributes", e->attributes), n++;
-    return n;
-}
-
-/* Appends one event; the map's size is known only after its members. */
-static void put_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
-                      const struct nbx_event_record *e)
-{
-    struct nbx_buf members = {0};
-    uint32_t n = put_event_members(&members, r, time_ms, e);
-    nbx_wire_map(b, n);
-    nbx_buf_put(b, members.p, members.len);
-    b->failed |= members.failed;
-    nbx_buf_fini(&members);
-}
-
 /* The newest events, newest first, appended to `list`; *n counts them. */
 static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct nbx_request *r,
                                  uint64_t number)
@@ -155,7 +99,7 @@ static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct
         if (!nbx_key_event_parse(key, &owner, &time_ms, NULL))
             err = NBX_ECORRUPT;
         else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)))
-            put_event(list, r, time_ms, &event), ++*n;
+            nbx_reply_event(list, r, time_ms, &event), ++*n;
     }
     nbx_cursor_close(&cursor);
     return err == NBX_ENOTFOUND ? NBX_OK : err;

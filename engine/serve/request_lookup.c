@@ -1,84 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * decision.get, item.get, hello.
+ * item.get, hello.
  */
 #include "engine/serve/request.h"
 #include "proto/wire.h"
-
-static enum nbx_err read_decision(struct nbx_request *r, struct nbx_decision_id id,
-                                  struct nbx_decision_record *out, struct nbx_str *customer)
-{
-    struct nbx_key key = nbx_key_decision(id);
-    struct nbx_stored stored;
-    enum nbx_err err = nbx_store_get(r->worker->server->store, NBX_FAMILY_DECISIONS,
-                                     nbx_key_str(&key), r->scope.arena, &stored);
-    if (err == NBX_ENOTFOUND)
-        return nbx_fault_set(&r->fault, err, NULL, "no such decision, or no longer kept");
-    if (!err)
-        err = nbx_decision_record_decode(out, &stored, r->scope.arena);
-    if (!err)
-        err = nbx_customer_id_of(&r->scope, nbx_decision_id_customer(id), customer);
-    return err ? nbx_fault_set(&r->fault, err, NULL, "the decision cannot be read") : NBX_OK;
-}
-
-static void put_decision_items(struct nbx_buf *b, const struct nbx_request *r,
-                               const struct nbx_decision_record *d)
-{
-    nbx_wire_text(b, "items");
-    nbx_wire_list(b, d->n);
-    for (uint32_t i = 0; i < d->n; i++) {
-        nbx_wire_map(b, 4);
-        nbx_wire_kv_str(b, "id", nbx_ids_name(r->worker->server->ids, d->items[i].item_no));
-        nbx_wire_kv_int(b, "position", i);
-        nbx_wire_kv_float(b, "score", (double)d->items[i].score);
-        nbx_wire_kv_text(b, "source", nbx_source_name((enum nbx_source)d->items[i].source));
-    }
-}
-
-static void put_decision(struct nbx_request *r, const struct nbx_decision_record *d,
-                         struct nbx_str customer)
-{
-    struct nbx_buf *b = &r->job->reply;
-    struct nbx_value none = nbx_value_nil(); /* `id` is the decision's here */
-    nbx_reply_begin(r->job, 13 + (customer.len > 0) + (d->context != NULL), &none);
-    nbx_wire_kv_str(b, "id", nbx_job_key(r->job));
-    nbx_wire_kv_int(b, "time", d->time_ms);
-    if (customer.len)
-        nbx_wire_kv_str(b, "customer", customer);
-    nbx_wire_kv_str(b, "operation", d->op);
-    nbx_wire_kv_str(b, "placement", d->placement);
-    nbx_wire_kv_str(b, "channel", d->channel);
-    nbx_wire_kv_str(b, "store", d->store);
-    if (d->context)
-        nbx_wire_kv_value(b, "context", d->context);
-    put_decision_items(b, r, d);
-    nbx_wire_text(b, "model");
-    nbx_wire_map(b, 2);
-    nbx_wire_kv_str(b, "name", d->model_name);
-    nbx_wire_kv_str(b, "version", d->model_version);
-    nbx_wire_kv_int(b, "now", d->now_ms);
-    nbx_wire_kv_bool(b, "personal", d->personal);
-    nbx_wire_kv_bool(b, "shown", d->shown);
-    nbx_wire_kv_int(b, "seq", (int64_t)d->group_seq);
-    nbx_wire_kv_int(b, "catalogue_seq", (int64_t)d->catalogue_seq);
-    nbx_reply_finish(r->job);
-}
-
-void nbx_request_decision_get(struct nbx_request *r)
-{
-    struct nbx_simple_req req;
-    struct nbx_decision_record record = {0};
-    struct nbx_decision_id id;
-    struct nbx_str customer = {NULL, 0};
-    enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
-    if (!err && !nbx_decision_id_parse(nbx_job_key(r->job), &id))
-        err = nbx_fault_set(&r->fault, NBX_EBAD, NULL, "the key frame is not a decision id");
-    if (!err)
-        err = read_decision(r, id, &record, &customer);
-    if (err)
-        nbx_reply_fault(r->job, &r->fault, &req.id);
-    else
-        put_decision(r, &record, customer);
-}
 
 /* One item as item.put took it; false where there is none. */
 static enum nbx_err put_item(struct nbx_buf *b, const struct nbx_request *r, struct nbx_str id,

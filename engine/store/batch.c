@@ -23,6 +23,7 @@ void nbx_batch_destroy(struct nbx_batch **batch)
         return;
     rocksdb_writebatch_destroy((*batch)->out);
     nbx_buf_fini(&(*batch)->ops);
+    nbx_buf_fini(&(*batch)->payload);
     free(*batch);
     *batch = NULL;
 }
@@ -36,6 +37,12 @@ void nbx_batch_clear(struct nbx_batch *batch)
 size_t nbx_batch_count(const struct nbx_batch *batch)
 {
     return batch->n;
+}
+
+struct nbx_buf *nbx_batch_payload(struct nbx_batch *batch)
+{
+    nbx_buf_clear(&batch->payload);
+    return &batch->payload;
 }
 
 static void begin(struct nbx_batch *batch, enum nbx_store__change_kind kind, enum nbx_family family,

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #define U64_RECORD     1
+#define LANES          16     /* the kernels read whole runs of this many floats */
 #define EXACT_INTEGERS 0x1p52 /* below it every whole double is an int64 and back */
 
 struct nbx_record_reader nbx_record__begin(const struct nbx_stored *stored, uint8_t newest,
@@ -66,6 +67,22 @@ void *nbx_record__alloc(struct nbx_record_reader *rr, size_t n, size_t size)
     return p;
 }
 
+const float *nbx_record__floats(struct nbx_record_reader *rr, uint32_t n)
+{
+    struct nbx_str bytes = nbx_read_bytes(&rr->r, (size_t)n * sizeof(float));
+    if (rr->r.failed || rr->err)
+        return NULL;
+    size_t padded = ((size_t)n + LANES - 1) / LANES * LANES;
+    float *p = nbx_arena_floats(rr->arena, padded);
+    if (!p) {
+        rr->err = NBX_ELIMIT;
+        return NULL;
+    }
+    memset(p, 0, padded * sizeof *p);
+    memcpy(p, bytes.p, bytes.len);
+    return p;
+}
+
 void nbx_record__put_near(struct nbx_buf *out, int64_t v, int64_t near)
 {
     nbx_buf_put_varsint(out, (int64_t)((uint64_t)v - (uint64_t)near));
@@ -99,13 +116,20 @@ double nbx_record__number(struct nbx_record_reader *rr)
     return (double)((int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1));
 }
 
+/* The length is known only after the value, and then goes before it. */
 void nbx_record__put_value(struct nbx_buf *out, const struct nbx_value *v)
 {
-    struct nbx_buf bytes = {0};
-    nbx_wire_value(&bytes, v);
-    nbx_buf_put_str(out, (struct nbx_str){(const char *)bytes.p, (uint32_t)bytes.len});
-    out->failed |= bytes.failed;
-    nbx_buf_fini(&bytes);
+    uint8_t head[10];
+    size_t at = out->len;
+    nbx_wire_value(out, v);
+    size_t n = out->len - at;
+    nbx_buf_put_varint(out, n);
+    if (out->failed)
+        return;
+    size_t n_head = out->len - at - n;
+    memcpy(head, out->p + at + n, n_head);
+    memmove(out->p + at + n_head, out->p + at, n);
+    memcpy(out->p + at, head, n_head);
 }
 
 const struct nbx_value *nbx_record__value(struct nbx_record_reader *rr, enum nbx_value_type type)

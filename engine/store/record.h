@@ -143,12 +143,35 @@ void nbx_event_record_encode(struct nbx_buf *out, const struct nbx_event_record 
 enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct nbx_stored *stored,
                                      struct nbx_arena *arena);
 
-/* decisions */
-#define NBX_DECISION_RECORD 1
+/* decisions: what was answered, and all that the answer was made of but what lies elsewhere. */
+#define NBX_DECISION_RECORD 2
 struct nbx_decision_item {
     uint32_t item_no;
     float score;
     uint8_t source; /* enum nbx_source of engine/decide */
+};
+/* Probability, context, value, levers: what an item's score is the product of. */
+struct nbx_decision_factors {
+    float p, c, v, l;
+};
+/* Where the vector is from that the list was scored with. */
+enum nbx_vector_from {
+    NBX_VECTOR_NONE,
+    NBX_VECTOR_QUERY,     /* the request's own */
+    NBX_VECTOR_GIVEN,     /* customer.put */
+    NBX_VECTOR_FOLDED,    /* from what the customer did */
+    NBX_VECTOR_DESCRIBED, /* from the customer's attributes */
+    NBX_N_VECTOR_FROM
+};
+struct nbx_item_numbers {
+    const uint32_t *p; /* (n) */
+    uint32_t n;
+};
+struct nbx_decision_vector {
+    enum nbx_vector_from from;
+    struct nbx_str space;
+    const float *p; /* (n); decoded ones are 64-byte aligned and padded as those of `vectors` */
+    uint32_t n;
 };
 struct nbx_decision_record {
     int64_t time_ms, now_ms; /* when it was answered; the clock it was answered with */
@@ -160,6 +183,22 @@ struct nbx_decision_record {
     bool personal, shown;
     const struct nbx_decision_item *items; /* (n), in the order shown */
     uint32_t n;
+    /* From here on as of version 2. */
+    uint32_t asked;                 /* the request's n; 0: version 1, which said nothing of this */
+    const struct nbx_value *filter; /* map or NULL */
+    struct nbx_item_numbers excluded; /* by the request, known ones */
+    struct nbx_item_numbers ranked;   /* of `rank`: those it brought, known ones */
+    bool exclude_seen, distinct_group;
+    bool approximate; /* less than the exact list was good enough */
+    bool partial;     /* and the search made use of it */
+    float recall;     /* where approximate, what such a search was measured to find */
+    struct nbx_decision_vector vector;
+    struct nbx_item_numbers history; /* blends: what else a score is made of, latest first */
+    const float *history_weights;    /* (history.n) */
+    uint64_t seen_digest; /* of the seen set that was looked at; 0: none, or an empty one */
+    uint32_t policy, variant;
+    float propensity;                           /* with which this list was chosen among others */
+    const struct nbx_decision_factors *factors; /* (n), or NULL: p is the score, the others 1 */
 };
 void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_record *r);
 enum nbx_err nbx_decision_record_decode(struct nbx_decision_record *out,

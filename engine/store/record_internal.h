@@ -31,6 +31,10 @@ uint32_t nbx_record__u32(struct nbx_record_reader *rr);
 /* n zeroed elements in the arena; NULL (and err set) where it is out. */
 void *nbx_record__alloc(struct nbx_record_reader *rr, size_t n, size_t size);
 
+/* n floats, 64-byte aligned and padded with zeros to a multiple of 16; NULL where there are fewer.
+ */
+const float *nbx_record__floats(struct nbx_record_reader *rr, uint32_t n);
+
 /* A time near another: the difference, so usually few bytes. */
 void nbx_record__put_near(struct nbx_buf *out, int64_t v, int64_t near);
 int64_t nbx_record__near(struct nbx_record_reader *rr, int64_t near);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/store/record_internal.h"
 
-#define LANES 16 /* the kernels read whole runs of this many floats */
-
 enum { GIVEN = 1, ALL_FLAGS = 1 };
 
 void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_record *r)
@@ -15,22 +13,6 @@ void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_recor
     }
     nbx_buf_put_varint(out, r->n);
     nbx_buf_put(out, r->p, (size_t)r->n * sizeof *r->p);
-}
-
-static const float *read_floats(struct nbx_record_reader *rr, uint32_t n)
-{
-    struct nbx_str bytes = nbx_read_bytes(&rr->r, (size_t)n * sizeof(float));
-    if (rr->r.failed || rr->err)
-        return NULL;
-    size_t padded = ((size_t)n + LANES - 1) / LANES * LANES;
-    float *p = nbx_arena_floats(rr->arena, padded);
-    if (!p) {
-        rr->err = NBX_ELIMIT;
-        return NULL;
-    }
-    memset(p, 0, padded * sizeof *p);
-    memcpy(p, bytes.p, bytes.len);
-    return p;
 }
 
 enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
@@ -47,7 +29,7 @@ enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
         v.seen_digest = stored->version == 1 ? nbx_read_varint(&rr.r) : nbx_read_u64le(&rr.r);
     }
     v.n = nbx_record__count(&rr, sizeof *v.p);
-    v.p = read_floats(&rr, v.n);
+    v.p = nbx_record__floats(&rr, v.n);
     *out = v;
     return nbx_record__end(&rr);
 }

@@ -59,6 +59,7 @@ struct nbx_batch {
     struct nbx_buf ops; /* see batch.c; the values in it are framed */
     size_t n;
     rocksdb_writebatch_t *out; /* scratch of nbx_store_write */
+    struct nbx_buf payload;    /* scratch of the caller, see nbx_batch_payload */
 };
 
 /* One change as it lies in a batch. */

@@ -56,6 +56,40 @@ Test(decision, keeps_what_was_answered)
     }
 }
 
+Test(decision, keeps_what_was_asked_for)
+{
+    get(p, "observe", "anna", "{'events': [{'type': 'view', 'item': 'c'}]}");
+    struct nbx_value *r = get(p, "recommend", "anna",
+                              "{'n': 7, 'filter': {'field': 'brand', 'eq': 'x'},"
+                              " 'exclude': ['b', 'nobody knows it', 'a'], 'exclude_seen': true,"
+                              " 'distinct': 'group', 'recall': 0.9}");
+    struct nbx_value *d = get(p, "decision.get", id_of(r), "{}");
+    must_be(d, "n", "7");
+    must_be(d, "filter", "{'field': 'brand', 'eq': 'x'}");
+    must_be(d, "exclude", "['b', 'a']");
+    must_be(d, "exclude_seen", "true");
+    must_be(d, "distinct", "'group'");
+    must_be(d, "recall", "1.0");
+    must_be(d, "vector", "'none'");
+    must_be(d, "policy", "0");
+    must_be(d, "variant", "0");
+    must_be(d, "propensity", "1.0");
+    cr_assert_null(at(d, "ranked"));
+    d = get(p, "decision.get", id_of(get(p, "recommend", "anna", "{}")), "{}");
+    must_be(d, "n", "20");
+    must_be(d, "exclude", "[]");
+    must_be(d, "exclude_seen", "false");
+    cr_assert_null(at(d, "filter"));
+    cr_assert_null(at(d, "distinct"));
+    cr_assert_null(at(d, "recall"));
+    cr_assert_eq(count_at(d, "items"), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct nbx_value *item = &at(d, "items")->list[i];
+        cr_assert(number_at(item, "factors.p") == number_at(item, "score"));
+        must_be(item, "factors.v", "1.0");
+    }
+}
+
 Test(decision, of_nobody_in_particular_names_no_customer)
 {
     struct nbx_value *r = get(p, "recommend", "", "{'personal': false}");
@@ -75,6 +109,7 @@ Test(decision, of_rank_says_so)
     must_be(d, "operation", "'rank'");
     must_be(d, "shown", "true");
     MUST_LIST(d, "items", "id", "a c");
+    must_be(d, "ranked", "['c', 'a']");
 }
 
 Test(decision, record_says_whether_it_is_kept)
@@ -126,11 +161,32 @@ Test(decision, forgotten_with_the_customer)
     get(p, "decision.get", nobody, "{}");
 }
 
-Test(decision, an_outcome_may_name_it)
+Test(decision, outcomes_are_the_events_that_name_it)
 {
-    const char *id = id_of(get(p, "recommend", "anna", "{}"));
+    get(p, "observe", "anna", "{'events': [{'type': 'view', 'item': 'c'}]}");
+    const char *first = id_of(get(p, "recommend", "anna", "{}"));
+    const char *second = id_of(get(p, "recommend", "anna", "{}"));
+    struct nbx_value *d = get(p, "decision.get", first, "{}");
+    long long made_ms = int_at(d, "time");
+    must_be(d, "outcomes", "[]");
     get(p, "observe", "anna",
-        "{'events': [{'type': 'click', 'item': 'a', 'decision': '%s', 'id': 'e'}]}", id);
+        "{'events': [{'type': 'click', 'item': 'a', 'decision': '%s', 'id': 'e1', 'time': %lld},"
+        " {'type': 'click', 'item': 'b', 'decision': '%s', 'id': 'e2'},"
+        " {'type': 'view', 'item': 'a', 'id': 'e3'}]}",
+        first, made_ms + 1000, second);
+    get(p, "observe", "anna",
+        "{'events': [{'type': 'purchase', 'item': 'a', 'decision': '%s', 'id': 'e4',"
+        " 'time': %lld}]}",
+        first, made_ms + 2000);
+    get(p, "observe", "bert",
+        "{'events': [{'type': 'click', 'item': 'c', 'decision': '%s', 'id': 'e5'}]}", first);
+    d = get(p, "decision.get", first, "{}");
+    MUST_LIST(d, "outcomes", "id", "e1 e4");
+    MUST_LIST(d, "outcomes", "type", "click purchase");
+    MUST_LIST(d, "outcomes", "item", "a a");
+    MUST_LIST(get(p, "decision.get", second, "{}"), "outcomes", "id", "e2");
+    get(p, "retract", "anna", "{'events': ['e1']}");
+    MUST_LIST(get(p, "decision.get", first, "{}"), "outcomes", "id", "e4");
     struct nbx_value *anna = get(p, "customer.get", "anna", "{}");
-    cr_assert_str_eq(nbx_arena_str(p->arena, text_at(anna, "history[0].decision")).p, id);
+    cr_assert_str_eq(nbx_arena_str(p->arena, text_at(anna, "history[0].decision")).p, first);
 }

@@ -194,6 +194,14 @@ static inline bool seen_same(const struct nbx_seen_record *a, const struct nbx_s
     return same;
 }
 
+static inline const float *any_floats(struct nbx_random *r, uint32_t n, struct nbx_arena *arena)
+{
+    float *p = nbx_arena_floats(arena, n);
+    for (uint32_t i = 0; i < n; i++)
+        p[i] = (float)nbx_random_normal(r);
+    return p;
+}
+
 static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct nbx_arena *arena)
 {
     bool given = chance(r);
@@ -206,10 +214,7 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
         v.model_version = NBX_STR("");
         v.seen_digest = 0;
     }
-    float *p = nbx_arena_floats(arena, v.n);
-    for (uint32_t i = 0; i < v.n; i++)
-        p[i] = (float)nbx_random_normal(r);
-    v.p = p;
+    v.p = any_floats(r, v.n, arena);
     return v;
 }
 
@@ -278,6 +283,46 @@ static inline bool event_same(const struct nbx_event_record *a, const struct nbx
            value_same(a->attributes, b->attributes);
 }
 
+static inline struct nbx_item_numbers any_numbers(struct nbx_random *r, struct nbx_arena *arena)
+{
+    uint32_t n = chance(r) ? 0 : (uint32_t)nbx_random_below(r, 20);
+    uint32_t *p = nbx_arena_calloc(arena, n, sizeof *p);
+    for (uint32_t i = 0; i < n; i++)
+        p[i] = (uint32_t)any_u64(r);
+    return (struct nbx_item_numbers){p, n};
+}
+
+/* What version 2 has beyond version 1. */
+static inline void any_inputs(struct nbx_decision_record *d, struct nbx_random *r,
+                              struct nbx_arena *arena)
+{
+    d->asked = (uint32_t)any_u64(r);
+    d->filter = any_map(r, arena);
+    d->excluded = any_numbers(r, arena);
+    d->ranked = any_numbers(r, arena);
+    d->exclude_seen = chance(r);
+    d->distinct_group = chance(r);
+    d->approximate = chance(r);
+    d->partial = d->approximate && chance(r);
+    d->recall = d->approximate ? (float)nbx_random_unit(r) : 1;
+    d->seen_digest = chance(r) ? 0 : any_u64(r);
+    d->history = any_numbers(r, arena);
+    d->history_weights = any_floats(r, d->history.n, arena);
+    d->vector.from = (enum nbx_vector_from)nbx_random_below(r, NBX_N_VECTOR_FROM);
+    if (d->vector.from) {
+        d->vector.n = (uint32_t)nbx_random_below(r, 70);
+        d->vector.space = any_text(r, arena);
+        d->vector.p = any_floats(r, d->vector.n, arena);
+    }
+    bool chosen = chance(r);
+    d->policy = chosen ? (uint32_t)any_u64(r) : 0;
+    d->variant = chosen ? (uint32_t)any_u64(r) : 0;
+    d->propensity = chosen ? (float)nbx_random_unit(r) : 1;
+    /* four floats an item */
+    d->factors =
+        chance(r) ? (const struct nbx_decision_factors *)any_floats(r, 4 * d->n, arena) : NULL;
+}
+
 static inline struct nbx_decision_record any_decided(struct nbx_random *r, struct nbx_arena *arena)
 {
     static const char *const ops[] = {"recommend", "rank", "another", ""};
@@ -301,7 +346,36 @@ static inline struct nbx_decision_record any_decided(struct nbx_random *r, struc
         items[i] = (struct nbx_decision_item){(uint32_t)any_u64(r), (float)nbx_random_normal(r),
                                               (uint8_t)nbx_random_u64(r)};
     d.items = items;
+    any_inputs(&d, r, arena);
     return d;
+}
+
+static inline bool numbers_same(struct nbx_item_numbers a, struct nbx_item_numbers b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n * sizeof *a.p) == 0);
+}
+
+static inline bool floats_same(const float *a, const float *b, size_t n)
+{
+    return n == 0 || memcmp(a, b, n * sizeof *a) == 0;
+}
+
+static inline bool inputs_same(const struct nbx_decision_record *a,
+                               const struct nbx_decision_record *b)
+{
+    bool factored = a->factors != NULL;
+    return a->asked == b->asked && value_same(a->filter, b->filter) &&
+           numbers_same(a->excluded, b->excluded) && numbers_same(a->ranked, b->ranked) &&
+           a->exclude_seen == b->exclude_seen && a->distinct_group == b->distinct_group &&
+           a->approximate == b->approximate && a->partial == b->partial && a->recall == b->recall &&
+           a->seen_digest == b->seen_digest && numbers_same(a->history, b->history) &&
+           floats_same(a->history_weights, b->history_weights, a->history.n) &&
+           a->vector.from == b->vector.from && a->vector.n == b->vector.n &&
+           nbx_str_eq(a->vector.space, b->vector.space) &&
+           floats_same(a->vector.p, b->vector.p, a->vector.n) && a->policy == b->policy &&
+           a->variant == b->variant && a->propensity == b->propensity &&
+           factored == (b->factors != NULL) &&
+           (!factored || floats_same(&a->factors->p, &b->factors->p, 4 * (size_t)a->n));
 }
 
 static inline bool decided_same(const struct nbx_decision_record *a,
@@ -316,7 +390,7 @@ static inline bool decided_same(const struct nbx_decision_record *a,
     for (uint32_t i = 0; same && i < a->n; i++)
         same = a->items[i].item_no == b->items[i].item_no &&
                a->items[i].score == b->items[i].score && a->items[i].source == b->items[i].source;
-    return same;
+    return same && inputs_same(a, b);
 }
 
 static inline struct nbx_item_record any_item(struct nbx_random *r, struct nbx_arena *arena)

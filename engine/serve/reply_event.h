@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * A kept event as replies show it: in a customer's history, as the outcome of a decision.
+ *
+ * Owns:    nothing: it is appended to the buffer.
+ * Threads: the worker that owns the customer.
+ * Errors:  a buffer that ran out of memory stays failed.
+ */
+#ifndef NBX_SERVE_REPLY_EVENT_H
+#define NBX_SERVE_REPLY_EVENT_H
+
+#include "engine/serve/request.h"
+
+/* Appends a map of the members that the event had. */
+void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
+                     const struct nbx_event_record *e);
+
+#endif
