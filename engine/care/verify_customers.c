@@ -3,6 +3,7 @@
  */
 #include "engine/base/hash.h"
 #include "engine/care/verify_internal.h"
+#include "engine/customer/consent.h"
 
 #include <stdlib.h>
 
@@ -119,6 +120,8 @@ const char *nbx_verify__customer(struct nbx_check *c, struct nbx_str key,
         return what;
     if (named.vacant)
         return "its id says that nothing is known";
+    if (!named.withdrawn_unknown && named.withdrawn != nbx_consent_withdrawn(r.consent))
+        return "its id says other than its consents";
     return named.number != number ? "its id names another customer"
                                   : nbx_verify__fold(c, number, &r);
 }

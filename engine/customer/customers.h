@@ -53,7 +53,9 @@ struct nbx_profile {
     struct nbx_str id; /* as it was asked for; empty: nobody in particular */
     bool known;
     uint64_t number;
-    uint64_t reserved; /* of a stranger whose events were retracted: the number to come back to */
+    uint64_t reserved;   /* of a stranger whose events were retracted: the number to come back to */
+    uint8_t withdrawn;   /* purposes the customer does not consent to (consent.h) */
+    bool identity_stale; /* the identity as stored says other than this */
     struct nbx_customer_record head; /* empty until nbx_profile_load_head */
     struct nbx_seen_record seen;
     bool seen_changed; /* it is not yet as stored */
@@ -66,11 +68,16 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
 enum nbx_err nbx_profile_load_head(struct nbx_profile *profile,
                                    const struct nbx_customer_scope *scope);
 
+/* The customer as an answer may see it: where `personalise` is withdrawn, or the request does not
+ * want to be personal, the stranger of that id, of whom nothing is known. */
+struct nbx_profile nbx_profile_for_answer(const struct nbx_profile *profile, bool personal);
+
 /* What became of a list of events. */
 struct nbx_observed {
     uint32_t applied, duplicates;
+    uint32_t withheld;   /* good ones that were not kept: the customer withdrew `profile` */
     uint64_t seq;        /* of the group after them */
-    struct nbx_str *ids; /* (events->n) the id of each good event, empty where it was refused */
+    struct nbx_str *ids; /* (events->n) each event's id, empty where it was refused or withheld */
     struct nbx_entry_error *errors; /* (n_errors) those of the list that came, then those found */
     uint32_t n_errors;
 };
@@ -78,8 +85,9 @@ struct nbx_observed {
 /* Applies the good events to the profile and the store in one batch; creates the customer where it
  * is a stranger. Per event: unknown type or channel, foreign currency, time more than 5 minutes
  * ahead, malformed decision: an error of that entry. An id seen before counts as a duplicate and
- * changes nothing. `atomic`: one error and nothing is applied (NBX_EBAD, *fault names the first).
- * Where the write fails, profile and counters are as before. */
+ * changes nothing. Of a customer who withdrew `profile` nothing is kept, not even ids. `atomic`:
+ * one error and nothing is applied (NBX_EBAD, *fault names the first). Where the write fails,
+ * profile and counters are as before. */
 enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                          struct nbx_profile *profile, const struct nbx_events *events, bool atomic,
                          struct nbx_fault *fault);

@@ -21,7 +21,7 @@ struct nbx_customers {
     pthread_mutex_t anonymous;
 };
 
-/* Gives the stranger a number and adds the identity to the batch. */
+/* Gives the stranger a number; to be put. */
 void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
 /* Gives a stranger a number without becoming known: for ids that are taken. */
 void nbx_profile__reserve(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
@@ -30,7 +30,8 @@ void nbx_profile__vacate(struct nbx_profile *profile, const struct nbx_customer_
 /* The head, to be changed. Where it is of version 1 all that its events come to is found out. */
 enum nbx_err nbx_profile__ready(struct nbx_profile *profile,
                                 const struct nbx_customer_scope *scope);
-/* Adds the head to the batch, and the seen set where it changed; an empty one has no record. */
+/* Adds the head to the batch; the seen set where it changed, an empty one has no record; and the
+ * identity where the head's consents make it another. */
 void nbx_profile__put(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
 /* Adds what the event gives to trends, in memory and in the batch; sign -1 takes it back. Where its
  * channel is configured no longer, only the all-time total is there to be changed. */

@@ -4,6 +4,7 @@
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
 #include "engine/base/random.h"
+#include "engine/customer/consent.h"
 #include "engine/customer/customers_internal.h"
 #include "engine/customer/fold.h"
 
@@ -80,12 +81,18 @@ static enum nbx_err take_item(struct prepared *out, const struct nbx_event *e,
     return err ? nbx_fault_set(fault, err, "item", "no room to remember a new item") : NBX_OK;
 }
 
+static enum nbx_err check(struct prepared *out, const struct nbx_event *e,
+                          const struct nbx_customer_scope *scope, struct nbx_fault *fault)
+{
+    enum nbx_err err = check_names(out, e, scope, fault);
+    return err ? err : check_time(out, e, scope->now_ms, fault);
+}
+
 static enum nbx_err prepare(struct prepared *out, const struct nbx_event *e,
                             const struct nbx_customer_scope *scope, struct nbx_fault *fault)
 {
     enum nbx_err err;
-    if ((err = check_names(out, e, scope, fault)) ||
-        (err = check_time(out, e, scope->now_ms, fault)) || (err = take_item(out, e, scope, fault)))
+    if ((err = check(out, e, scope, fault)) || (err = take_item(out, e, scope, fault)))
         return err;
     out->given_id = e->id.len == 0;
     struct nbx_str id = out->given_id ? make_id(out->time_ms, scope->arena) : e->id;
@@ -159,35 +166,50 @@ static enum nbx_err start_reply(struct nbx_observed *out, const struct nbx_event
     return out->ids && out->errors ? NBX_OK : NBX_ELIMIT;
 }
 
+/* One event: into the list if it is good and new, else into the reply. */
+static enum nbx_err take_event(struct prepared_list *list, struct nbx_observed *out,
+                               const struct nbx_customer_scope *scope,
+                               const struct nbx_profile *profile, const struct nbx_events *events,
+                               uint32_t i)
+{
+    struct prepared *e = &list->p[list->n];
+    struct nbx_entry_error *error = &out->errors[out->n_errors];
+    bool withheld = profile && profile->withdrawn & NBX_PURPOSE_PROFILE;
+    *e = (struct prepared){0};
+    if (withheld ? check(e, &events->p[i], scope, &error->fault)
+                 : prepare(e, &events->p[i], scope, &error->fault)) {
+        error->index = events->index[i];
+        nbx_fault_prefix(&error->fault, "%.*s[%u]", NBX_STR_ARG(events->name), error->index);
+        out->n_errors++;
+        return NBX_OK;
+    }
+    out->withheld += withheld;
+    if (withheld)
+        return NBX_OK;
+    bool seen;
+    enum nbx_err err = is_duplicate(list, e, profile, scope->customers->store, &seen);
+    if (err)
+        return err;
+    out->ids[i] = e->record.id;
+    out->duplicates += seen;
+    list->n += !seen;
+    return NBX_OK;
+}
+
 /* Checks every event; good new ones go to *list, the rest into the reply. */
 static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed *out,
                                 const struct nbx_customer_scope *scope,
                                 const struct nbx_profile *profile, const struct nbx_events *events)
 {
+    enum nbx_err err = NBX_OK;
     list->p = nbx_arena_calloc(scope->arena, events->n, sizeof *list->p);
     if (!list->p || start_reply(out, events, scope->arena))
         return NBX_ELIMIT;
     for (uint32_t i = 0; i < events->n_errors; i++)
         out->errors[out->n_errors++] = events->errors[i];
-    for (uint32_t i = 0; i < events->n; i++) {
-        struct prepared *e = &list->p[list->n];
-        struct nbx_entry_error *error = &out->errors[out->n_errors];
-        *e = (struct prepared){0};
-        if (prepare(e, &events->p[i], scope, &error->fault)) {
-            error->index = events->index[i];
-            nbx_fault_prefix(&error->fault, "%.*s[%u]", NBX_STR_ARG(events->name), error->index);
-            out->n_errors++;
-            continue;
-        }
-        bool seen;
-        enum nbx_err err = is_duplicate(list, e, profile, scope->customers->store, &seen);
-        if (err)
-            return err;
-        out->ids[i] = e->record.id;
-        out->duplicates += seen;
-        list->n += !seen;
-    }
-    return NBX_OK;
+    for (uint32_t i = 0; !err && i < events->n; i++)
+        err = take_event(list, out, scope, profile, events, i);
+    return err;
 }
 
 static void put_event(const struct nbx_customer_scope *scope, uint64_t number,

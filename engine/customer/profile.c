@@ -2,6 +2,7 @@
 #include "engine/customer/customers.h"
 
 #include "engine/base/check.h"
+#include "engine/customer/consent.h"
 #include "engine/customer/customers_internal.h"
 #include "engine/customer/rebuild.h"
 
@@ -34,6 +35,15 @@ static enum nbx_err find(const struct nbx_customer_scope *scope, struct nbx_str 
     return err ? err : nbx_identity_record_decode(out, &stored, scope->arena);
 }
 
+/* Of an identity that does not say: the head does. */
+static enum nbx_err find_withdrawn(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    enum nbx_err err = load_head(p, scope);
+    p->withdrawn = nbx_consent_withdrawn(p->head.consent);
+    p->identity_stale = true;
+    return err;
+}
+
 enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer_scope *scope,
                               struct nbx_str id)
 {
@@ -47,7 +57,19 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
     out->known = !err && !identity.vacant;
     out->number = out->known ? identity.number : NBX_CUSTOMER(nbx_group_of(id), 0);
     out->reserved = out->known ? 0 : identity.number;
-    return out->known ? load_seen(out, scope) : NBX_OK;
+    out->withdrawn = identity.withdrawn;
+    if (!out->known)
+        return NBX_OK;
+    err = identity.withdrawn_unknown ? find_withdrawn(out, scope) : NBX_OK;
+    return err ? err : load_seen(out, scope);
+}
+
+struct nbx_profile nbx_profile_for_answer(const struct nbx_profile *p, bool personal)
+{
+    if (personal && !(p->withdrawn & NBX_PURPOSE_PERSONALISE))
+        return *p;
+    return (struct nbx_profile){.id = p->id,
+                                .number = NBX_CUSTOMER(NBX_CUSTOMER_GROUP(p->number), 0)};
 }
 
 enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
@@ -79,6 +101,28 @@ static void put(const struct nbx_customer_scope *scope, enum nbx_family family,
     nbx_buf_clear(buf);
 }
 
+static void put_identity(const struct nbx_profile *p, const struct nbx_customer_scope *scope,
+                         struct nbx_identity_record identity)
+{
+    struct nbx_buf buf = {0};
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
+    nbx_identity_record_encode(&buf, &identity);
+    put(scope, NBX_FAMILY_IDENTITIES, &key, NBX_IDENTITY_RECORD, &buf);
+    nbx_buf_fini(&buf);
+}
+
+/* The identity, where it is to say other than it does. */
+static void put_changed_identity(struct nbx_profile *p, const struct nbx_customer_scope *scope)
+{
+    uint8_t withdrawn = nbx_consent_withdrawn(p->head.consent);
+    if (withdrawn == p->withdrawn && !p->identity_stale)
+        return;
+    p->withdrawn = withdrawn;
+    p->identity_stale = false;
+    put_identity(p, scope,
+                 (struct nbx_identity_record){.number = p->number, .withdrawn = withdrawn});
+}
+
 void nbx_profile__put(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
     struct nbx_buf buf = {0};
@@ -93,16 +137,7 @@ void nbx_profile__put(struct nbx_profile *p, const struct nbx_customer_scope *sc
     }
     p->seen_changed = false;
     nbx_buf_fini(&buf);
-}
-
-static void put_identity(const struct nbx_profile *p, const struct nbx_customer_scope *scope,
-                         struct nbx_identity_record identity)
-{
-    struct nbx_buf buf = {0};
-    struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
-    nbx_identity_record_encode(&buf, &identity);
-    put(scope, NBX_FAMILY_IDENTITIES, &key, NBX_IDENTITY_RECORD, &buf);
-    nbx_buf_fini(&buf);
+    put_changed_identity(p, scope);
 }
 
 static uint64_t new_number(const struct nbx_profile *p, const struct nbx_customer_scope *scope)
@@ -117,7 +152,7 @@ void nbx_profile__create(struct nbx_profile *p, const struct nbx_customer_scope 
     p->number = p->reserved ? p->reserved : new_number(p, scope);
     p->reserved = 0;
     p->head.id = p->id;
-    put_identity(p, scope, (struct nbx_identity_record){.number = p->number});
+    p->identity_stale = true;
 }
 
 void nbx_profile__reserve(struct nbx_profile *p, const struct nbx_customer_scope *scope)

@@ -95,15 +95,12 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
     if ((err = merge_maps(&head, req, scope->arena, fault)) ||
         (req->channels && (err = take_channels(&head, req->channels, scope, fault))))
         return err;
-    if (!profile.known) {
-        profile.head = head;
-        nbx_profile__create(&profile, scope);
-        head = profile.head;
-    }
     head.put_ms = head.put_ms ? head.put_ms : scope->now_ms;
     head.timezone = req->timezone.len ? req->timezone : head.timezone;
     head.locale = req->locale.len ? req->locale : head.locale;
     profile.head = head;
+    if (!profile.known)
+        nbx_profile__create(&profile, scope);
     nbx_profile__put(&profile, scope);
     if (req->vector.n)
         put_vector(&profile, scope, &req->vector);

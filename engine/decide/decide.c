@@ -53,7 +53,7 @@ static enum nbx_err taste_for(struct nbx_taste *taste, const struct nbx_decide *
     *taste = (struct nbx_taste){0};
     if (req->vector.n)
         return nbx_taste_of_query(taste, d, &req->vector, fault);
-    return req->personal ? nbx_taste_of_customer(taste, d, profile, fault) : NBX_OK;
+    return nbx_taste_of_customer(taste, d, profile, fault);
 }
 
 /* A vector folded just now is worth keeping, unless it is not the model's alone. */
@@ -103,7 +103,7 @@ static enum nbx_err begin_way(struct way *w, const struct nbx_decide *d,
         .offer = {.channel = req->channel, .store = req->store, .now_ms = d->scope->now_ms},
         .filter = req->filter,
         .exclude = req->exclude,
-        .profile = req->personal ? profile : NULL,
+        .profile = profile,
         .exclude_seen = req->exclude_seen};
     w->entry->decision = (struct nbx_decision){.recall = 1};
     w->list = (struct nbx_list){.d = d,

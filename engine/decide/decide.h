@@ -104,8 +104,8 @@ struct nbx_decide {
     struct nbx_excerpt_wish **wish; /* room for one, with malloc; NULL: nobody grants any */
 };
 
-/* recommend, and rank where req->items is not empty. profile: of the request's customer, a stranger
- * where nobody is named. */
+/* recommend, and rank where req->items is not empty. profile: of the request's customer, as
+ * nbx_profile_for_answer has it, a stranger where nobody is named. */
 enum nbx_err nbx_decide_recommend(struct nbx_decision *out, const struct nbx_decide *d,
                                   const struct nbx_recommend_req *req,
                                   const struct nbx_profile *profile, struct nbx_fault *fault);

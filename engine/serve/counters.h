@@ -13,7 +13,7 @@ struct nbx_counters {
     _Atomic uint64_t requests[NBX_N_OPS];
     _Atomic uint64_t refused; /* answered with another status than ok */
     _Atomic uint64_t shed;    /* of these busy */
-    _Atomic uint64_t events, duplicates;
+    _Atomic uint64_t events, duplicates, withheld;
     _Atomic uint64_t decisions, decisions_lost, impressions;
     _Atomic uint64_t listed;            /* customers answered in requests for many */
     _Atomic uint64_t syncs, synced;     /* commit: syncs, and acknowledgements they released */

@@ -161,8 +161,7 @@ static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
                           nbx_err_status(err));
         part->durable |= part->fan->req.observe.ack != NBX_ACK_MEMORY &&
                          observed.applied + observed.duplicates > 0;
-        nbx_count(&w->counters.events, observed.applied);
-        nbx_count(&w->counters.duplicates, observed.duplicates);
+        nbx_count_observed(w, &observed);
         nbx_arena_reset(w->arena);
         part->n_done++;
     }
@@ -175,6 +174,7 @@ static void merge_run(struct nbx_observed *all, const struct nbx_run *run)
 {
     all->applied += run->observed.applied;
     all->duplicates += run->observed.duplicates;
+    all->withheld += run->observed.withheld;
     for (uint32_t i = 0; i < run->observed.n_errors; i++)
         all->errors[all->n_errors++] = run->observed.errors[i];
     for (uint32_t i = 0; i < run->events.n; i++) {
@@ -211,7 +211,7 @@ static void reply(struct nbx_fan *fan)
     struct nbx_job *job = fan->job;
     struct nbx_observed all;
     if (assemble(fan, &all)) {
-        nbx_reply_begin(job, 5, fan->id);
+        nbx_reply_begin(job, nbx_reply_n_observed(&all), fan->id);
         nbx_reply_observed(&job->reply, &all, &fan->req.observe.events);
     } else {
         job->reply.failed = true;

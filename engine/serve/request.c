@@ -42,6 +42,13 @@ struct nbx_decide nbx_request_decide(const struct nbx_request *r,
                                .wish = &r->worker->wish};
 }
 
+void nbx_count_observed(struct nbx_worker *w, const struct nbx_observed *observed)
+{
+    nbx_count(&w->counters.events, observed->applied);
+    nbx_count(&w->counters.duplicates, observed->duplicates);
+    nbx_count(&w->counters.withheld, observed->withheld);
+}
+
 void nbx_request__serve(struct nbx_worker *w, struct nbx_job *job)
 {
     struct nbx_request r = nbx_request_of(w, job);

@@ -34,6 +34,8 @@ void nbx_request_item_get(struct nbx_request *r);
 void nbx_request_hello(struct nbx_request *r);
 void nbx_request_stats(struct nbx_request *r);
 
+/* What became of events, into the worker's counters. */
+void nbx_count_observed(struct nbx_worker *worker, const struct nbx_observed *observed);
 /* The tools of deciding by the clock in `scope`. */
 struct nbx_decide nbx_request_decide(const struct nbx_request *r,
                                      const struct nbx_customer_scope *scope);

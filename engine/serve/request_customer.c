@@ -24,11 +24,10 @@ void nbx_request_observe(struct nbx_request *r)
         nbx_reply_fault(r->job, &r->fault, &req.id);
         return;
     }
-    nbx_count(&r->worker->counters.events, observed.applied);
-    nbx_count(&r->worker->counters.duplicates, observed.duplicates);
+    nbx_count_observed(r->worker, &observed);
     /* a duplicate may still wait for the sync of the first */
     r->job->durable = req.ack != NBX_ACK_MEMORY && observed.applied + observed.duplicates > 0;
-    nbx_reply_begin(r->job, 5, &req.id);
+    nbx_reply_begin(r->job, nbx_reply_n_observed(&observed), &req.id);
     nbx_reply_observed(&r->job->reply, &observed, &req.events);
     nbx_reply_finish(r->job);
 }
@@ -158,8 +157,10 @@ void nbx_request_customer_get(struct nbx_request *r)
         if (err)
             nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
     }
-    if (!err)
-        err = nbx_taste_of_customer(&taste, &d, &profile, &r->fault);
+    if (!err) {
+        struct nbx_profile used = nbx_profile_for_answer(&profile, true);
+        err = nbx_taste_of_customer(&taste, &d, &used, &r->fault);
+    }
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);
     } else {

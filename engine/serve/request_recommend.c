@@ -12,7 +12,7 @@ struct answer {
     struct nbx_request *r;
     struct nbx_recommend_req req;
     struct nbx_customer_scope scope; /* by the clock of the request */
-    struct nbx_profile profile;
+    struct nbx_profile profile;      /* once its events are applied: as the answer may see it */
     bool observes;
     struct nbx_observed observed;
     struct nbx_decision decision;
@@ -52,8 +52,7 @@ static enum nbx_err observe(struct answer *a)
     if (err)
         return nbx_fault_set(&r->fault, err, "observe", "cannot be written");
     r->job->durable = a->req.ack == NBX_ACK_DURABLE;
-    nbx_count(&r->worker->counters.events, a->observed.applied);
-    nbx_count(&r->worker->counters.duplicates, a->observed.duplicates);
+    nbx_count_observed(r->worker, &a->observed);
     return NBX_OK;
 }
 
@@ -118,7 +117,7 @@ static void reply(struct answer *a, const struct nbx_decide *d)
     nbx_wire_kv_bool(b, "known", a->profile.known);
     if (a->observes) {
         nbx_wire_text(b, "observed");
-        nbx_wire_map(b, 5);
+        nbx_wire_map(b, nbx_reply_n_observed(&a->observed));
         nbx_reply_observed(b, &a->observed, &a->req.observe);
     }
     nbx_reply_finish(job);
@@ -158,6 +157,7 @@ void nbx_request_recommend(struct nbx_request *r)
         return;
     if (!err)
         err = prepare(&a, &d);
+    a.profile = nbx_profile_for_answer(&a.profile, a.req.personal);
     if (!err)
         err = nbx_decide_recommend(&a.decision, &d, &a.req, &a.profile, &r->fault);
     if (err) {

@@ -37,12 +37,13 @@ static void put_requests(struct stats *s, const struct nbx_server *server)
 static void put_work(struct stats *s, const struct nbx_worker *worker)
 {
     const struct nbx_server *server = worker->server;
-    uint64_t events = 0, duplicates = 0, decisions = 0, lost = 0, impressions = 0, listed = 0;
-    uint64_t depth = 0;
+    uint64_t events = 0, duplicates = 0, withheld = 0, decisions = 0, lost = 0;
+    uint64_t impressions = 0, listed = 0, depth = 0;
     for (unsigned w = 0; w < server->n_workers; w++) {
         const struct nbx_counters *c = &server->workers[w].counters;
         events += nbx_counted(&c->events);
         duplicates += nbx_counted(&c->duplicates);
+        withheld += nbx_counted(&c->withheld);
         decisions += nbx_counted(&c->decisions);
         lost += nbx_counted(&c->decisions_lost);
         impressions += nbx_counted(&c->impressions);
@@ -53,6 +54,7 @@ static void put_work(struct stats *s, const struct nbx_worker *worker)
     put(s, "workers.waiting", depth);
     put(s, "events.applied", events);
     put(s, "events.duplicates", duplicates);
+    put(s, "events.withheld", withheld);
     put(s, "decisions.recorded", decisions);
     put(s, "decisions.lost", lost);
     put(s, "impressions", impressions);

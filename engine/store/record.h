@@ -28,10 +28,12 @@ enum nbx_err nbx_record_u64_get(const struct nbx_store *store, enum nbx_family f
                                 struct nbx_str key, struct nbx_arena *arena, uint64_t *out);
 
 /* identities: whose number it is. */
-#define NBX_IDENTITY_RECORD 2
+#define NBX_IDENTITY_RECORD 3
 struct nbx_identity_record {
     uint64_t number;
-    bool vacant; /* nothing is known of the customer; the number is kept for what names it */
+    bool vacant;       /* nothing is known of the customer; the number is kept for what names it */
+    uint8_t withdrawn; /* a bit for each purpose of engine/customer/consent.h */
+    bool withdrawn_unknown; /* versions 1 and 2, which did not say: the customer's consents do */
 };
 void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_record *r);
 enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,

@@ -3,24 +3,27 @@
 
 /* Version 1 of both was the bare number. */
 
-enum { VACANT = 1, ALL_FLAGS = 1 };
+enum { VACANT = 1, WITHDRAWN_SHIFT = 1, WITHDRAWN_MASK = 31 };
 enum { KEPT, RETRACTED };
 
 void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_record *r)
 {
     nbx_buf_put_u64le(out, r->number);
-    nbx_buf_put_varint(out, r->vacant ? VACANT : 0);
+    nbx_buf_put_varint(out, (r->vacant ? VACANT : 0) | (uint64_t)r->withdrawn << WITHDRAWN_SHIFT);
 }
 
 enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena)
 {
     struct nbx_record_reader rr = nbx_record__begin(stored, NBX_IDENTITY_RECORD, arena);
-    *out = (struct nbx_identity_record){.number = nbx_read_u64le(&rr.r)};
+    *out = (struct nbx_identity_record){.number = nbx_read_u64le(&rr.r),
+                                        .withdrawn_unknown = stored->version < 3};
     if (stored->version > 1) {
         uint64_t flags = nbx_read_varint(&rr.r);
-        rr.r.failed |= flags > ALL_FLAGS;
+        uint64_t withdrawn = flags >> WITHDRAWN_SHIFT;
+        rr.r.failed |= withdrawn > (stored->version > 2 ? WITHDRAWN_MASK : 0);
         out->vacant = flags & VACANT;
+        out->withdrawn = withdrawn & WITHDRAWN_MASK;
     }
     return nbx_record__end(&rr);
 }

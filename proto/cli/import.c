@@ -253,8 +253,10 @@ static void print_summary(const struct import *m)
     double seconds = (double)(nbx_clock_mono_ns() - m->start_ns) / 1e9;
     if (m->cli->json) {
         printf("{\"read\": %" PRIu64 ", \"applied\": %" PRIu64 ", \"duplicates\": %" PRIu64
-               ", \"refused\": %" PRIu64 ", \"resumed_after\": %" PRIu64 ", \"seconds\": %.3f}\n",
-               c->rows, c->applied, c->duplicates, c->refused, m->resumed_rows, seconds);
+               ", \"refused\": %" PRIu64 ", \"withheld\": %" PRIu64 ", \"resumed_after\": %" PRIu64
+               ", \"seconds\": %.3f}\n",
+               c->rows, c->applied, c->duplicates, c->refused, c->withheld, m->resumed_rows,
+               seconds);
         return;
     }
     struct nbx_table *t = nbx_table_new(6);
@@ -270,6 +272,9 @@ static void print_summary(const struct import *m)
     nbx_table_printf(t, "%.0f", (double)(c->rows - m->resumed_rows) / (seconds > 0 ? seconds : 1));
     nbx_table_print(t, stdout);
     nbx_table_destroy(&t);
+    if (c->withheld)
+        printf("withheld %" PRIu64 ": customers who withdrew consent to be profiled\n",
+               c->withheld);
 }
 
 static enum nbx_err prepare(struct import *m, struct nbx_fault *fault)

@@ -15,7 +15,8 @@
 #define MAX_SHOWN      20
 #define MAX_FILE_BYTES 4096
 
-static const char *const names[] = {"rows", "applied", "duplicates", "refused"};
+static const char *const names[] = {"rows", "applied", "duplicates", "refused", "withheld"};
+#define N_NAMES (sizeof names / sizeof *names)
 
 static void warn(struct nbx_import_state *s, const char *path)
 {
@@ -27,9 +28,10 @@ static void warn(struct nbx_import_state *s, const char *path)
 
 /* progress */
 
-static uint64_t *count_of(struct nbx_import_counts *counts, int i)
+static uint64_t *count_of(struct nbx_import_counts *counts, size_t i)
 {
-    uint64_t *all[] = {&counts->rows, &counts->applied, &counts->duplicates, &counts->refused};
+    uint64_t *all[N_NAMES] = {&counts->rows, &counts->applied, &counts->duplicates,
+                              &counts->refused, &counts->withheld};
     return all[i];
 }
 
@@ -42,7 +44,7 @@ static enum nbx_err read_progress(struct nbx_import_state *s, const struct nbx_v
         return nbx_fault_set(fault, NBX_EBAD, s->progress_path,
                              "is left from another import, or the file has changed since; "
                              "--restart begins again");
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < N_NAMES; i++) {
         const struct nbx_value *count = nbx_value_get(v, names[i]);
         *count_of(counts, i) = count && count->type == NBX_INT ? (uint64_t)count->i : 0;
     }
@@ -114,11 +116,12 @@ void nbx_import_state_save(struct nbx_import_state *s, const struct nbx_import_c
         return;
     s->saved_ns = ns;
     struct nbx_buf b = {0};
-    nbx_buf_printf(
-        &b,
-        "{\"op\": \"%s\", \"file_bytes\": %" PRIu64 ", \"rows\": %" PRIu64 ", \"applied\": %" PRIu64
-        ", \"duplicates\": %" PRIu64 ", \"refused\": %" PRIu64 "}\n",
-        s->op, s->file_bytes, counts->rows, counts->applied, counts->duplicates, counts->refused);
+    nbx_buf_printf(&b,
+                   "{\"op\": \"%s\", \"file_bytes\": %" PRIu64 ", \"rows\": %" PRIu64
+                   ", \"applied\": %" PRIu64 ", \"duplicates\": %" PRIu64 ", \"refused\": %" PRIu64
+                   ", \"withheld\": %" PRIu64 "}\n",
+                   s->op, s->file_bytes, counts->rows, counts->applied, counts->duplicates,
+                   counts->refused, counts->withheld);
     if (b.failed || !replace(s->progress_path, &b))
         warn(s, s->progress_path);
     nbx_buf_fini(&b);

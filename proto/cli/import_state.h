@@ -19,6 +19,7 @@
 struct nbx_import_counts {
     uint64_t rows; /* all of these are of acknowledged rows */
     uint64_t applied, duplicates, refused;
+    uint64_t withheld; /* not kept: their customers withdrew consent to be profiled */
 };
 
 struct nbx_import_state {

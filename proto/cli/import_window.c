@@ -76,6 +76,7 @@ static void advance(struct nbx_import_window *w)
         w->counts->rows = w->done[at].rows;
         w->counts->applied += w->done[at].applied;
         w->counts->duplicates += w->done[at].duplicates;
+        w->counts->withheld += w->done[at].withheld;
         w->counts->refused += w->done[at].refused;
         w->is_done[at] = false;
         w->first_open++;
@@ -114,6 +115,7 @@ static void acknowledge(struct nbx_import_window *w, struct nbx_import_batch *b,
     if (reply) {
         w->done[at].applied = (uint64_t)nbx_cli_int(reply, "applied");
         w->done[at].duplicates = (uint64_t)nbx_cli_int(reply, "duplicates");
+        w->done[at].withheld = (uint64_t)nbx_cli_int(reply, "withheld");
     }
     if (errors && errors->type == NBX_LIST && errors->n > 0)
         w->done[at].refused += report_refused(w, b, errors);

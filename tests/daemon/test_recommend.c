@@ -362,7 +362,7 @@ Test(recommend, strangers_answer_is_everybodys)
             (long long)now);
     cr_assert(nbx_value_eq(at(stranger, "items"), at(anna, "items")));
     cr_assert_eq(count_at(anna, "items"), 6);
-    must_be(anna, "customer.known", "true");
+    must_be(anna, "customer.known", "false");
 }
 
 Test(recommend, same_request_same_bytes)

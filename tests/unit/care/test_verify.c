@@ -226,6 +226,21 @@ static void put_number(enum nbx_family family, const struct nbx_key *key, uint64
     fixture_write(&t.shop.f);
 }
 
+Test(verify, what_an_identity_says_of_consents_is_theirs)
+{
+    struct nbx_buf b = {0};
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), NBX_STR("anna"));
+    struct nbx_identity_record identity = {.number = town_profile(&t, "anna").number};
+    put_customer("anna", "{consent:{profile:false}}");
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    nbx_identity_record_encode(&b, &identity);
+    nbx_batch_put(t.shop.f.batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), NBX_IDENTITY_RECORD,
+                  (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
+    fixture_write(&t.shop.f);
+    finds("customers: its id says other than its consents\n");
+    nbx_buf_fini(&b);
+}
+
 Test(verify, what_names_another_is_noticed)
 {
     uint64_t anna = town_profile(&t, "anna").number, bert = town_profile(&t, "bert").number;

@@ -4,7 +4,8 @@
 #include "tests/unit/client/cli_fixture.h"
 
 static uint32_t n_entries, n_requests, n_busy, stop_after, n_largest;
-static bool knows_ids; /* an entry that came before changes nothing, as in nbxd */
+static uint32_t n_withheld; /* what each reply says of it */
+static bool knows_ids;      /* an entry that came before changes nothing, as in nbxd */
 
 /* false where it was there before. */
 static bool remember(const struct nbx_value *entry)
@@ -36,7 +37,9 @@ static const char *take(struct nbx_buf *out, const struct asked *asked)
         n_before += !remember(&list->list[i]);
     }
     n_entries += list->n - n_before;
-    nbx_wire_map(out, n_bad ? 3 : 2);
+    nbx_wire_map(out, 2 + (n_bad > 0) + (n_withheld > 0));
+    if (n_withheld)
+        nbx_wire_kv_int(out, "withheld", n_withheld);
     nbx_wire_kv_int(out, "applied", list->n - n_bad - n_before);
     nbx_wire_kv_int(out, "duplicates", n_before);
     if (n_bad) {
@@ -68,6 +71,7 @@ static const char *be_moody(struct nbx_buf *out, const struct asked *asked)
 static void prepare(void)
 {
     setup();
+    n_withheld = 0;
     answer = take;
 }
 
@@ -376,6 +380,16 @@ Test(cli_import, a_changed_file_is_not_gone_on_with)
     run_nbx("import", "events", in_folder("c.csv"), "--restart", "--json");
     expect_exit(0);
     expect_out("{\"read\": 10, \"applied\": 10, \"duplicates\": 0, \"refused\": 0");
+}
+
+Test(cli_import, withheld_events_are_told_of)
+{
+    n_withheld = 7;
+    run_nbx("import", "events", write_many("w.csv", 10));
+    expect_exit(0);
+    expect_out("\nwithheld 7: customers who");
+    run_nbx("import", "events", in_folder("w.csv"), "--restart", "--json");
+    expect_out("\"refused\": 0, \"withheld\": 7, ");
 }
 
 Test(cli_import, items_go_in_larger_batches)

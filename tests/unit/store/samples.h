@@ -142,13 +142,15 @@ static inline bool customer_same(const struct nbx_customer_record *a,
 static inline struct nbx_identity_record any_identity(struct nbx_random *r, struct nbx_arena *arena)
 {
     (void)arena;
-    return (struct nbx_identity_record){.number = any_u64(r), .vacant = chance(r)};
+    return (struct nbx_identity_record){
+        .number = any_u64(r), .vacant = chance(r), .withdrawn = (uint8_t)nbx_random_below(r, 32)};
 }
 
 static inline bool identity_same(const struct nbx_identity_record *a,
                                  const struct nbx_identity_record *b)
 {
-    return a->number == b->number && a->vacant == b->vacant;
+    return a->number == b->number && a->vacant == b->vacant && a->withdrawn == b->withdrawn &&
+           a->withdrawn_unknown == b->withdrawn_unknown;
 }
 
 static inline struct nbx_event_id_record any_event_id(struct nbx_random *r, struct nbx_arena *arena)

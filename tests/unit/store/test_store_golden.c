@@ -113,13 +113,20 @@ Test(store_golden, customer_2)
     GOLDEN(customer, customer_same, 2, least, "000163");
 }
 
-Test(store_golden, identity_1_and_2)
+Test(store_golden, identity_1_to_3)
 {
     struct nbx_identity_record held = {.number = UINT64_C(0x0500000000000007)};
     struct nbx_identity_record vacant = {.number = held.number, .vacant = true};
+    struct nbx_identity_record withdrawn = {.number = held.number, .withdrawn = 17};
+    GOLDEN(identity, identity_same, 3, held, "070000000000000500");
+    GOLDEN(identity, identity_same, 3, vacant, "070000000000000501");
+    GOLDEN(identity, identity_same, 3, withdrawn, "070000000000000522");
+    held.withdrawn_unknown = vacant.withdrawn_unknown = true;
     GOLDEN_OLD(identity, identity_same, 1, held, "0700000000000005");
-    GOLDEN(identity, identity_same, 2, held, "070000000000000500");
-    GOLDEN(identity, identity_same, 2, vacant, "070000000000000501");
+    GOLDEN_OLD(identity, identity_same, 2, held, "070000000000000500");
+    GOLDEN_OLD(identity, identity_same, 2, vacant, "070000000000000501");
+    struct nbx_stored later = stored_of(2, "070000000000000522");
+    cr_assert_eq(nbx_identity_record_decode(&held, &later, arena), NBX_ECORRUPT);
 }
 
 Test(store_golden, event_id_1_and_2)
