@@ -27,7 +27,8 @@ static const struct {
     {NBX_FAMILY_IDENTITIES, nbx_verify__identity}, {NBX_FAMILY_CUSTOMERS, nbx_verify__customer},
     {NBX_FAMILY_SEEN, nbx_verify__seen},           {NBX_FAMILY_VECTORS, nbx_verify__vector},
     {NBX_FAMILY_EVENTS, nbx_verify__event},        {NBX_FAMILY_EVENT_IDS, nbx_verify__event_id},
-    {NBX_FAMILY_DECISIONS, nbx_verify__decision},
+    {NBX_FAMILY_DECISIONS, nbx_verify__decision},  {NBX_FAMILY_LOG, nbx_verify__log},
+    {NBX_FAMILY_MENTIONS, nbx_verify__mention},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 
@@ -98,6 +99,8 @@ enum nbx_err nbx_verify(struct nbx_verified *out, const struct nbx_store *store,
             check_item_numbers(c);
         if (!c->err && passes[pass].family == NBX_FAMILY_IDENTITIES)
             nbx_verify__sort_vacant(c);
+        if (!c->err && passes[pass].family == NBX_FAMILY_LOG)
+            nbx_verify__log_ends(c);
     }
     enum nbx_err err = c->err;
     free(c->items.bits);

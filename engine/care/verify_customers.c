@@ -177,8 +177,7 @@ static const char *check_event_id(struct nbx_check *c, uint64_t number, int64_t 
     return known.time_ms != time_ms ? "its id is remembered with another time" : NULL;
 }
 
-/* Older events and their ids leave independently of each other. */
-static bool may_be_gone(const struct nbx_check *c, int64_t time_ms)
+bool nbx_verify__may_be_gone(const struct nbx_check *c, int64_t time_ms)
 {
     int64_t keep_ms = c->options->event_retention_ms;
     return keep_ms > 0 && time_ms < c->options->now_ms - keep_ms;
@@ -204,7 +203,7 @@ const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
         return "has a sequence number that was never given";
     if (r.item_no && !nbx_verify__has_item(c, r.item_no))
         return "names an item that has no id";
-    if (!may_be_gone(c, time_ms) && (what = check_event_id(c, number, time_ms, &r, id_hash)))
+    if (!nbx_verify__may_be_gone(c, time_ms) && (what = check_event_id(c, number, time_ms, &r, id_hash)))
         return what;
     return c->err ? NULL : check_owner(c, number);
 }
@@ -220,7 +219,7 @@ const char *nbx_verify__event_id(struct nbx_check *c, struct nbx_str key,
     const char *what = nbx_verify__undecoded(c, nbx_event_id_record_decode(&r, stored, c->arena));
     /* Events of nobody lie in any group: the event leads to its id, not the other way round. */
     if (what || c->err || r.retracted || NBX_CUSTOMER_SERIAL(number) == 0 ||
-        may_be_gone(c, r.time_ms))
+        nbx_verify__may_be_gone(c, r.time_ms))
         return what;
     struct nbx_key event = nbx_key_event(number, r.time_ms, (const uint8_t *)key.p + sizeof number);
     bool there = nbx_store_has(c->store, NBX_FAMILY_EVENTS, nbx_key_str(&event), &err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Between the files of verify: verify.c reads the families in turn, verify_items.c and
- * verify_customers.c know what a record of each must be.
+ * Between the files of verify: verify.c reads the families in turn, verify_items.c,
+ * verify_customers.c and verify_log.c know what a record of each must be.
  *
  * Threads: one.
  */
@@ -9,6 +9,7 @@
 
 #include "engine/care/verify.h"
 #include "engine/store/key.h"
+#include "engine/store/log_record.h"
 #include "engine/store/record.h"
 
 struct nbx_check {
@@ -21,6 +22,8 @@ struct nbx_check {
     struct {
         uint64_t seq, serial;
     } groups[NBX_N_GROUPS]; /* of the last command, of the newest customer */
+    uint64_t catalogue_seq;
+    uint64_t reached[NBX_N_STREAMS]; /* how far the log has been read */
     struct {
         uint8_t *bits; /* (last / 8 + 1) numbers that an id has */
         uint32_t last;
@@ -40,6 +43,7 @@ typedef const char *nbx_check_fn(struct nbx_check *c, struct nbx_str key,
 nbx_check_fn nbx_verify__meta, nbx_verify__item_id, nbx_verify__item, nbx_verify__trend;
 nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
 nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision;
+nbx_check_fn nbx_verify__log, nbx_verify__mention;
 
 /* What is wrong with a customer's state as the fold of the events; NULL for nothing, or where it
  * cannot be said yet. */
@@ -48,6 +52,10 @@ const char *nbx_verify__fold(struct nbx_check *c, uint64_t number,
 
 /* Behind the last identity. */
 void nbx_verify__sort_vacant(struct nbx_check *c);
+/* Behind the last entry of the log. */
+void nbx_verify__log_ends(struct nbx_check *c);
+/* An event as old as that may have left, and its id independently of it. */
+bool nbx_verify__may_be_gone(const struct nbx_check *c, int64_t time_ms);
 
 /* Tells of a finding. */
 void nbx_verify__found(struct nbx_check *c, enum nbx_family family, struct nbx_str key,

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 /* KEYS.md names these. */
-#define META_SEQ    "seq"
-#define META_SERIAL "serial"
+#define META_SEQ       "seq"
+#define META_SERIAL    "serial"
+#define META_CATALOGUE "catalogue_seq"
 
 const char *nbx_verify__undecoded(struct nbx_check *c, enum nbx_err err)
 {
@@ -30,10 +31,12 @@ const char *nbx_verify__read(struct nbx_check *c, enum nbx_err err, const char *
     }
 }
 
-/* A group's counter of that name, and its place; NULL where the key is none. */
+/* Where the counter of that key is noted; NULL where the key is of none. */
 static uint64_t *counter_of(struct nbx_check *c, struct nbx_str key)
 {
     static const char *const names[] = {META_SEQ, META_SERIAL};
+    if (nbx_str_is(key, META_CATALOGUE))
+        return &c->catalogue_seq;
     for (int i = 0; i < 2; i++) {
         size_t n = strlen(names[i]);
         if (key.len != n + 2 || memcmp(key.p, names[i], n + 1) != 0)

@@ -5,6 +5,7 @@
 #include "engine/base/log.h"
 #include "engine/customer/customers_internal.h"
 #include "engine/customer/fold.h"
+#include "engine/store/log_record.h"
 
 #include <stdlib.h>
 
@@ -39,7 +40,8 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
     pthread_mutex_init(&c->anonymous, NULL);
     for (int g = 0; g < NBX_N_GROUPS; g++) {
         if ((err = load_counter(store, META_SEQ, (uint8_t)g, arena, &c->groups[g].seq)) ||
-            (err = load_counter(store, META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)))
+            (err = load_counter(store, META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)) ||
+            (err = nbx_log_begin(store, (uint16_t)g, c->groups[g].seq)))
             goto out;
     }
     *out = c;
@@ -74,22 +76,6 @@ enum nbx_err nbx_customer_write(const struct nbx_customer_scope *scope)
 {
     enum nbx_err err = nbx_recent_write(scope->recent, scope->customers->store, scope->batch);
     nbx_batch_clear(scope->batch);
-    return err;
-}
-
-enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,
-                                   struct nbx_group before)
-{
-    struct nbx_customers *c = scope->customers;
-    struct nbx_group *now = &c->groups[group];
-    struct nbx_key seq = nbx_key_meta_group(META_SEQ, group);
-    struct nbx_key serial = nbx_key_meta_group(META_SERIAL, group);
-    nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&seq), now->seq);
-    if (now->serial != before.serial)
-        nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&serial), now->serial);
-    enum nbx_err err = nbx_customer_write(scope);
-    if (err)
-        *now = before;
     return err;
 }
 

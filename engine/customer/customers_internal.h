@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Between the files of this folder: the groups' counters and how a change is committed.
+ * Between the files of this folder: the groups' counters and what changes a profile.
  */
 #ifndef NBX_CUSTOMER_CUSTOMERS_INTERNAL_H
 #define NBX_CUSTOMER_CUSTOMERS_INTERNAL_H
@@ -40,9 +40,5 @@ void nbx_customers__trend(const struct nbx_customer_scope *scope,
 /* Remembers an event's id. */
 void nbx_customers__put_event_id(const struct nbx_customer_scope *scope, uint64_t number,
                                  const uint8_t id_hash[16], struct nbx_event_id_record record);
-/* Adds the group's counters to the batch and writes it. On failure the counters go back to
- * `before`. The batch is empty afterwards. */
-enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope, uint8_t group,
-                                   struct nbx_group before);
 
 #endif

@@ -4,8 +4,8 @@
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
 #include "engine/base/random.h"
+#include "engine/customer/command.h"
 #include "engine/customer/consent.h"
-#include "engine/customer/customers_internal.h"
 #include "engine/customer/fold.h"
 
 #include <stdio.h>
@@ -264,11 +264,28 @@ static enum nbx_err fold(struct nbx_profile *profile, const struct nbx_customer_
     return NBX_OK;
 }
 
+/* What the log says of the events. */
+static enum nbx_err log_events(struct nbx_command *out, const struct nbx_customer_scope *scope,
+                               const struct prepared_list *list)
+{
+    struct nbx_log_record *entry = &out->entry;
+    entry->kind = NBX_LOG_EVENTS;
+    entry->events = nbx_arena_calloc(scope->arena, list->n, sizeof *entry->events);
+    if (!entry->events)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < list->n; i++) {
+        struct nbx_log_event *e = &entry->events[entry->n_events++];
+        e->time_ms = list->p[i].time_ms;
+        memcpy(e->id_hash, list->p[i].id_hash, sizeof e->id_hash);
+    }
+    return NBX_OK;
+}
+
 /* Commits what put_events and its callers gathered; takes the trends back where that fails. */
-static enum nbx_err commit(const struct nbx_customer_scope *scope, uint8_t group,
+static enum nbx_err commit(const struct nbx_customer_scope *scope, struct nbx_command *command,
                            struct nbx_group before, const struct prepared_list *list)
 {
-    enum nbx_err err = nbx_customers__commit(scope, group, before);
+    enum nbx_err err = nbx_customers__commit(scope, command, before);
     if (err) {
         count_trends(scope, list, -1);
         nbx_batch_clear(scope->batch);
@@ -283,14 +300,16 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_profile changed = *profile;
+    struct nbx_command command = {.customer = profile->id};
     enum nbx_err err = nbx_profile__ready(&changed, scope);
-    if (err || (err = fold(&changed, scope, list)))
+    if (err || (err = fold(&changed, scope, list)) || (err = log_events(&command, scope, list)))
         return err;
     if (!changed.known)
         nbx_profile__create(&changed, scope);
     put_events(scope, changed.number, list);
     nbx_profile__put(&changed, scope);
-    err = commit(scope, group, before, list);
+    command.entry.number = changed.number;
+    err = commit(scope, &command, before, list);
     if (!err)
         *profile = changed;
     return err;
@@ -322,11 +341,12 @@ enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_cu
     struct prepared_list list = {0};
     struct nbx_group before = scope->customers->groups[group];
     uint64_t number = NBX_CUSTOMER(group, 0);
+    struct nbx_command command = {.entry = {.number = number}};
     pthread_mutex_lock(&scope->customers->anonymous);
     enum nbx_err err = prepare_all(&list, out, scope, NULL, events);
-    if (!err && list.n) {
+    if (!err && list.n && !(err = log_events(&command, scope, &list))) {
         put_events(scope, number, &list);
-        err = commit(scope, group, before, &list);
+        err = commit(scope, &command, before, &list);
     }
     pthread_mutex_unlock(&scope->customers->anonymous);
     out->applied = err ? 0 : list.n;

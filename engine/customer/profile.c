@@ -2,8 +2,8 @@
 #include "engine/customer/customers.h"
 
 #include "engine/base/check.h"
+#include "engine/customer/command.h"
 #include "engine/customer/consent.h"
-#include "engine/customer/customers_internal.h"
 #include "engine/customer/rebuild.h"
 
 static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
@@ -204,13 +204,19 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
         return err == NBX_ENOTFOUND ? NBX_OK : err;
     static const enum nbx_family personal[] = {NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,
                                                NBX_FAMILY_SEEN,      NBX_FAMILY_EVENTS,
-                                               NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS};
+                                               NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS,
+                                               NBX_FAMILY_MENTIONS};
     struct nbx_key from = nbx_key_customer(found.number), to = nbx_key_customer_end(found.number);
     for (size_t i = 0; i < sizeof personal / sizeof *personal; i++)
         nbx_batch_delete_range(scope->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));
     nbx_batch_delete(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&identity));
+    if ((err = nbx_command_forget(scope, found.number))) {
+        nbx_batch_clear(scope->batch);
+        return err;
+    }
     *seq = ++scope->customers->groups[group].seq;
-    return nbx_customers__commit(scope, group, before);
+    struct nbx_command command = {.entry = {.kind = NBX_LOG_FORGET, .number = found.number}};
+    return nbx_customers__commit(scope, &command, before);
 }
 
 enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,

@@ -2,7 +2,7 @@
 #include "engine/customer/customers.h"
 
 #include "engine/base/check.h"
-#include "engine/customer/customers_internal.h"
+#include "engine/customer/command.h"
 
 /* base with the members of change over it; a nil member removes. NULL where the arena is out. */
 static const struct nbx_value *merge(const struct nbx_value *base, const struct nbx_value *change,
@@ -87,9 +87,11 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
 {
     uint8_t group = nbx_group_of(id);
     struct nbx_group before = scope->customers->groups[group];
+    struct nbx_command command = {.customer = id};
     struct nbx_profile profile;
     enum nbx_err err = nbx_profile_load(&profile, scope, id);
-    if (err || (err = nbx_profile__ready(&profile, scope)))
+    if (err || (err = nbx_profile__ready(&profile, scope)) ||
+        (err = nbx_command_of_put(&command, req, scope->arena)))
         return nbx_fault_set(fault, err, NULL, "the customer cannot be read");
     struct nbx_customer_record head = profile.head;
     if ((err = merge_maps(&head, req, scope->arena, fault)) ||
@@ -105,6 +107,7 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
     if (req->vector.n)
         put_vector(&profile, scope, &req->vector);
     *seq = ++scope->customers->groups[group].seq;
-    err = nbx_customers__commit(scope, group, before);
+    command.entry.number = profile.number;
+    err = nbx_customers__commit(scope, &command, before);
     return err ? nbx_fault_set(fault, err, NULL, "the customer cannot be written") : NBX_OK;
 }

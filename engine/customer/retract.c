@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/base/hash.h"
-#include "engine/customer/customers_internal.h"
+#include "engine/customer/command.h"
 #include "engine/customer/rebuild.h"
 
 #include <stdlib.h>
 
 struct wanted {
     uint8_t hash[16];
-    bool found;
+    bool found; /* an event that is kept has it */
+    bool fresh; /* none has, nor was it taken before */
 };
 
 /* An event that goes, with what it gave to trends and nothing else of its record. */
 struct taken {
     int64_t time_ms;
     uint8_t id_hash[16];
+    uint64_t seq;
     struct nbx_event_record gave;
 };
 
@@ -83,6 +85,7 @@ static bool take(void *context, const struct nbx_kept_event *e)
         return false;
     struct taken *t = &s->taken[s->n++];
     t->time_ms = e->time_ms;
+    t->seq = e->record.seq;
     memcpy(t->id_hash, e->id_hash, sizeof t->id_hash);
     t->gave = (struct nbx_event_record){.channel_no = e->record.channel_no,
                                         .item_no = e->record.item_no,
@@ -124,9 +127,9 @@ static void remove_taken(struct nbx_profile *profile, const struct nbx_customer_
         nbx_profile__put(profile, scope);
 }
 
-/* Takes the ids that no event had, so that a late one counts for nothing. *n: how many are new. */
+/* Takes the ids that no event had, so that a late one counts for nothing. *n: how many are fresh. */
 static enum nbx_err take_unknown(struct nbx_profile *profile,
-                                 const struct nbx_customer_scope *scope, const struct search *s,
+                                 const struct nbx_customer_scope *scope, struct search *s,
                                  uint32_t *n)
 {
     enum nbx_err err = NBX_OK;
@@ -142,6 +145,7 @@ static enum nbx_err take_unknown(struct nbx_profile *profile,
                           nbx_key_str(&key), &err))
             continue;
         put_gone(scope, number, s->wanted[i].hash);
+        s->wanted[i].fresh = true;
         ++*n;
     }
     return err;
@@ -161,14 +165,37 @@ static enum nbx_err search(struct search *s, struct nbx_fold *fold, struct nbx_p
     return s->failed ? NBX_ELIMIT : err;
 }
 
+/* What is taken back, and n_new ids, as the log has them. */
+static enum nbx_err log_retraction(struct nbx_command *out, const struct search *s, uint32_t n_new)
+{
+    struct nbx_log_record *entry = &out->entry;
+    entry->kind = NBX_LOG_RETRACT;
+    entry->events = nbx_arena_calloc(s->arena, s->n, sizeof *entry->events);
+    entry->ids = nbx_arena_calloc(s->arena, n_new, sizeof *entry->ids);
+    if (!entry->events || !entry->ids)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct nbx_log_event *e = &entry->events[entry->n_events++];
+        *e = (struct nbx_log_event){.seq = s->taken[i].seq, .time_ms = s->taken[i].time_ms};
+        memcpy(e->id_hash, s->taken[i].id_hash, sizeof e->id_hash);
+    }
+    for (uint32_t i = 0; i < s->n_wanted; i++)
+        if (s->wanted[i].fresh)
+            memcpy(entry->ids[entry->n_ids++], s->wanted[i].hash, sizeof *entry->ids);
+    return NBX_OK;
+}
+
 /* Adds all that changes to the batch, and writes it. */
 static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
-                          const struct search *s, const struct nbx_fold *fold)
+                          struct search *s, const struct nbx_fold *fold)
 {
+    struct nbx_command command = {.customer = profile->id};
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     struct nbx_group before = scope->customers->groups[group];
     uint32_t n_new;
     enum nbx_err err = take_unknown(profile, scope, s, &n_new);
+    if (!err)
+        err = log_retraction(&command, s, n_new);
     if (err || s->n + n_new == 0) {
         scope->customers->groups[group] = before;
         nbx_batch_clear(scope->batch);
@@ -176,8 +203,9 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
     }
     if (s->n)
         remove_taken(profile, scope, s, fold);
+    command.entry.number = profile->known ? profile->number : profile->reserved;
     scope->customers->groups[group].seq++;
-    err = nbx_customers__commit(scope, group, before);
+    err = nbx_customers__commit(scope, &command, before);
     if (err)
         count_trends(scope, s, 1);
     nbx_batch_clear(scope->batch);

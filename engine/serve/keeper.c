@@ -6,6 +6,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/store/log_record.h"
 
 #include <stdlib.h>
 
@@ -185,7 +186,9 @@ static enum nbx_err load_catalogue_seq(struct nbx_keeper *k)
     enum nbx_err err = nbx_record_u64_get(k->server->store, NBX_FAMILY_META, nbx_key_str(&key),
                                           k->arena, &k->catalogue_seq);
     nbx_arena_reset(k->arena);
-    return err == NBX_ENOTFOUND ? NBX_OK : err;
+    return err && err != NBX_ENOTFOUND
+               ? err
+               : nbx_log_begin(k->server->store, NBX_STREAM_CATALOGUE, k->catalogue_seq);
 }
 
 void nbx_keeper__put_seq(struct nbx_keeper *k)

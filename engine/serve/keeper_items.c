@@ -5,7 +5,9 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/random.h"
 #include "engine/serve/reply.h"
+#include "engine/store/log_record.h"
 #include "proto/wire.h"
 
 #include <stdio.h>
@@ -100,6 +102,22 @@ static void number_new_items(struct nbx_keeper *k, const struct order *o)
     }
 }
 
+/* The log's entry of an order: the changes that were made. `changes` has room for them. */
+static void log_changes(struct nbx_keeper *k, const struct order *o, struct nbx_log_change *changes)
+{
+    static const enum nbx_log_what whats[] = {[NBX_CHANGE_PUT] = NBX_LOG_ITEM_PUT,
+                                              [NBX_CHANGE_PATCH] = NBX_LOG_ITEM_PATCH,
+                                              [NBX_CHANGE_DELETE] = NBX_LOG_ITEM_DELETE};
+    struct nbx_log_record entry = {
+        .kind = NBX_LOG_ITEMS, .now_ms = o->job->arrived_ms, .changes = changes};
+    for (uint32_t i = 0; i < o->n; i++)
+        if (!o->changes[i].fault.code)
+            changes[entry.n_changes++] = (struct nbx_log_change){
+                whats[o->changes[i].kind], o->changes[i].id, o->changes[i].fields};
+    nbx_random_system(entry.id, sizeof entry.id);
+    nbx_log_put(k->batch, NBX_STREAM_CATALOGUE, k->catalogue_seq, &entry);
+}
+
 /* Applies one order to the newest snapshot; the snapshots in between are freed at once. */
 static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **newest)
 {
@@ -108,9 +126,11 @@ static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **ne
         o->seq = k->catalogue_seq;
         return;
     }
+    struct nbx_log_change *logged = nbx_arena_calloc(k->arena, o->n, sizeof *logged);
     number_new_items(k, o);
-    enum nbx_err err =
-        nbx_catalog_apply(&next, *newest, o->changes, o->n, o->job->arrived_ms, k->batch);
+    enum nbx_err err = !logged ? NBX_ELIMIT
+                               : nbx_catalog_apply(&next, *newest, o->changes, o->n,
+                                                   o->job->arrived_ms, k->batch);
     if (err) {
         nbx_fault_set(&o->fault, err, "items", "the catalogue cannot be changed");
         return;
@@ -119,6 +139,7 @@ static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **ne
         nbx_catalog_release(newest);
     *newest = next;
     o->seq = ++k->catalogue_seq;
+    log_changes(k, o, logged);
 }
 
 static uint32_t count_applied(const struct order *o)

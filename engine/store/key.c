@@ -7,6 +7,8 @@
 
 #define EVENT_KEY_BYTES   32
 #define TREND_KEY_BYTES   10
+#define LOG_KEY_BYTES     10
+#define MENTION_KEY_BYTES 16
 #define HASHED            0xFF /* begins no UTF-8 text, so no plain key can equal a hashed one */
 #define DECISION_TIME_MAX ((INT64_C(1) << 48) - 1)
 
@@ -181,6 +183,40 @@ bool nbx_key_trend_parse(struct nbx_str key, uint16_t *channel_no, uint32_t *buc
     *channel_no = (uint16_t)(p[0] << 8 | p[1]);
     *bucket = nbx_be32_get(p + 2);
     *item_no = nbx_be32_get(p + 6);
+    return true;
+}
+
+struct nbx_key nbx_key_log(uint16_t stream, uint64_t seq)
+{
+    struct nbx_key k = {.len = 0};
+    put_be16(&k, stream);
+    put_be64(&k, seq);
+    return k;
+}
+
+bool nbx_key_log_parse(struct nbx_str key, uint16_t *stream, uint64_t *seq)
+{
+    if (key.len != LOG_KEY_BYTES)
+        return false;
+    const uint8_t *p = (const uint8_t *)key.p;
+    *stream = (uint16_t)(p[0] << 8 | p[1]);
+    *seq = nbx_be64_get(p + 2);
+    return true;
+}
+
+struct nbx_key nbx_key_mention(uint64_t number, uint64_t seq)
+{
+    struct nbx_key k = nbx_key_customer(number);
+    put_be64(&k, seq);
+    return k;
+}
+
+bool nbx_key_mention_parse(struct nbx_str key, uint64_t *number, uint64_t *seq)
+{
+    if (key.len != MENTION_KEY_BYTES)
+        return false;
+    *number = nbx_be64_get((const uint8_t *)key.p);
+    *seq = nbx_be64_get((const uint8_t *)key.p + 8);
     return true;
 }
 

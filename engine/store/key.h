@@ -63,6 +63,13 @@ bool nbx_key_item_parse(struct nbx_str key, uint32_t *item_no);
 struct nbx_key nbx_key_trend(uint16_t channel_no, uint32_t bucket, uint32_t item_no);
 bool nbx_key_trend_parse(struct nbx_str key, uint16_t *channel_no, uint32_t *bucket,
                          uint32_t *item_no);
+/* log: stream (a group, or NBX_STREAM_CATALOGUE), sequence number of the entry's first command. */
+struct nbx_key nbx_key_log(uint16_t stream, uint64_t seq);
+bool nbx_key_log_parse(struct nbx_str key, uint16_t *stream, uint64_t *seq);
+/* mentions: number, sequence number, in the number's group, of an entry that is not of events
+ * alone. */
+struct nbx_key nbx_key_mention(uint64_t number, uint64_t seq);
+bool nbx_key_mention_parse(struct nbx_str key, uint64_t *number, uint64_t *seq);
 /* meta: a name, then optionally NUL and one byte (a group). */
 struct nbx_key nbx_key_meta(const char *name);
 struct nbx_key nbx_key_meta_group(const char *name, uint8_t group);

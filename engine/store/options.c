@@ -60,6 +60,8 @@ static const struct {
     [NBX_FAMILY_ITEM_IDS] = {"item_ids", point_options, true},
     [NBX_FAMILY_ITEMS] = {"items", point_options, true},
     [NBX_FAMILY_TRENDS] = {"trends", ""},
+    [NBX_FAMILY_LOG] = {"log", append_options},
+    [NBX_FAMILY_MENTIONS] = {"mentions", append_options},
 };
 
 const char *nbx_family_name(enum nbx_family family)

@@ -142,6 +142,8 @@ struct nbx_event_record {
     const struct nbx_value *attributes; /* map or NULL */
 };
 void nbx_event_record_encode(struct nbx_buf *out, const struct nbx_event_record *r);
+/* Its sequence number alone. */
+enum nbx_err nbx_event_record_seq(uint64_t *out, const struct nbx_stored *stored);
 enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct nbx_stored *stored,
                                      struct nbx_arena *arena);
 

@@ -163,6 +163,20 @@ static uint64_t read_fixed_1(struct nbx_event_record *e, struct nbx_record_reade
     return flags;
 }
 
+enum nbx_err nbx_event_record_seq(uint64_t *out, const struct nbx_stored *stored)
+{
+    struct nbx_record_reader rr = {.r = nbx_reader_of(stored->payload.p, stored->payload.len)};
+    struct nbx_event_record e = {0};
+    if (stored->version == 0 || stored->version > NBX_EVENT_RECORD)
+        return stored->version ? NBX_EVERSION : NBX_ECORRUPT;
+    if (stored->version == 1)
+        read_fixed_1(&e, &rr);
+    else
+        read_fixed(&e, &rr);
+    *out = e.seq;
+    return rr.r.failed ? NBX_ECORRUPT : NBX_OK;
+}
+
 enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct nbx_stored *stored,
                                      struct nbx_arena *arena)
 {

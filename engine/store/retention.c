@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/store/key.h"
+#include "engine/store/log_record.h"
 
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 struct sweep {
     enum nbx_family family;
     int64_t horizon_ms; /* what is older goes */
+    struct nbx_buf frame; /* what takes an entry's place */
 };
 
 /* false where the entry does not tell, and then it stays. */
@@ -35,17 +37,48 @@ static bool time_of(int64_t *out, enum nbx_family family, struct nbx_str key, st
     }
 }
 
+/* An entry of the log keeps its place. */
+static bool replaced(struct sweep *sweep, struct nbx_str value)
+{
+    struct nbx_stored stored;
+    struct nbx_log_record gone;
+    struct nbx_buf payload = {0};
+    if (nbx_store__unframe(&stored, value) ||
+        !nbx_log_expires(&gone, &stored, sweep->horizon_ms))
+        return false;
+    nbx_log_record_encode(&payload, &gone);
+    nbx_buf_clear(&sweep->frame);
+    nbx_store__frame(&sweep->frame, NBX_LOG_RECORD,
+                     (struct nbx_str){(const char *)payload.p, (uint32_t)payload.len});
+    bool made = !payload.failed && !sweep->frame.failed;
+    nbx_buf_fini(&payload);
+    return made;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the parameters are RocksDB's. */
 static unsigned char expired(void *state, int level, const char *key, size_t key_len,
                              const char *value, size_t value_len, char **new_value,
                              size_t *new_value_len, unsigned char *changed)
 {
-    (void)level, (void)new_value, (void)new_value_len, (void)changed;
-    const struct sweep *sweep = state;
+    (void)level;
+    struct sweep *sweep = state;
     int64_t time_ms;
+    if (sweep->family == NBX_FAMILY_LOG) {
+        *changed = replaced(sweep, (struct nbx_str){value, (uint32_t)value_len});
+        *new_value = (char *)sweep->frame.p; /* RocksDB copies it */
+        *new_value_len = sweep->frame.len;
+        return 0;
+    }
     return time_of(&time_ms, sweep->family, (struct nbx_str){key, (uint32_t)key_len},
                    (struct nbx_str){value, (uint32_t)value_len}) &&
            time_ms < sweep->horizon_ms;
+}
+
+static void end(void *state)
+{
+    struct sweep *sweep = state;
+    nbx_buf_fini(&sweep->frame);
+    free(sweep);
 }
 
 static const char *name(void *state)
@@ -61,8 +94,9 @@ static rocksdb_compactionfilter_t *start(void *state, rocksdb_compactionfilterco
     struct sweep *sweep = atomic_load(retention->armed) ? malloc(sizeof *sweep) : NULL;
     if (!sweep)
         return NULL; /* this compaction drops nothing */
-    *sweep = (struct sweep){retention->family, nbx_clock_wall_ms() - retention->keep_ms};
-    return rocksdb_compactionfilter_create(sweep, free, expired, name);
+    *sweep = (struct sweep){.family = retention->family,
+                            .horizon_ms = nbx_clock_wall_ms() - retention->keep_ms};
+    return rocksdb_compactionfilter_create(sweep, end, expired, name);
 }
 
 static void not_owned(void *state)

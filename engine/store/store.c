@@ -201,7 +201,8 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     int64_t events_ms = options->event_retention_ms;
     store->retentions[0] = (struct nbx_retention){NBX_FAMILY_EVENTS, events_ms, armed};
     store->retentions[1] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed};
-    store->retentions[2] =
+    store->retentions[2] = (struct nbx_retention){NBX_FAMILY_LOG, events_ms, armed};
+    store->retentions[3] =
         (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed};
     return store;
 }

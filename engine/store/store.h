@@ -32,6 +32,8 @@ enum nbx_family {
     NBX_FAMILY_ITEM_IDS,
     NBX_FAMILY_ITEMS,
     NBX_FAMILY_TRENDS,
+    NBX_FAMILY_LOG,
+    NBX_FAMILY_MENTIONS,
     NBX_N_FAMILIES
 };
 
@@ -46,7 +48,7 @@ struct nbx_store_options {
     const char *dir;               /* made where missing */
     size_t cache_bytes;            /* block cache, index and filter blocks included */
     size_t write_buffer_bytes;     /* all memtables together */
-    int64_t event_retention_ms;    /* events and event ids; 0: kept for ever */
+    int64_t event_retention_ms;    /* events, event ids, what the log says of them; 0: for ever */
     int64_t decision_retention_ms; /* decisions; 0: kept for ever */
     /* Shows the folder as it is, also beside a process that writes to it, and changes nothing: no
      * write and no sync may follow. */

@@ -25,7 +25,7 @@ struct nbx_retention {
     atomic_bool *armed;
 };
 
-#define NBX_N_RETENTIONS 3 /* events, event ids, decisions */
+#define NBX_N_RETENTIONS 4 /* events, event ids, the log, decisions */
 
 /* Logs that were there at a sync. */
 #define NBX_LOGS_MAX   64
