@@ -3,6 +3,8 @@
  * message_recommend.c, message_event.c and message_item.c. */
 #include "proto/field.h"
 
+#define DEFAULT_LOG_ENTRIES 100
+
 /* customer.put */
 
 #define PUT(name, member) NBX_FIELD(name, struct nbx_customer_put_req, member)
@@ -46,7 +48,27 @@ enum nbx_err nbx_message_backup(struct nbx_backup_req *out, struct nbx_body body
     return nbx_field_body(out, &out->id, body, &backup_table, &d);
 }
 
-/* customer.get, customer.forget, decision.get, hello, stats */
+/* log.read */
+
+#define LOG_READ(name, member) NBX_FIELD(name, struct nbx_log_read_req, member)
+
+static const struct nbx_field log_read_fields[] = {
+    {LOG_READ("stream", stream), nbx_field_u32, .max = NBX_MAX_STREAM, .required = true},
+    {LOG_READ("from", from), nbx_field_int, .min = 1, .max = INT64_MAX},
+    {LOG_READ("n", n), nbx_field_u32, .min = 1, .max = NBX_MAX_LOG_ENTRIES},
+    {LOG_READ("id", id), nbx_field_echo},
+};
+static const struct nbx_field_table log_read_table = {log_read_fields, NBX_COUNT(log_read_fields)};
+
+enum nbx_err nbx_message_log_read(struct nbx_log_read_req *out, struct nbx_body body,
+                                  struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_log_read_req){.from = 1, .n = DEFAULT_LOG_ENTRIES};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    return nbx_field_body(out, &out->id, body, &log_read_table, &d);
+}
+
+/* customer.get, customer.forget, decision.get, hello, stats, log.heads */
 
 static const struct nbx_field simple_fields[] = {
     {NBX_FIELD("id", struct nbx_simple_req, id), nbx_field_echo},

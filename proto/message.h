@@ -28,6 +28,8 @@
 #define NBX_MAX_EVENTS        1000   /* in one observe */
 #define NBX_MAX_ITEMS         10000  /* in one item.put, item.patch, item.get or item.delete */
 #define NBX_MAX_ATTRIBUTES    64
+#define NBX_MAX_STREAM        256  /* the catalogue's; below it the customer groups' */
+#define NBX_MAX_LOG_ENTRIES   1000 /* in one log.read */
 #define NBX_MAX_FIELDS        128  /* in `fields` */
 #define NBX_MAX_NAME_BYTES    64   /* attribute, channel, placement, event type, purpose */
 #define NBX_MAX_TEXT_BYTES    2048 /* title, url, image, attribute strings */
@@ -165,7 +167,7 @@ struct nbx_customer_put_req {
     struct nbx_vector vector;
 };
 
-/* customer.get, customer.forget, decision.get, hello, stats */
+/* customer.get, customer.forget, decision.get, hello, stats, log.heads */
 struct nbx_simple_req {
     struct nbx_value id;
 };
@@ -174,6 +176,14 @@ struct nbx_simple_req {
 struct nbx_backup_req {
     struct nbx_value id;
     struct nbx_str dir; /* of the daemon's machine */
+};
+
+/* log.read */
+struct nbx_log_read_req {
+    struct nbx_value id;
+    uint32_t stream; /* 256: the catalogue's */
+    int64_t from;    /* sequence number, from 1 */
+    uint32_t n;      /* entries at most */
 };
 
 /* item.get, item.delete */
@@ -230,6 +240,8 @@ enum nbx_err nbx_vector_read(struct nbx_vector *out, const struct nbx_value *v,
                              struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_backup(struct nbx_backup_req *out, struct nbx_body body,
                                 struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_log_read(struct nbx_log_read_req *out, struct nbx_body body,
+                                  struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 

@@ -20,6 +20,8 @@ const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
     {"stats", NBX_OP_STATS, NBX_ROLE_READER, NBX_ROAD_ANY, false},
     {"backup", NBX_OP_BACKUP, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
     {"retract", NBX_OP_RETRACT, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
+    {"log.heads", NBX_OP_LOG_HEADS, NBX_ROLE_ADMIN, NBX_ROAD_ANY, false},
+    {"log.read", NBX_OP_LOG_READ, NBX_ROLE_ADMIN, NBX_ROAD_ANY, false},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

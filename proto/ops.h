@@ -34,6 +34,8 @@ enum nbx_op {
     NBX_OP_STATS,
     NBX_OP_BACKUP,
     NBX_OP_RETRACT,
+    NBX_OP_LOG_HEADS,
+    NBX_OP_LOG_READ,
     NBX_N_OPS
 };
 

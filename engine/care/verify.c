@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define ARENA_BYTES ((size_t)64 << 20) /* one record and what it is held against */
+#define ARENA_BYTES ((size_t)1 << 30) /* at most: one record and what it is held against */
 
 void nbx_verify__found(struct nbx_check *c, enum nbx_family family, struct nbx_str key,
                        const char *what)

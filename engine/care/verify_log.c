@@ -20,8 +20,7 @@ static enum nbx_err read_event_id(struct nbx_check *c, uint64_t number,
 }
 
 /* An event that is not there any more was retracted, or is too old to be kept. */
-static const char *check_absent(struct nbx_check *c, uint64_t number,
-                                const struct nbx_log_event *e)
+static const char *check_absent(struct nbx_check *c, uint64_t number, const struct nbx_log_event *e)
 {
     static const char missing[] = "names an event that is not there";
     struct nbx_event_id_record known = {0};

@@ -9,6 +9,7 @@
 #define META_SEQ       "seq"
 #define META_SERIAL    "serial"
 #define MENTION_RECORD 1 /* an empty payload: the key says all */
+#define ENTRY_BYTES    ((size_t)64 << 20)
 
 /* Entries that the customer's events do not lead to. */
 static void mention(const struct nbx_customer_scope *scope, const struct nbx_log_record *entry,
@@ -149,19 +150,27 @@ static enum nbx_err seq_of(uint64_t *out, enum nbx_family family, struct nbx_str
     return nbx_key_mention_parse(key, &number, out) ? NBX_OK : NBX_ECORRUPT;
 }
 
-static enum nbx_err gather(struct numbers *list, const struct nbx_customer_scope *scope,
-                           uint64_t number, enum nbx_family family)
+/* A customer's entries being emptied. */
+struct forgetting {
+    const struct nbx_customer_scope *scope;
+    uint64_t number;
+    struct nbx_arena *arena; /* of the entry at hand: a customer may have any number of them */
+    struct numbers list;     /* what events and mentions lead to */
+    struct numbers further;  /* what is only led to by retractions */
+};
+
+static enum nbx_err gather(struct forgetting *f, enum nbx_family family)
 {
-    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
+    struct nbx_key from = nbx_key_customer(f->number), to = nbx_key_customer_end(f->number);
     struct nbx_cursor *cursor = NULL;
     struct nbx_str key;
     struct nbx_stored stored;
     uint64_t seq;
-    enum nbx_err err = nbx_cursor_open(&cursor, nbx_customers_store(scope->customers), family,
+    enum nbx_err err = nbx_cursor_open(&cursor, nbx_customers_store(f->scope->customers), family,
                                        nbx_key_str(&from), nbx_key_str(&to), false);
     while (!err && !(err = nbx_cursor_next(cursor, &key, &stored)))
         if (!(err = seq_of(&seq, family, key, &stored)))
-            err = note(list, seq);
+            err = note(&f->list, seq);
     nbx_cursor_close(&cursor);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
@@ -174,29 +183,28 @@ static int compare_seqs(const void *a, const void *b)
 
 /* One entry becomes its place; what a retraction took back leads to further entries. *behind: the
  * first number it does not stand for. */
-static enum nbx_err empty(const struct nbx_customer_scope *scope, uint64_t number, uint64_t seq,
-                          struct numbers *further, uint64_t *behind)
+static enum nbx_err empty_one(struct forgetting *f, uint64_t seq, uint64_t *behind)
 {
-    uint8_t group = NBX_CUSTOMER_GROUP(number);
+    uint8_t group = NBX_CUSTOMER_GROUP(f->number);
     struct nbx_log_record entry;
     uint64_t first;
     *behind = seq + 1;
-    enum nbx_err err = nbx_log_find(&entry, &first, nbx_customers_store(scope->customers), group,
-                                    seq, scope->arena);
+    nbx_arena_reset(f->arena);
+    enum nbx_err err = nbx_log_find(&entry, &first, nbx_customers_store(f->scope->customers), group,
+                                    seq, f->arena);
     if (err)
         return err == NBX_ENOTFOUND ? NBX_OK : err;
     *behind = first + entry.n;
-    if (entry.kind == NBX_LOG_GONE || entry.number != number)
+    if (entry.kind == NBX_LOG_GONE || entry.number != f->number)
         return NBX_OK;
     for (uint32_t i = 0; !err && entry.kind == NBX_LOG_RETRACT && i < entry.n_events; i++)
-        err = note(further, entry.events[i].seq);
+        err = note(&f->further, entry.events[i].seq);
     struct nbx_log_record gone = nbx_log_gone(&entry, NBX_GONE_FORGOTTEN);
-    nbx_log_put(scope->batch, group, first, &gone);
+    nbx_log_put(f->scope->batch, group, first, &gone);
     return err;
 }
 
-static enum nbx_err empty_all(const struct nbx_customer_scope *scope, uint64_t number,
-                              struct numbers *list, struct numbers *further)
+static enum nbx_err empty_all(struct forgetting *f, struct numbers *list)
 {
     enum nbx_err err = NBX_OK;
     uint64_t behind = 0;
@@ -204,22 +212,22 @@ static enum nbx_err empty_all(const struct nbx_customer_scope *scope, uint64_t n
         qsort(list->p, list->n, sizeof *list->p, compare_seqs);
     for (size_t i = 0; !err && i < list->n; i++)
         if (list->p[i] >= behind)
-            err = empty(scope, number, list->p[i], further, &behind);
+            err = empty_one(f, list->p[i], &behind);
     return err;
 }
 
 enum nbx_err nbx_command_forget(const struct nbx_customer_scope *scope, uint64_t number)
 {
-    struct numbers list = {0}, further = {0}, none = {0};
-    enum nbx_err err = gather(&list, scope, number, NBX_FAMILY_EVENTS);
+    struct forgetting f = {.scope = scope, .number = number, .arena = nbx_arena_new(ENTRY_BYTES)};
+    enum nbx_err err = f.arena ? gather(&f, NBX_FAMILY_EVENTS) : NBX_ELIMIT;
     if (!err)
-        err = gather(&list, scope, number, NBX_FAMILY_MENTIONS);
+        err = gather(&f, NBX_FAMILY_MENTIONS);
     if (!err)
-        err = empty_all(scope, number, &list, &further);
-    if (!err)
-        err = empty_all(scope, number, &further, &none);
-    free(list.p);
-    free(further.p);
-    free(none.p);
+        err = empty_all(&f, &f.list);
+    if (!err) /* entries of events: they lead no further */
+        err = empty_all(&f, &f.further);
+    free(f.list.p);
+    free(f.further.p);
+    nbx_arena_destroy(&f.arena);
     return err;
 }

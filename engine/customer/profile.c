@@ -202,10 +202,9 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
     *seq = before.seq;
     if (err)
         return err == NBX_ENOTFOUND ? NBX_OK : err;
-    static const enum nbx_family personal[] = {NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,
-                                               NBX_FAMILY_SEEN,      NBX_FAMILY_EVENTS,
-                                               NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS,
-                                               NBX_FAMILY_MENTIONS};
+    static const enum nbx_family personal[] = {
+        NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,   NBX_FAMILY_SEEN,    NBX_FAMILY_EVENTS,
+        NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS, NBX_FAMILY_MENTIONS};
     struct nbx_key from = nbx_key_customer(found.number), to = nbx_key_customer_end(found.number);
     for (size_t i = 0; i < sizeof personal / sizeof *personal; i++)
         nbx_batch_delete_range(scope->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));

@@ -127,7 +127,8 @@ static void remove_taken(struct nbx_profile *profile, const struct nbx_customer_
         nbx_profile__put(profile, scope);
 }
 
-/* Takes the ids that no event had, so that a late one counts for nothing. *n: how many are fresh. */
+/* Takes the ids that no event had, so that a late one counts for nothing. *n: how many are fresh.
+ */
 static enum nbx_err take_unknown(struct nbx_profile *profile,
                                  const struct nbx_customer_scope *scope, struct search *s,
                                  uint32_t *n)

@@ -128,9 +128,9 @@ static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **ne
     }
     struct nbx_log_change *logged = nbx_arena_calloc(k->arena, o->n, sizeof *logged);
     number_new_items(k, o);
-    enum nbx_err err = !logged ? NBX_ELIMIT
-                               : nbx_catalog_apply(&next, *newest, o->changes, o->n,
-                                                   o->job->arrived_ms, k->batch);
+    enum nbx_err err =
+        !logged ? NBX_ELIMIT
+                : nbx_catalog_apply(&next, *newest, o->changes, o->n, o->job->arrived_ms, k->batch);
     if (err) {
         nbx_fault_set(&o->fault, err, "items", "the catalogue cannot be changed");
         return;

@@ -18,6 +18,8 @@ static const handler handlers[NBX_N_OPS] = {
     [NBX_OP_ITEM_GET] = nbx_request_item_get,
     [NBX_OP_STATS] = nbx_request_stats,
     [NBX_OP_RETRACT] = nbx_request_retract,
+    [NBX_OP_LOG_HEADS] = nbx_request_log_heads,
+    [NBX_OP_LOG_READ] = nbx_request_log_read,
 };
 
 struct nbx_request nbx_request_of(struct nbx_worker *w, struct nbx_job *job)

@@ -33,6 +33,8 @@ void nbx_request_decision_get(struct nbx_request *r);
 void nbx_request_item_get(struct nbx_request *r);
 void nbx_request_hello(struct nbx_request *r);
 void nbx_request_stats(struct nbx_request *r);
+void nbx_request_log_heads(struct nbx_request *r);
+void nbx_request_log_read(struct nbx_request *r);
 
 /* What became of events, into the worker's counters. */
 void nbx_count_observed(struct nbx_worker *worker, const struct nbx_observed *observed);

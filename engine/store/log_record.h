@@ -36,6 +36,8 @@ enum nbx_log_reason {
     NBX_GONE_BEFORE,    /* from before there was a log */
     NBX_N_GONE_REASONS
 };
+/* "forgotten", "expired", "before". */
+const char *nbx_log_reason_name(enum nbx_log_reason reason);
 
 struct nbx_log_event {
     uint64_t seq; /* retract: the event's own; events: the entry's and those after it, not stored */
@@ -50,12 +52,12 @@ struct nbx_log_change {
 };
 struct nbx_log_record {
     enum nbx_log_kind kind;
-    uint64_t n;              /* sequence numbers it stands for; 1 but for events and gone */
-    int64_t now_ms;          /* the clock it was done by */
-    uint8_t id[16];          /* of the command; every event is its own, so of the first event */
-    uint64_t number;         /* the customer's; serial 0: events of nobody */
-    struct nbx_str customer; /* its id, where this gave it the number; else empty */
-    enum nbx_log_reason reason;   /* gone */
+    uint64_t n;                 /* sequence numbers it stands for; 1 but for events and gone */
+    int64_t now_ms;             /* the clock it was done by */
+    uint8_t id[16];             /* of the command; every event is its own, so of the first event */
+    uint64_t number;            /* the customer's; serial 0: events of nobody */
+    struct nbx_str customer;    /* its id, where this gave it the number; else empty */
+    enum nbx_log_reason reason; /* gone */
     struct nbx_log_event *events; /* (n_events) events: those applied; retract: those taken back */
     uint32_t n_events;
     uint8_t (*ids)[16]; /* (n_ids) retract: hashes of ids of which no event was kept */

@@ -15,6 +15,12 @@ const char *nbx_log_kind_name(enum nbx_log_kind kind)
     return kind_names[kind];
 }
 
+const char *nbx_log_reason_name(enum nbx_log_reason reason)
+{
+    static const char *const names[NBX_N_GONE_REASONS] = {"forgotten", "expired", "before"};
+    return names[reason];
+}
+
 static bool is_of_customer(enum nbx_log_kind kind)
 {
     return kind != NBX_LOG_GONE && kind != NBX_LOG_ITEMS;
@@ -238,8 +244,8 @@ enum nbx_err nbx_log_find(struct nbx_log_record *out, uint64_t *first,
     struct nbx_str key;
     struct nbx_stored stored;
     uint16_t in;
-    enum nbx_err err = nbx_cursor_open(&cursor, store, NBX_FAMILY_LOG, nbx_key_str(&from),
-                                       nbx_key_str(&to), true);
+    enum nbx_err err =
+        nbx_cursor_open(&cursor, store, NBX_FAMILY_LOG, nbx_key_str(&from), nbx_key_str(&to), true);
     if (!err)
         err = nbx_cursor_next(cursor, &key, &stored);
     if (!err)

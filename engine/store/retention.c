@@ -10,7 +10,7 @@
 /* One compaction. Its clock is read once, so that an event and its neighbours share a horizon. */
 struct sweep {
     enum nbx_family family;
-    int64_t horizon_ms; /* what is older goes */
+    int64_t horizon_ms;   /* what is older goes */
     struct nbx_buf frame; /* what takes an entry's place */
 };
 
@@ -43,8 +43,7 @@ static bool replaced(struct sweep *sweep, struct nbx_str value)
     struct nbx_stored stored;
     struct nbx_log_record gone;
     struct nbx_buf payload = {0};
-    if (nbx_store__unframe(&stored, value) ||
-        !nbx_log_expires(&gone, &stored, sweep->horizon_ms))
+    if (nbx_store__unframe(&stored, value) || !nbx_log_expires(&gone, &stored, sweep->horizon_ms))
         return false;
     nbx_log_record_encode(&payload, &gone);
     nbx_buf_clear(&sweep->frame);

@@ -57,6 +57,9 @@ static const char *const no_built_in[] = {"{price:1}", "{id:'a'}", NULL};
 static const char *const flags[] = {SCALARS, "[]", "{a:1}", "{a:nil}", "{'a b':true}", NULL};
 static const char *const id_map[] = {SCALARS, "[]", "{a:1}", "{a:''}", "{a:#256}", NULL};
 static const char *const stock[] = {SCALARS, "[]", "{a:-1}", "{a:1.5}", "{a:2147483648}", NULL};
+static const char *const stream[] = {"nil", "true", "'1'", "[]", "1.5", "-1", "257", NULL};
+static const char *const from[] = {"nil", "true", "'1'", "[]", "1.5", "-1", "0", NULL};
+static const char *const page[] = {"nil", "true", "'1'", "[]", "1.5", "0", "1001", NULL};
 static const char *const channels[] = {SCALARS, "['fax']", "[5]", NULL};
 static const char *const channel[] = {NO_STRING, "''", "#65", "'fax'", NULL};
 
@@ -130,6 +133,9 @@ static const struct field table[] = {
     {"retract", TOP, "category", "", id},
     {"retract", TOP, "all", "item:'a',", flag},
     {"retract", TOP, "ack", "item:'a',", word},
+    {"log.read", TOP, "stream", "", stream},
+    {"log.read", TOP, "from", "stream:1,", from},
+    {"log.read", TOP, "n", "stream:1,", page},
     {"customer.put", TOP, "attributes", "", attributes},
     {"customer.put", TOP, "timezone", "", label},
     {"customer.put", TOP, "locale", "", name},
@@ -164,7 +170,7 @@ static const struct field table[] = {
     {"item.get item.delete", TOP, "ids", "", entries},
     {"item.get item.delete", TOP, "ids", "", ids},
     {"hello stats customer.get customer.forget decision.get recommend rank similar observe "
-     "customer.put item.put item.patch item.get item.delete retract",
+     "customer.put item.put item.patch item.get item.delete retract log.heads",
      TOP, "id", "", echo},
 };
 
@@ -349,7 +355,8 @@ Test(hostile_fields, unknown_ones_are_refused_with_the_known)
                                                   [NBX_OP_ITEM_PATCH] = "items:[{id:'a'}],",
                                                   [NBX_OP_ITEM_GET] = "ids:['a'],",
                                                   [NBX_OP_ITEM_DELETE] = "ids:['a'],",
-                                                  [NBX_OP_BACKUP] = "dir:'relative',"};
+                                                  [NBX_OP_BACKUP] = "dir:'relative',",
+                                                  [NBX_OP_LOG_READ] = "stream:1,"};
     struct nbx_str before = state_of_things();
     for (int op = 0; op < NBX_N_OPS; op++) {
         char body[128];

@@ -156,6 +156,27 @@ class Client:
     def stats(self):
         return self.call("stats")
 
+    # the command log
+
+    def log_heads(self):
+        """The number of the last command of each stream: 256 customer groups, then the catalogue."""
+        return self.call("log.heads")["heads"]
+
+    def log_read(self, stream, from_=1, **fields):
+        """A page of a stream's entries; go on with the reply's `next`."""
+        return self.call("log.read", "", {"stream": stream, "from": from_, **fields})
+
+    def log(self, heads=None):
+        """Yields every entry up to the heads as they are now, stream by stream."""
+        for stream, head in enumerate(self.log_heads() if heads is None else heads):
+            next_ = 1
+            while next_ <= head:
+                page = self.log_read(stream, next_)
+                if not page["entries"]:
+                    break
+                yield from page["entries"]
+                next_ = page["next"]
+
 
 def _present(body):
     """The body without what is None, its vectors as bytes."""

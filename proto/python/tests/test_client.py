@@ -90,6 +90,8 @@ class ClientTest(unittest.TestCase):
              ("item.patch", "", {"items": [{"id": "a", "price": None}]})),
             (lambda: client.item_get("a"), ("item.get", "", {"ids": ["a"]})),
             (lambda: client.item_delete(("a", "b")), ("item.delete", "", {"ids": ["a", "b"]})),
+            (lambda: client.log_read(256, 7, n=5),
+             ("log.read", "", {"stream": 256, "from": 7, "n": 5})),
         ]
         for call, request in calls:
             self.assertEqual(call(), {"op": request[0]})

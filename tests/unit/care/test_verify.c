@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A whole store is silent; whatever is damaged, missing or too much in any family is named. */
 #include "engine/care/verify.h"
+#include "engine/store/log_record.h"
 #include "tests/unit/decide/town.h"
 
 static struct town t;
@@ -299,6 +300,9 @@ Test(verify, keys_of_no_shape_are_noticed)
         {NBX_FAMILY_EVENTS, "events: has a key that is no customer number, time and id\n"},
         {NBX_FAMILY_EVENT_IDS, "event_ids: has a key that is no customer number and id\n"},
         {NBX_FAMILY_DECISIONS, "decisions: has a key that is no decision id\n"},
+        {NBX_FAMILY_LOG, "log: has a key that is no stream and sequence number\n"},
+        {NBX_FAMILY_MENTIONS,
+         "mentions: has a key that is no customer number and sequence number\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_raw(cases[i].family, &key, 1, NBX_STR("\0"));
@@ -395,4 +399,46 @@ Test(verify, what_retention_may_have_taken_is_not_missed)
     delete (NBX_FAMILY_EVENTS, &event.key);
     finds("event_ids: its event is not there\n");
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW + INT64_C(2) * 86400000), "");
+}
+
+Test(verify, a_log_with_a_hole_or_of_something_else_is_noticed)
+{
+    struct nbx_profile anna = town_profile(&t, "anna");
+    uint8_t group = NBX_CUSTOMER_GROUP(anna.number);
+    struct nbx_key at = nbx_key_log(group, 1), last = nbx_key_log(group, 3);
+    struct nbx_key event = nbx_key_customer(anna.number);
+    struct copy events = first(NBX_FAMILY_LOG, &at), put = first(NBX_FAMILY_LOG, &last);
+    struct copy mention = first(NBX_FAMILY_MENTIONS, &event);
+    delete (NBX_FAMILY_LOG, &events.key);
+    finds("log: commands before it are not there\n");
+    finds("mentions: names an entry that is not there\n");
+    write_raw(NBX_FAMILY_LOG, &events.key, events.version, events.payload);
+    delete (NBX_FAMILY_LOG, &put.key);
+    finds("log: is not there\n");
+    at = nbx_key_log(group, 2);
+    write_raw(NBX_FAMILY_LOG, &at, put.version, put.payload);
+    finds("log: stands twice in the log\n");
+    delete (NBX_FAMILY_LOG, &at);
+    at = nbx_key_log(group, 4);
+    write_raw(NBX_FAMILY_LOG, &put.key, put.version, put.payload);
+    write_raw(NBX_FAMILY_LOG, &at, put.version, put.payload);
+    finds("log: has a sequence number that was never given\n");
+    delete (NBX_FAMILY_LOG, &at);
+    delete (NBX_FAMILY_MENTIONS, &mention.key);
+    finds("log: is not mentioned under its customer\n");
+    write_raw(NBX_FAMILY_MENTIONS, &mention.key, mention.version, mention.payload);
+    struct nbx_log_record other = {.kind = NBX_LOG_FORGET, .number = anna.number + (1ull << 56)};
+    nbx_log_put(t.shop.f.batch, group, 3, &other);
+    fixture_write(&t.shop.f);
+    finds("log: is of a customer that does not belong into its stream\n");
+    other.kind = NBX_LOG_ITEMS;
+    nbx_log_put(t.shop.f.batch, group, 3, &other);
+    fixture_write(&t.shop.f);
+    finds("log: is of a kind that does not belong into its stream\n");
+    write_raw(NBX_FAMILY_LOG, &put.key, put.version, put.payload);
+    struct copy gone = first(NBX_FAMILY_EVENTS, &event);
+    delete (NBX_FAMILY_EVENTS, &gone.key);
+    finds("log: names an event that is not there\n");
+    write_raw(NBX_FAMILY_EVENTS, &gone.key, gone.version, gone.payload);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
 }

@@ -60,6 +60,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_items_req items;
     struct nbx_item_ids_req ids;
     struct nbx_backup_req backup;
+    struct nbx_log_read_req log;
     struct nbx_simple_req simple;
     enum nbx_err err;
     switch (op) {
@@ -80,6 +81,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
         return bodies_entry(items.errors, items.n_errors, err);
     case NBX_OP_ITEM_GET:
     case NBX_OP_ITEM_DELETE: return nbx_message_item_ids(&ids, body, arena, &fault);
+    case NBX_OP_LOG_READ: return nbx_message_log_read(&log, body, arena, &fault);
     case NBX_OP_BACKUP: return nbx_message_backup(&backup, body, arena, &fault);
     default: return nbx_message_simple(&simple, body, arena, &fault);
     }

@@ -365,6 +365,8 @@ Test(message_errors, customers_and_the_rest)
                                   {NBX_OP_HELLO, "{%s}", ""},
                                   {NBX_OP_STATS, "{%s}", ""},
                                   {NBX_OP_BACKUP, "{dir:'/b', %s}", ""},
+                                  {NBX_OP_LOG_HEADS, "{%s}", ""},
+                                  {NBX_OP_LOG_READ, "{stream:1, %s}", ""},
                                   {0}},
                  (struct row[]){{"id", &echo_type}, {0}});
     check_fields((struct place[]){{NBX_OP_BACKUP, "{%s}", ""}, {0}},
@@ -411,6 +413,8 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_STATS] = "{%s}",
     [NBX_OP_BACKUP] = "{dir:'/b', %s}",
     [NBX_OP_RETRACT] = "{item:'i', %s}",
+    [NBX_OP_LOG_HEADS] = "{%s}",
+    [NBX_OP_LOG_READ] = "{stream:1, %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)
@@ -456,7 +460,8 @@ Test(message_errors, required_fields_are_missed)
                 {NBX_OP_ITEM_PATCH, "{items:[{price:5}]}", "items[0].id"},
                 {NBX_OP_ITEM_GET, "{}", "ids"},
                 {NBX_OP_ITEM_DELETE, "{}", "ids"},
-                {NBX_OP_BACKUP, "{}", "dir"}};
+                {NBX_OP_BACKUP, "{}", "dir"},
+                {NBX_OP_LOG_READ, "{}", "stream"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cr_expect_eq(refusal(rows[i].op, rows[i].text), NBX_EBAD, "%s", rows[i].text);
         cr_expect_str_eq(fault.field, rows[i].field);

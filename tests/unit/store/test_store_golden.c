@@ -340,3 +340,61 @@ Test(store_golden, item_1)
            "0103692d3180a0abfef962e8071483a474696572a4676f6c64a361676529a26f6bc3");
     GOLDEN(item, item_same, 1, least, "0001690000");
 }
+
+static struct nbx_log_event log_events[] = {
+    {7, 1700000000000, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+    {300, 1690000000000, {0xff}},
+};
+
+Test(store_golden, log_1_of_customers)
+{
+    struct nbx_log_event events[] = {log_events[0], log_events[1]};
+    uint8_t ids[1][16] = {{0xaa, 0xbb}};
+    struct nbx_log_record happened = {.kind = NBX_LOG_EVENTS,
+                                      .n = 2,
+                                      .now_ms = 1700000000001,
+                                      .number = UINT64_C(0x0500000000000007),
+                                      .customer = NBX_STR("c-1"),
+                                      .events = events,
+                                      .n_events = 2};
+    struct nbx_log_record retracted = happened, put = {.kind = NBX_LOG_PUT, .n = 1}, forgot = put;
+    memcpy(happened.id, events[0].id_hash, 16);
+    retracted.kind = NBX_LOG_RETRACT;
+    retracted.n = 1;
+    retracted.customer = NBX_STR("");
+    memcpy(retracted.id, "0123456789abcdef", 16);
+    retracted.ids = ids;
+    retracted.n_ids = 1;
+    put.number = forgot.number = happened.number;
+    put.now_ms = -1;
+    put.body = &map;
+    forgot.kind = NBX_LOG_FORGET;
+    GOLDEN(log, log_same, 1, retracted,
+           "030082a0abfef962303132333435363738396162636465660700000000000005020701010203"
+           "0405060708090a0b0c0d0e0f10ac028190dfc04aff00000000000000000000000000000001aa"
+           "bb0000000000000000000000000000");
+    GOLDEN(log, log_same, 1, put,
+           "0200010000000000000000000000000000000007000000000000051483a474696572a4676f6c"
+           "64a361676529a26f6bc3");
+    GOLDEN(log, log_same, 1, forgot, "040000000000000000000000000000000000000700000000000005");
+    events[0].seq = events[1].seq = 0;
+    GOLDEN(log, log_same, 1, happened,
+           "010182a0abfef962070000000000000503632d3102010102030405060708090a0b0c0d0e0f10"
+           "8190dfc04aff000000000000000000000000000000");
+}
+
+Test(store_golden, log_1_of_items_and_places)
+{
+    struct nbx_log_change changes[] = {{.what = NBX_LOG_ITEM_PUT, .entry = &map},
+                                       {.what = NBX_LOG_ITEM_PATCH, .entry = &consent},
+                                       {.what = NBX_LOG_ITEM_DELETE, .id = NBX_STR("i-1")}};
+    struct nbx_log_record items = {
+        .kind = NBX_LOG_ITEMS, .n = 1, .now_ms = 1700000000000, .changes = changes, .n_changes = 3};
+    struct nbx_log_record gone = {
+        .kind = NBX_LOG_GONE, .n = 300, .now_ms = 1700000000000, .reason = NBX_GONE_EXPIRED};
+    memcpy(items.id, "0123456789abcdef", 16);
+    GOLDEN(log, log_same, 1, items,
+           "050080a0abfef9623031323334353637383961626364656603001483a474696572a4676f6c64"
+           "a361676529a26f6bc3010581a26f6bc30203692d31");
+    GOLDEN(log, log_same, 1, gone, "000080a0abfef96201ac02");
+}

@@ -128,6 +128,28 @@ Test(store_key, parsers_refuse_every_other_length)
     }
 }
 
+Test(store_key, log_keys_come_back_and_are_ordered_by_stream_and_number)
+{
+    uint16_t stream;
+    uint64_t number, seq;
+    struct nbx_key k = nbx_key_log(256, UINT64_C(0x0102030405060708));
+    cr_assert(nbx_key_log_parse(nbx_key_str(&k), &stream, &seq));
+    cr_assert_eq(stream, 256);
+    cr_assert_eq(seq, UINT64_C(0x0102030405060708));
+    cr_assert_lt(cmp(nbx_key_log(0, 255), nbx_key_log(0, 256)), 0);
+    cr_assert_lt(cmp(nbx_key_log(255, UINT64_MAX), nbx_key_log(256, 1)), 0);
+    k.len--;
+    cr_assert_not(nbx_key_log_parse(nbx_key_str(&k), &stream, &seq));
+    k = nbx_key_mention(NBX_CUSTOMER(7, 5), 300);
+    cr_assert(nbx_key_mention_parse(nbx_key_str(&k), &number, &seq));
+    cr_assert(number == NBX_CUSTOMER(7, 5) && seq == 300);
+    cr_assert_lt(cmp(nbx_key_mention(5, 255), nbx_key_mention(5, 256)), 0);
+    cr_assert_lt(cmp(nbx_key_customer(5), nbx_key_mention(5, 0)), 0);
+    cr_assert_lt(cmp(nbx_key_mention(5, UINT64_MAX), nbx_key_customer_end(5)), 0);
+    k.len--;
+    cr_assert_not(nbx_key_mention_parse(nbx_key_str(&k), &number, &seq));
+}
+
 Test(store_key, trends_are_ordered_by_channel_bucket_item)
 {
     cr_assert_lt(cmp(nbx_key_trend(1, 9, 9), nbx_key_trend(2, 0, 0)), 0);

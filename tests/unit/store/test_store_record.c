@@ -54,6 +54,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_event_same    event_same
 #define any_decided_same  decided_same
 #define any_item_same     item_same
+#define any_log_same      log_same
 
 KIND(customer, any_customer)
 KIND(identity, any_identity)
@@ -63,6 +64,7 @@ KIND(vector, any_vector)
 KIND(event, any_event)
 KIND(decision, any_decided)
 KIND(item, any_item)
+KIND(log, any_log)
 
 struct kind {
     const char *name;
@@ -77,6 +79,7 @@ static const struct kind kinds[] = {
     {"identity", NBX_IDENTITY_RECORD, identity_make, identity_decode, identity_comes_back},
     {"event_id", NBX_EVENT_ID_RECORD, event_id_make, event_id_decode, event_id_comes_back},
     {"seen", NBX_SEEN_RECORD, seen_make, seen_decode, seen_comes_back},
+    {"log", NBX_LOG_RECORD, log_make, log_decode, log_comes_back},
     {"vector", NBX_VECTOR_RECORD, vector_make, vector_decode, vector_comes_back},
     {"event", NBX_EVENT_RECORD, event_make, event_decode, event_comes_back},
     {"decision", NBX_DECISION_RECORD, decision_make, decision_decode, decision_comes_back},

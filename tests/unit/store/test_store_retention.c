@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/base/clock.h"
+#include "engine/store/log_record.h"
 #include "tests/unit/store/fixture.h"
 
 #define DAY_MS INT64_C(86400000)
@@ -139,4 +140,58 @@ Test(store_retention, nothing_is_dropped_before_the_format_is_known)
     atomic_store(&f.store->retention_armed, true);
     compact();
     cr_assert_not(has(NBX_FAMILY_EVENTS, m.event));
+}
+
+/* Puts it as the entry of that number in stream 1. */
+static void put_entry(uint64_t seq, const struct nbx_log_record *entry)
+{
+    nbx_log_put(f.batch, 1, seq, entry);
+    fixture_write(&f);
+}
+
+static struct nbx_log_record entry_of(uint64_t seq)
+{
+    struct nbx_log_record entry;
+    uint64_t first;
+    cr_assert_eq(nbx_log_find(&entry, &first, f.store, 1, seq, f.arena), NBX_OK);
+    return entry;
+}
+
+/* Places stay; what lies in them goes with the last of its events, or with the age of changes of
+ * items; what customers were told stays. */
+Test(store_retention, entries_of_the_log_keep_their_places)
+{
+    int64_t now_ms = nbx_clock_wall_ms(), old_ms = now_ms - 11 * DAY_MS;
+    struct nbx_log_event old[] = {{.time_ms = old_ms}, {.time_ms = old_ms}};
+    struct nbx_log_event mixed[] = {{.time_ms = old_ms}, {.time_ms = now_ms}};
+    struct nbx_log_record entries[] = {
+        {.kind = NBX_LOG_EVENTS,
+         .n = 2,
+         .now_ms = now_ms,
+         .events = old,
+         .n_events = 2,
+         .customer = NBX_STR("anna")},
+        {.kind = NBX_LOG_EVENTS, .n = 2, .now_ms = old_ms, .events = mixed, .n_events = 2},
+        {.kind = NBX_LOG_ITEMS, .n = 1, .now_ms = old_ms},
+        {.kind = NBX_LOG_ITEMS, .n = 1, .now_ms = now_ms},
+        {.kind = NBX_LOG_FORGET, .n = 1, .now_ms = old_ms},
+        {.kind = NBX_LOG_GONE, .n = 1, .now_ms = old_ms},
+    };
+    enum nbx_log_kind after[] = {NBX_LOG_GONE,  NBX_LOG_EVENTS, NBX_LOG_GONE,
+                                 NBX_LOG_ITEMS, NBX_LOG_FORGET, NBX_LOG_GONE};
+    for (int round = 0; round < 2; round++) {
+        uint64_t seq = 1;
+        for (int i = 0; i < 6; seq += entries[i++].n) {
+            if (round == 0)
+                put_entry(seq, &entries[i]);
+            struct nbx_log_record is = entry_of(seq + entries[i].n - 1);
+            cr_assert_eq(is.kind, round ? after[i] : entries[i].kind, "entry %d", i);
+            cr_assert_eq(is.n, entries[i].n, "entry %d", i);
+            cr_assert(!round || is.kind != NBX_LOG_GONE || i == 5 || is.reason == NBX_GONE_EXPIRED);
+        }
+        cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_LOG), NBX_OK);
+    }
+    fixture_put(&f, NBX_FAMILY_LOG, "no entry", "e");
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_LOG), NBX_OK);
+    fixture_is(&f, NBX_FAMILY_LOG, "no entry", "e");
 }
