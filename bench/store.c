@@ -8,7 +8,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/store/key.h"
-#include "engine/store/record.h"
+#include "engine/store/log_record.h"
 #include "proto/message.h"
 
 #include <ftw.h>
@@ -183,6 +183,14 @@ static void fill_batch(struct writer *w)
     nbx_batch_add(w->batch, nbx_key_str(&trend), 1);
     nbx_batch_add(w->batch, nbx_key_str(&total), 1);
     nbx_record_u64_put(w->batch, NBX_FAMILY_META, nbx_key_str(&seq), w->seq);
+    struct nbx_log_event done = {.time_ms = time_ms};
+    memcpy(done.id_hash, id_hash, sizeof done.id_hash);
+    struct nbx_log_record entry = {.kind = NBX_LOG_EVENTS,
+                                   .now_ms = time_ms,
+                                   .number = number,
+                                   .events = &done,
+                                   .n_events = 1};
+    nbx_log_put(w->batch, group, w->seq, &entry);
 }
 
 static void await_sync(void)

@@ -203,7 +203,8 @@ const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
         return "has a sequence number that was never given";
     if (r.item_no && !nbx_verify__has_item(c, r.item_no))
         return "names an item that has no id";
-    if (!nbx_verify__may_be_gone(c, time_ms) && (what = check_event_id(c, number, time_ms, &r, id_hash)))
+    if (!nbx_verify__may_be_gone(c, time_ms) &&
+        (what = check_event_id(c, number, time_ms, &r, id_hash)))
         return what;
     return c->err ? NULL : check_owner(c, number);
 }
