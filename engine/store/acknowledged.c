@@ -87,6 +87,7 @@ enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
     enum nbx_err err = read_file(path, &store->acknowledged_changes, &logs, fault);
     if (err)
         return err == NBX_ENOTFOUND ? NBX_OK : err;
+    store->says_changes = true;
     /* RocksDB would begin an empty database there, and delete the files of the old one. */
     if (store->acknowledged_changes && access(current, F_OK) && errno == ENOENT)
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,

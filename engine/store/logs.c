@@ -94,7 +94,7 @@ static bool read_least(const char *dir, uint64_t *least)
 {
     struct nbx_store_options options = {
         .dir = dir, .cache_bytes = 1u << 20, .write_buffer_bytes = 64u << 20, .read_only = true};
-    struct nbx_store *store = nbx_store__peek(&options);
+    struct nbx_store *store = nbx_store__peek(&options, false);
     bool told = store && rocksdb_property_int_cf(store->db, store->families[NBX_FAMILY_META], KEPT,
                                                  least) == 0;
     nbx_store_close(&store);

@@ -11,7 +11,7 @@
  * - WAL tracking stays off: with nbx_store_sync it can report a missing log falsely (RocksDB
  *   #10892, before 7.10).
  * - kTolerateCorruptedTailRecords: a log cut short opens, a damaged one refuses. The default would
- *   open in silence with whatever lies before the damage.
+ *   open in silence with whatever lies before the damage; see open_torn in store.c.
  * - 24 MB of log: playing it back after a crash costs 0.3 s on an idle machine, 1 s on a busy one.
  *   It is flushed at each start, never kept: a log with a torn tail that outlives the start reads
  *   as damage once a family has files newer than it.
@@ -20,6 +20,8 @@
  * - no concurrent writes into a memtable: hash memtables (below) cannot take them. One insert into
  *   a hash costs a fraction of one into a skip list of the same size, so that a leader who writes
  *   for all is the faster.
+ * - no lines in RocksDB's LOG but those of the start: with the disk full, the second line that it
+ *   cannot write ends the process by an assertion. Its errors reach us by the calls.
  * - no row cache, no rate limiter, no compressed log: each has a fault in 7.8. */
 static const char database_options[] =
     "create_if_missing=true;create_missing_column_families=true;"
@@ -27,7 +29,7 @@ static const char database_options[] =
     "wal_recovery_mode=kTolerateCorruptedTailRecords;track_and_verify_wals_in_manifest=false;"
     "force_consistency_checks=true;max_total_wal_size=25165824;"
     "bytes_per_sync=1048576;wal_bytes_per_sync=524288;"
-    "keep_log_file_num=4;max_log_file_size=4194304;info_log_level=WARN_LEVEL;"
+    "keep_log_file_num=4;max_log_file_size=4194304;info_log_level=FATAL_LEVEL;"
     "stats_dump_period_sec=0;stats_persist_period_sec=0;"
     "allow_concurrent_memtable_write=false;max_write_buffer_number=2;compression=kNoCompression;"
     "block_based_table_factory={block_size=4096;format_version=5;"
@@ -131,10 +133,12 @@ static void hash_memtable(rocksdb_options_t *options, size_t bytes)
  * touches waits for the file's periodic compaction: at most a tenth of its retention, at least a
  * day. */
 static void tune(char *text, enum nbx_family family, const struct nbx_store_options *options,
-                 const struct nbx_retention *retention)
+                 const struct nbx_retention *retention, bool torn)
 {
-    int n = snprintf(text, TUNING_BYTES, "db_write_buffer_size=%zu;write_buffer_size=%zu;%s",
-                     options->write_buffer_bytes, buffer_bytes(options), families[family].options);
+    int n =
+        snprintf(text, TUNING_BYTES, "db_write_buffer_size=%zu;write_buffer_size=%zu;%s%s",
+                 options->write_buffer_bytes, buffer_bytes(options),
+                 torn ? "wal_recovery_mode=kPointInTimeRecovery;" : "", families[family].options);
     if (!retention)
         return;
     int64_t period_s = retention->keep_ms / 10000;
@@ -152,7 +156,7 @@ rocksdb_options_t *nbx_store__options(struct nbx_store *store, enum nbx_family f
         goto out;
     struct nbx_retention *retention = retention_of(store, family);
     char tuning[TUNING_BYTES];
-    tune(tuning, family, options, retention);
+    tune(tuning, family, options, retention, store->torn);
     out = parse(common, tuning, text);
     if (!out)
         goto out;

@@ -207,13 +207,48 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     return store;
 }
 
-struct nbx_store *nbx_store__peek(const struct nbx_store_options *options)
+struct nbx_store *nbx_store__peek(const struct nbx_store_options *options, bool torn)
 {
     struct nbx_fault fault;
     struct nbx_store *store = store_new(options);
+    if (store)
+        store->torn = torn;
     if (store && (!store->dir || open_database(store, options, &fault)))
         nbx_store_close(&store);
     return store;
+}
+
+/* A power cut may keep later bytes of what was never synced and lose earlier ones: a file system
+ * writes in the order it likes, and then the log's end reads as damage. Where all that was ever
+ * synced lies before it, that end is dropped. Looked at read-only first: whoever opens to write
+ * drops it for good. */
+static enum nbx_err open_torn(struct nbx_store *store, const struct nbx_store_options *options,
+                              struct nbx_fault *fault)
+{
+    struct nbx_store_options peeking = *options;
+    peeking.read_only = true;
+    struct nbx_store *peek = store->says_changes ? nbx_store__peek(&peeking, true) : NULL;
+    uint64_t changes = peek ? rocksdb_get_latest_sequence_number(peek->db) : 0;
+    bool whole = peek && changes >= store->acknowledged_changes;
+    nbx_store_close(&peek);
+    if (!whole)
+        return NBX_ECORRUPT;
+    store->torn = true;
+    enum nbx_err err = open_database(store, options, fault);
+    if (!err)
+        nbx_log_warnx("%s: the end of its log, never synced, was torn and is dropped; it ends at "
+                      "change %llu, %llu were synced",
+                      store->dir, (unsigned long long)changes,
+                      (unsigned long long)store->acknowledged_changes);
+    return err;
+}
+
+static enum nbx_err open_whole_or_torn(struct nbx_store *store,
+                                       const struct nbx_store_options *options,
+                                       struct nbx_fault *fault)
+{
+    enum nbx_err err = open_database(store, options, fault);
+    return err == NBX_ECORRUPT ? open_torn(store, options, fault) : err;
 }
 
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
@@ -229,7 +264,7 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
     if (!err)
         err = nbx_store__expect(store, fault);
     if (!err)
-        err = open_database(store, options, fault);
+        err = open_whole_or_torn(store, options, fault);
     if (!err)
         err = nbx_store__check_acknowledged(store, fault);
     if (!err)

@@ -48,6 +48,8 @@ struct nbx_store {
     struct nbx_retention retentions[NBX_N_RETENTIONS];
     atomic_bool retention_armed;
     uint64_t acknowledged_changes; /* what the folder said at the start */
+    bool says_changes;             /* it did say */
+    bool torn;                     /* opened up to where its logs cannot be read, see store.c */
     int acknowledged_fd;           /* -1: not open */
     pthread_mutex_t acknowledging; /* guards the file and what follows */
     struct timespec logs_seen;     /* the folder's time when its logs were listed */
@@ -99,8 +101,9 @@ void nbx_store__parse_logs(struct nbx_store__logs *out, const char *text);
 /* The number of a log that is gone or shorter though the database needs it; 0: none. Opens the
  * database read-only where one is gone. */
 uint64_t nbx_store__lost_log(const struct nbx_store__logs *logs, const char *dir);
-/* The database opened read-only and nothing looked at; NULL where that fails. */
-struct nbx_store *nbx_store__peek(const struct nbx_store_options *options);
+/* The database opened read-only and nothing looked at; NULL where that fails. torn: up to where its
+ * logs cannot be read. */
+struct nbx_store *nbx_store__peek(const struct nbx_store_options *options, bool torn);
 
 /* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);

@@ -2,9 +2,11 @@
 #include "tests/crash/scenario.h"
 
 #include "tests/crash/daemon.h"
+#include "tests/crash/loop.h"
 #include "tests/crash/power.h"
 #include "tests/crash/writer.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,6 +20,7 @@
 #define EARLY_IN          8   /* one start in this many is killed before it is ready */
 #define EARLY_MS          150 /* at most so long after its launch */
 #define EARLY_FIRST       4   /* so often while the store is being made */
+#define LOOP_MIB          512
 
 struct run {
     const struct scenario *scenario;
@@ -52,20 +55,26 @@ static bool launch(struct run *r)
     return daemon_launch(&r->daemon);
 }
 
-/* Dead, and where asked the power gone. */
-static bool die(struct run *r)
+static bool cut_power(struct run *r)
 {
     struct power_loss loss;
-    if (!daemon_kill(&r->daemon))
-        return false;
-    if (!r->daemon.power)
-        return true;
     bool torn = nbx_random_below(&r->random, 2) == 1;
     if (!power_cut(r->daemon.folder, &r->random, torn, &loss))
         return false;
     r->out->files += loss.files;
     r->out->bytes += loss.bytes;
     return true;
+}
+
+/* Dead, and where asked the power gone. */
+static bool die(struct run *r)
+{
+    bool loop = r->scenario->death == DEATH_LOOP;
+    if (loop && (kill(r->daemon.pid, SIGSTOP) || !loop_copy(r->daemon.folder)))
+        return false;
+    if (!daemon_kill(&r->daemon))
+        return false;
+    return loop ? loop_replace(r->daemon.folder) : !r->daemon.power || cut_power(r);
 }
 
 /* Dies on the way to being ready. */
@@ -139,7 +148,7 @@ static bool run_round(struct run *r, unsigned round)
     double *ready_ms = &r->ready_ms[round];
     if (!start_writers(r, round))
         return false;
-    live(r, LIFE_MIN_MS, r->scenario->power ? POWER_LIFE_MAX_MS : LIFE_MAX_MS);
+    live(r, LIFE_MIN_MS, r->scenario->death == DEATH_KILL ? LIFE_MAX_MS : POWER_LIFE_MAX_MS);
     bool died = die(r), settled = settle_writers(r);
     bool revived = died && settled && revive(r, ready_ms);
     for (unsigned w = 0; w < WRITERS; w++)
@@ -197,14 +206,15 @@ static bool set_up(struct run *r, const struct scenario *s, const char *folder)
 {
     r->ledgers = calloc((size_t)s->rounds * WRITERS, sizeof *r->ledgers);
     r->ready_ms = calloc(s->rounds, sizeof *r->ready_ms);
-    r->verifier =
-        (struct verifier){.tally = &r->out->tally, .power = s->power, .quiet = s->until_loss};
+    r->verifier = (struct verifier){
+        .tally = &r->out->tally, .power = s->death != DEATH_KILL, .quiet = s->until_loss};
     r->verifier.arena = nbx_arena_new(4 << 20);
     nbx_random_init(&r->random, s->seed);
     if (!r->ledgers || !r->ready_ms || !r->verifier.arena ||
-        !daemon_init(&r->daemon, s->program, folder, SETTINGS))
+        !daemon_init(&r->daemon, s->program, folder, SETTINGS) ||
+        (s->death == DEATH_LOOP && !loop_make(folder, LOOP_MIB)))
         return false;
-    r->daemon.power = s->power;
+    r->daemon.power = s->death == DEATH_POWER;
     if (!r->daemon.sanitized)
         r->daemon.settings = SMALL;
     return true;
@@ -214,6 +224,8 @@ static void tear_down(struct run *r)
 {
     if (r->daemon.pid > 0)
         daemon_kill(&r->daemon);
+    if (r->scenario->death == DEATH_LOOP)
+        loop_end(r->daemon.folder);
     nbx_client_destroy(&r->verifier.client);
     nbx_arena_destroy(&r->verifier.arena);
     for (unsigned i = 0; r->ledgers && i < r->scenario->rounds * WRITERS; i++)

@@ -9,12 +9,18 @@
 
 #include "tests/crash/verify.h"
 
+enum death {
+    DEATH_KILL,  /* kill -9: what was written is there */
+    DEATH_POWER, /* and the power cut, as powercut.c models it */
+    DEATH_LOOP,  /* and the power cut of a mounted file system: see loop.h */
+};
+
 struct scenario {
     const char *name;
     const char *program; /* path of the daemon */
     unsigned rounds;
     uint64_t seed;
-    bool power;          /* cut the power after each kill */
+    enum death death;
     bool until_loss;     /* the first round with a violation is the last */
     double ready_max_ms; /* a start that takes longer is a violation; 0: no bound */
 };

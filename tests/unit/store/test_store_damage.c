@@ -218,6 +218,52 @@ static void acknowledged_path(char *path, size_t size)
     snprintf(path, size, "%s/acknowledged", f.dir);
 }
 
+/* A page of zeros, as a file system leaves one that it wrote no more. */
+static void lose_page(off_t at)
+{
+    static const uint8_t zeros[4096];
+    char path[400];
+    find_file(path, sizeof path, ".log");
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(pwrite(fd, zeros, sizeof zeros, at), (ssize_t)sizeof zeros);
+    close(fd);
+}
+
+Test(store_damage, a_hole_behind_what_was_synced_ends_the_log)
+{
+    char path[400];
+    put_many(2000);
+    cr_assert_eq(nbx_store_sync(f.store), NBX_OK);
+    find_file(path, sizeof path, ".log");
+    off_t synced = size_of(path);
+    for (int i = 0; i < 2000; i++)
+        fixture_put(&f, NBX_FAMILY_SEEN, i % 2 ? "odd" : "even", "later");
+    end_unsynced();
+    lose_page(synced + 20000);
+    fixture_open(&f);
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "01999", "01999");
+    fixture_is(&f, NBX_FAMILY_SEEN, "odd", "later");  /* of before the hole */
+    fixture_put(&f, NBX_FAMILY_SEEN, "new", "after"); /* and goes on from there */
+    fixture_reopen(&f);
+    fixture_is(&f, NBX_FAMILY_SEEN, "new", "after");
+}
+
+Test(store_damage, a_hole_in_what_was_synced_refuses_to_open)
+{
+    struct nbx_fault fault;
+    char path[400];
+    put_many(2000);
+    find_file(path, sizeof path, ".log");
+    off_t hole = size_of(path) / 2;
+    cr_assert_eq(nbx_store_sync(f.store), NBX_OK);
+    end_unsynced();
+    lose_page(hole);
+    for (int i = 0; i < 3; i++) /* nothing is dropped by looking */
+        cr_assert_eq(open_again(&fault), NBX_ECORRUPT);
+    cr_assert_not_null(strstr(fault.message, "damaged"), "%s", fault.message);
+}
+
 /* Refused with a word on the file and what to do, each time anew, until the file is gone. */
 static void is_refused_until_removed(const char *word)
 {
