@@ -31,6 +31,22 @@ enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct n
     return err ? err : nbx_field_check_space(&out->vector, &d);
 }
 
+/* customer.export */
+
+static const struct nbx_field export_fields[] = {
+    {NBX_FIELD("after", struct nbx_export_req, after), nbx_field_text, .min = 1, .max = 2048},
+    {NBX_FIELD("id", struct nbx_export_req, id), nbx_field_echo},
+};
+static const struct nbx_field_table export_table = {export_fields, NBX_COUNT(export_fields)};
+
+enum nbx_err nbx_message_export(struct nbx_export_req *out, struct nbx_body body,
+                                struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_export_req){0};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    return nbx_field_body(out, &out->id, body, &export_table, &d);
+}
+
 /* backup */
 
 static const struct nbx_field backup_fields[] = {

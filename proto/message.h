@@ -167,6 +167,12 @@ struct nbx_customer_put_req {
     struct nbx_vector vector;
 };
 
+/* customer.export */
+struct nbx_export_req {
+    struct nbx_value id;
+    struct nbx_str after; /* what the page before said to go on from; empty: the first page */
+};
+
 /* customer.get, customer.forget, decision.get, hello, stats, log.heads */
 struct nbx_simple_req {
     struct nbx_value id;
@@ -221,6 +227,8 @@ enum nbx_err nbx_message_retract(struct nbx_retract_req *out, struct nbx_body bo
                                  struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct nbx_body body,
                                       struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_export(struct nbx_export_req *out, struct nbx_body body,
+                                struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_items(struct nbx_items_req *out, struct nbx_body body, bool patch,
                                struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_item_ids(struct nbx_item_ids_req *out, struct nbx_body body,

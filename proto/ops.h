@@ -36,6 +36,7 @@ enum nbx_op {
     NBX_OP_RETRACT,
     NBX_OP_LOG_HEADS,
     NBX_OP_LOG_READ,
+    NBX_OP_CUSTOMER_EXPORT,
     NBX_N_OPS
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/serve/reply_event.h"
 
+#include "engine/customer/fold.h"
 #include "proto/wire.h"
 
 #include <math.h>
@@ -48,13 +49,31 @@ static uint32_t put_event_members(struct nbx_buf *b, const struct nbx_request *r
 }
 
 /* The map's size is known only after its members. */
+static void put_event(struct nbx_buf *b, struct nbx_buf *members, uint32_t n)
+{
+    nbx_wire_map(b, n);
+    nbx_buf_put(b, members->p, members->len);
+    b->failed |= members->failed;
+    nbx_buf_fini(members);
+}
+
 void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
                      const struct nbx_event_record *e)
 {
     struct nbx_buf members = {0};
     uint32_t n = put_event_members(&members, r, time_ms, e);
-    nbx_wire_map(b, n);
-    nbx_buf_put(b, members.p, members.len);
-    b->failed |= members.failed;
-    nbx_buf_fini(&members);
+    put_event(b, &members, n);
+}
+
+void nbx_reply_whole_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
+                           const struct nbx_event_record *e)
+{
+    static const char *const effects[] = {"neutral", "positive", "negative", "unknown"};
+    struct nbx_buf members = {0};
+    uint32_t n = put_event_members(&members, r, time_ms, e);
+    nbx_wire_kv_int(&members, "arrived", e->arrived_ms);
+    nbx_wire_kv_int(&members, "seq", (int64_t)e->seq);
+    nbx_wire_kv_text(&members, "effect", effects[e->effect]);
+    nbx_wire_kv_float(&members, "trend", (double)e->trend_amount / NBX_TREND_AMOUNT_UNITS);
+    put_event(b, &members, n + 4);
 }

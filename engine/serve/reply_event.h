@@ -13,5 +13,9 @@
 /* Appends a map of the members that the event had. */
 void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
                      const struct nbx_event_record *e);
+/* The same with what nbx noted of it: when it arrived, its sequence number, what it says of the
+ * item, what trends were given. */
+void nbx_reply_whole_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
+                           const struct nbx_event_record *e);
 
 #endif

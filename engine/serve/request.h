@@ -29,6 +29,7 @@ void nbx_request_retract(struct nbx_request *r);
 void nbx_request_customer_get(struct nbx_request *r);
 void nbx_request_customer_put(struct nbx_request *r);
 void nbx_request_customer_forget(struct nbx_request *r);
+void nbx_request_customer_export(struct nbx_request *r);
 void nbx_request_decision_get(struct nbx_request *r);
 void nbx_request_item_get(struct nbx_request *r);
 void nbx_request_hello(struct nbx_request *r);

@@ -136,6 +136,7 @@ static const struct field table[] = {
     {"log.read", TOP, "stream", "", stream},
     {"log.read", TOP, "from", "stream:1,", from},
     {"log.read", TOP, "n", "stream:1,", page},
+    {"customer.export", TOP, "after", "", text},
     {"customer.put", TOP, "attributes", "", attributes},
     {"customer.put", TOP, "timezone", "", label},
     {"customer.put", TOP, "locale", "", name},
@@ -170,7 +171,7 @@ static const struct field table[] = {
     {"item.get item.delete", TOP, "ids", "", entries},
     {"item.get item.delete", TOP, "ids", "", ids},
     {"hello stats customer.get customer.forget decision.get recommend rank similar observe "
-     "customer.put item.put item.patch item.get item.delete retract log.heads",
+     "customer.put item.put item.patch item.get item.delete retract log.heads customer.export",
      TOP, "id", "", echo},
 };
 

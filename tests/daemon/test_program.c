@@ -84,7 +84,8 @@ Test(program, says_hello)
     cr_assert(text_at(hello, "version").len > 0);
     MUST_LIST(hello, "operations", "",
               "hello recommend rank similar observe customer.get customer.put customer.forget "
-              "decision.get item.put item.patch item.get item.delete stats backup retract");
+              "decision.get item.put item.patch item.get item.delete stats backup retract "
+              "log.heads log.read customer.export");
     server_stop(&s);
 }
 

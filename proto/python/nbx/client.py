@@ -129,6 +129,17 @@ class Client:
     def customer_forget(self, customer):
         return self.call("customer.forget", customer)
 
+    def customer_export(self, customer):
+        """Everything held of a customer, however many pages it takes."""
+        held = self.call("customer.export", customer)
+        after = held.pop("next", None)
+        while after is not None:
+            page = self.call("customer.export", customer, {"after": after})
+            after = page.pop("next", None)
+            for name, entries in page.items():
+                held[name] += entries
+        return held
+
     def decision_get(self, decision):
         return self.call("decision.get", decision)
 

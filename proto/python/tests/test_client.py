@@ -83,6 +83,7 @@ class ClientTest(unittest.TestCase):
             (lambda: client.customer_put("anna", attributes={"age": None}, locale="de"),
              ("customer.put", "anna", {"attributes": {"age": None}, "locale": "de"})),
             (lambda: client.customer_forget("anna"), ("customer.forget", "anna", {})),
+            (lambda: client.customer_export("anna"), ("customer.export", "anna", {})),
             (lambda: client.decision_get("00" * 16), ("decision.get", "00" * 16, {})),
             (lambda: client.item_put({"id": "a", "price": 5}),
              ("item.put", "", {"items": [{"id": "a", "price": 5}]})),
@@ -96,6 +97,14 @@ class ClientTest(unittest.TestCase):
         for call, request in calls:
             self.assertEqual(call(), {"op": request[0]})
             self.assertEqual(daemon.requests[-1], request)
+
+    def test_an_export_is_all_of_its_pages(self):
+        pages = {None: {"customer": {"id": "anna"}, "events": [1, 2], "seen": [], "next": "events:0a"},
+                 "events:0a": {"events": [3], "seen": [4], "next": "seen:0b"},
+                 "seen:0b": {"events": [], "seen": [5]}}
+        _, client = self.serve(lambda op, key, body: ok(pages[body.get("after")]))
+        self.assertEqual(client.customer_export("anna"),
+                         {"customer": {"id": "anna"}, "events": [1, 2, 3], "seen": [4, 5]})
 
     def test_events_without_an_id_get_one_that_a_retry_keeps(self):
         silent = [True]

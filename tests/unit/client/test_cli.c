@@ -303,3 +303,38 @@ Test(cli, a_customer_is_shown_as_names_and_tables)
                                  "view  i1            \n"
                                  "cart              12\n");
 }
+
+/* Three pages; the first says who it is. */
+static const char *export_pages(struct nbx_buf *out, const struct asked *asked)
+{
+    const struct nbx_value *after = nbx_value_get(&asked->body, "after");
+    int page = !after ? 0 : nbx_str_is(after->s, "events:01") ? 1 : 2;
+    cr_expect(nbx_str_is(asked->op, "customer.export") && nbx_str_is(asked->key, "ada"));
+    nbx_wire_map(out, page == 1 ? 2 : page == 0 ? 3 : 1);
+    if (page == 0)
+        nbx_wire_kv_text(out, "customer", "ada");
+    nbx_wire_text(out, "events");
+    nbx_wire_list(out, 2);
+    nbx_wire_int(out, 2 * page);
+    nbx_wire_int(out, 2 * page + 1);
+    if (page < 2)
+        nbx_wire_kv_text(out, "next", page ? "events:02" : "events:01");
+    return "ok";
+}
+
+Test(cli, an_export_is_all_of_its_pages)
+{
+    static const uint8_t want[] = "\x82\xa8"
+                                  "customer\xa3"
+                                  "ada\xa6"
+                                  "events\x96\x00\x01\x02\x03\x04\x05";
+    answer = export_pages;
+    run_nbx("customer", "export", "ada");
+    expect_exit(0);
+    cr_expect_str_eq(result.out, "{\n  \"customer\": \"ada\",\n  \"events\": [\n    0,\n    1,\n"
+                                 "    2,\n    3,\n    4,\n    5\n  ]\n}\n");
+    run_nbx("customer", "export", "ada", "--msgpack");
+    cr_expect_eq(memcmp(result.out, want, sizeof want - 1), 0);
+    run_nbx("customer", "export");
+    expect_exit(2);
+}

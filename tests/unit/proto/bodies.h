@@ -56,6 +56,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_similar_req similar;
     struct nbx_observe_req observe;
     struct nbx_retract_req retract;
+    struct nbx_export_req export;
     struct nbx_customer_put_req customer;
     struct nbx_items_req items;
     struct nbx_item_ids_req ids;
@@ -73,6 +74,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     case NBX_OP_OBSERVE:
         err = nbx_message_observe(&observe, body, true, arena, &fault);
         return bodies_entry(observe.events.errors, observe.events.n_errors, err);
+    case NBX_OP_CUSTOMER_EXPORT: return nbx_message_export(&export, body, arena, &fault);
     case NBX_OP_RETRACT: return nbx_message_retract(&retract, body, arena, &fault);
     case NBX_OP_CUSTOMER_PUT: return nbx_message_customer_put(&customer, body, arena, &fault);
     case NBX_OP_ITEM_PUT:

@@ -371,6 +371,8 @@ Test(message_errors, customers_and_the_rest)
                  (struct row[]){{"id", &echo_type}, {0}});
     check_fields((struct place[]){{NBX_OP_BACKUP, "{%s}", ""}, {0}},
                  (struct row[]){{"dir", &text_type}, {0}});
+    check_fields((struct place[]){{NBX_OP_CUSTOMER_EXPORT, "{%s}", ""}, {0}},
+                 (struct row[]){{"after", &text_type}, {"id", &echo_type}, {0}});
 }
 
 Test(message_errors, retract)
@@ -415,6 +417,7 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_RETRACT] = "{item:'i', %s}",
     [NBX_OP_LOG_HEADS] = "{%s}",
     [NBX_OP_LOG_READ] = "{stream:1, %s}",
+    [NBX_OP_CUSTOMER_EXPORT] = "{after:'events:', %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)

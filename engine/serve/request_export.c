@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT
+ * customer.export: everything that is held of a customer, a page at a time.
+ *
+ * A page goes through the sections in order, each by the order of its keys, until it is full; what
+ * the next one goes on behind is told as "<section>:<key in hex>", the key without the customer's
+ * number.
+ */
+#include "engine/base/check.h"
+#include "engine/customer/seen.h"
+#include "engine/serve/reply_decision.h"
+#include "engine/serve/reply_event.h"
+#include "engine/store/log_record.h"
+#include "proto/wire.h"
+
+#define PAGE_BYTES  ((size_t)256 << 10) /* of a reply, and one entry more */
+#define PAGE_LOOKED 2000                /* entries: other customers wait meanwhile */
+#define AFTER_BYTES 24                  /* of a key behind the number: the longest is an event's */
+#define SEEN_BYTES  8
+
+enum section { EVENTS, SEEN, VECTORS, DECISIONS, RETRACTED, COMMANDS, N_SECTIONS };
+
+/* A page being made. */
+struct export
+{
+    struct nbx_request *r;
+    struct nbx_profile profile;
+    uint64_t number; /* of the customer, or the one that is reserved; 0: none */
+    struct nbx_buf lists[N_SECTIONS];
+    uint32_t n[N_SECTIONS], n_looked;
+    enum section section; /* where the page began; where it stopped. N_SECTIONS: the end */
+    uint8_t after[AFTER_BYTES];
+    uint32_t n_after; /* 0: from the section's beginning */
+    bool first;
+};
+
+static bool is_full(const struct export *x)
+{
+    size_t bytes = 0;
+    for (int s = 0; s < N_SECTIONS; s++)
+        bytes += x->lists[s].len;
+    return bytes >= PAGE_BYTES || x->n_looked >= PAGE_LOOKED;
+}
+
+/* Each puts what a record of its section says, or nothing. */
+
+static enum nbx_err put_event(struct export *x, struct nbx_str key, const struct nbx_stored *stored)
+{
+    struct nbx_event_record event;
+    uint64_t owner;
+    int64_t time_ms;
+    if (!nbx_key_event_parse(key, &owner, &time_ms, NULL))
+        return NBX_ECORRUPT;
+    enum nbx_err err = nbx_event_record_decode(&event, stored, x->r->scope.arena);
+    if (err)
+        return err;
+    nbx_reply_whole_event(&x->lists[EVENTS], x->r, time_ms, &event);
+    x->n[EVENTS]++;
+    return NBX_OK;
+}
+
+static void put_floats(struct nbx_buf *b, const float *p, uint32_t n)
+{
+    nbx_wire_list(b, n);
+    for (uint32_t i = 0; i < n; i++)
+        nbx_wire_float(b, (double)p[i]);
+}
+
+static bool is_of_space(const struct export *x, struct nbx_str key, struct nbx_str space)
+{
+    struct nbx_key named = nbx_key_vector(x->number, space);
+    return nbx_str_eq(key, nbx_key_str(&named));
+}
+
+/* Records name a space by its hash: whose it is, the model in service may know. */
+static struct nbx_str find_space(const struct export *x, struct nbx_str key)
+{
+    const struct nbx_model *model = x->r->worker->world->model;
+    if (is_of_space(x, key, NBX_STR("")))
+        return NBX_STR("the model's first");
+    for (size_t s = 0; model && s < nbx_model_n_spaces(model); s++)
+        if (is_of_space(x, key, nbx_model_space_at(model, s)->name))
+            return nbx_model_space_at(model, s)->name;
+    return NBX_STR("unknown");
+}
+
+static enum nbx_err put_vector(struct export *x, struct nbx_str key,
+                               const struct nbx_stored *stored)
+{
+    struct nbx_buf *b = &x->lists[VECTORS];
+    struct nbx_vector_record v;
+    enum nbx_err err = nbx_vector_record_decode(&v, stored, x->r->scope.arena);
+    if (err)
+        return err;
+    nbx_wire_map(b, v.given ? 4 : 5);
+    nbx_wire_kv_str(b, "space", find_space(x, key));
+    nbx_wire_kv_bool(b, "given", v.given);
+    nbx_wire_kv_int(b, "made", v.made_ms);
+    if (!v.given)
+        nbx_wire_kv_str(b, "model_version", v.model_version);
+    nbx_wire_text(b, "vector");
+    put_floats(b, v.p, v.n);
+    x->n[VECTORS]++;
+    return NBX_OK;
+}
+
+/* What the list was scored with, which is the customer's too. */
+static void put_used(struct nbx_buf *b, const struct export *x, const struct nbx_decision_record *d)
+{
+    nbx_wire_text(b, "scored_by");
+    nbx_wire_map(b, 3);
+    nbx_wire_kv_str(b, "space", d->vector.space);
+    nbx_wire_text(b, "vector");
+    put_floats(b, d->vector.p, d->vector.n);
+    nbx_wire_text(b, "history");
+    nbx_wire_list(b, d->history.n);
+    for (uint32_t i = 0; i < d->history.n; i++) {
+        nbx_wire_map(b, 2);
+        nbx_wire_kv_str(b, "item", nbx_ids_name(x->r->worker->server->ids, d->history.p[i]));
+        nbx_wire_kv_float(b, "weight", (double)d->history_weights[i]);
+    }
+}
+
+static enum nbx_err put_decision(struct export *x, struct nbx_str key,
+                                 const struct nbx_stored *stored)
+{
+    struct nbx_buf *b = &x->lists[DECISIONS];
+    struct nbx_decision_record record;
+    struct nbx_shown_decision decision = {
+        .r = x->r, .record = &record, .customer = nbx_job_key(x->r->job)};
+    if (key.len != sizeof decision.id.b)
+        return NBX_ECORRUPT;
+    memcpy(decision.id.b, key.p, key.len);
+    enum nbx_err err = nbx_decision_record_decode(&record, stored, x->r->scope.arena);
+    if (err)
+        return err;
+    bool used = record.vector.from != NBX_VECTOR_NONE;
+    nbx_wire_map(b, nbx_reply_n_decision(&decision) + used);
+    nbx_reply_decision(b, &decision);
+    if (used)
+        put_used(b, x, &record);
+    x->n[DECISIONS]++;
+    return NBX_OK;
+}
+
+static void put_hex(struct nbx_buf *b, const char *p, uint32_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (uint32_t i = 0; i < n; i++) {
+        nbx_buf_put_u8(b, (uint8_t)digits[(uint8_t)p[i] >> 4]);
+        nbx_buf_put_u8(b, (uint8_t)digits[(uint8_t)p[i] & 15]);
+    }
+}
+
+/* Ids of events that were taken back; those that are kept stand in the events. */
+static enum nbx_err put_retracted(struct export *x, struct nbx_str key,
+                                  const struct nbx_stored *stored)
+{
+    struct nbx_buf *b = &x->lists[RETRACTED], hash = {0};
+    struct nbx_event_id_record record;
+    enum nbx_err err = nbx_event_id_record_decode(&record, stored, x->r->scope.arena);
+    if (err || !record.retracted)
+        return err;
+    put_hex(&hash, key.p + sizeof x->number, key.len - (uint32_t)sizeof x->number);
+    nbx_wire_map(b, 2);
+    nbx_wire_kv_int(b, "time", record.time_ms);
+    nbx_wire_kv_str(b, "id_hash", (struct nbx_str){(const char *)hash.p, (uint32_t)hash.len});
+    b->failed |= hash.failed;
+    nbx_buf_fini(&hash);
+    x->n[RETRACTED]++;
+    return NBX_OK;
+}
+
+/* What the log says beside the events: where a customer.put or a retraction lies in it. */
+static enum nbx_err put_command(struct export *x, struct nbx_str key,
+                                const struct nbx_stored *stored)
+{
+    struct nbx_buf *b = &x->lists[COMMANDS];
+    struct nbx_log_record entry;
+    uint64_t number, seq, first;
+    (void)stored;
+    if (!nbx_key_mention_parse(key, &number, &seq))
+        return NBX_ECORRUPT;
+    enum nbx_err err = nbx_log_find(&entry, &first, nbx_customers_store(x->r->scope.customers),
+                                    NBX_CUSTOMER_GROUP(number), seq, x->r->scope.arena);
+    if (err)
+        return err == NBX_ENOTFOUND ? NBX_OK : err;
+    nbx_wire_map(b, entry.body ? 4 : 3);
+    nbx_wire_kv_int(b, "seq", (int64_t)seq);
+    nbx_wire_kv_int(b, "time", entry.now_ms);
+    nbx_wire_kv_text(b, "kind", nbx_log_kind_name(entry.kind));
+    if (entry.body)
+        nbx_wire_kv_value(b, "body", entry.body);
+    x->n[COMMANDS]++;
+    return NBX_OK;
+}
+
+static const struct {
+    const char *name;
+    enum nbx_err (*put)(struct export *x, struct nbx_str key, const struct nbx_stored *stored);
+    enum nbx_family family;
+    uint32_t key_bytes; /* behind the number */
+} sections[N_SECTIONS] = {
+    [EVENTS] = {"events", put_event, NBX_FAMILY_EVENTS, 24},
+    [SEEN] = {"seen", NULL, NBX_FAMILY_SEEN, SEEN_BYTES},
+    [VECTORS] = {"vectors", put_vector, NBX_FAMILY_VECTORS, 8},
+    [DECISIONS] = {"decisions", put_decision, NBX_FAMILY_DECISIONS, 8},
+    [RETRACTED] = {"retracted", put_retracted, NBX_FAMILY_EVENT_IDS, 16},
+    [COMMANDS] = {"commands", put_command, NBX_FAMILY_MENTIONS, 8},
+};
+
+/* sections */
+
+static void note_after(struct export *x, struct nbx_str key)
+{
+    NBX_ASSERT(key.len <= sizeof x->after);
+    memcpy(x->after, key.p, key.len);
+    x->n_after = key.len;
+    x->n_looked++;
+}
+
+/* The first key of the section that the page has; behind `after`: one byte longer. */
+static struct nbx_key first_key(const struct export *x)
+{
+    struct nbx_key k = nbx_key_customer(x->number);
+    memcpy(k.p + k.len, x->after, x->n_after);
+    k.len += x->n_after;
+    if (x->n_after)
+        k.p[k.len++] = 0;
+    return k;
+}
+
+/* NBX_OK: the page is full. NBX_ENOTFOUND: the section is at its end. */
+static enum nbx_err put_family(struct export *x)
+{
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_key from = first_key(x), to = nbx_key_customer_end(x->number);
+    struct nbx_str key;
+    struct nbx_stored stored;
+    enum nbx_err err =
+        nbx_cursor_open(&cursor, nbx_customers_store(x->r->scope.customers),
+                        sections[x->section].family, nbx_key_str(&from), nbx_key_str(&to), false);
+    while (!err && !is_full(x) && !(err = nbx_cursor_next(cursor, &key, &stored)))
+        if (!(err = sections[x->section].put(x, key, &stored)))
+            note_after(x, (struct nbx_str){key.p + sizeof x->number,
+                                           key.len - (uint32_t)sizeof x->number});
+    nbx_cursor_close(&cursor);
+    return err;
+}
+
+static void seen_key(const struct nbx_seen_entry *e, char out[SEEN_BYTES])
+{
+    for (int i = 0; i < 4; i++)
+        out[i] = (char)(e->item_no >> (24 - 8 * i));
+    out[4] = (char)(e->type_no >> 8);
+    out[5] = (char)e->type_no;
+    out[6] = (char)e->negative;
+    out[7] = (char)e->scope;
+}
+
+static void put_seen_entry(struct export *x, const struct nbx_seen_entry *e)
+{
+    static const char *const scopes[] = {"item", "brand", "category"};
+    struct nbx_buf *b = &x->lists[SEEN];
+    const struct nbx_event_type *type =
+        nbx_vocabulary_type_no(x->r->worker->world->vocabulary, e->type_no);
+    nbx_wire_map(b, 5);
+    nbx_wire_kv_str(b, "item", nbx_ids_name(x->r->worker->server->ids, e->item_no));
+    nbx_wire_kv_str(b, "type", type ? type->name : NBX_STR("unknown"));
+    nbx_wire_kv_bool(b, "negative", e->negative);
+    nbx_wire_kv_text(b, "scope", scopes[e->scope]);
+    nbx_wire_kv_int(b, "last", e->last_ms);
+    x->n[SEEN]++;
+}
+
+/* As put_family, of the one record that holds them all. */
+static enum nbx_err put_seen(struct export *x)
+{
+    const struct nbx_seen_record *seen = &x->profile.seen;
+    for (uint32_t i = 0; i < seen->n; i++) {
+        char key[SEEN_BYTES];
+        seen_key(&seen->entries[i], key);
+        if (x->n_after && memcmp(key, x->after, sizeof key) <= 0)
+            continue;
+        if (is_full(x))
+            return NBX_OK;
+        put_seen_entry(x, &seen->entries[i]);
+        note_after(x, (struct nbx_str){key, sizeof key});
+    }
+    return NBX_ENOTFOUND;
+}
+
+static enum nbx_err put_sections(struct export *x)
+{
+    while (x->section < N_SECTIONS) {
+        enum nbx_err err = !x->number           ? NBX_ENOTFOUND
+                           : x->section == SEEN ? put_seen(x)
+                                                : put_family(x);
+        if (err != NBX_ENOTFOUND)
+            return err;
+        x->section++;
+        x->n_after = 0;
+    }
+    return NBX_OK;
+}
+
+/* the request */
+
+static enum nbx_err bad_after(struct export *x)
+{
+    return nbx_fault_set(&x->r->fault, NBX_EBAD, "after",
+                         "is not what `next` of the page before said");
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Where the page before ended. */
+static enum nbx_err read_after(struct export *x, struct nbx_str text)
+{
+    const char *colon = memchr(text.p, ':', text.len);
+    if (!colon)
+        return bad_after(x);
+    struct nbx_str name = {text.p, (uint32_t)(colon - text.p)};
+    while (x->section < N_SECTIONS && !nbx_str_is(name, sections[x->section].name))
+        x->section++;
+    if (x->section == N_SECTIONS)
+        return bad_after(x);
+    uint32_t n = text.len - name.len - 1;
+    if (n != 0 && n != 2 * sections[x->section].key_bytes)
+        return bad_after(x);
+    for (uint32_t i = 0; i < n; i += 2) {
+        int high = hex_digit(colon[1 + i]), low = hex_digit(colon[2 + i]);
+        if (high < 0 || low < 0)
+            return bad_after(x);
+        x->after[x->n_after++] = (uint8_t)(high << 4 | low);
+    }
+    return NBX_OK;
+}
+
+static enum nbx_err gather(struct export *x)
+{
+    struct nbx_request *r = x->r;
+    enum nbx_err err = nbx_profile_load(&x->profile, &r->scope, nbx_job_key(r->job));
+    if (!err)
+        err = nbx_profile_load_head(&x->profile, &r->scope);
+    x->number = x->profile.known ? x->profile.number : x->profile.reserved;
+    if (!err)
+        err = put_sections(x);
+    return err ? nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read") : NBX_OK;
+}
+
+/* the reply */
+
+static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *map)
+{
+    struct nbx_value none = {.type = NBX_MAP};
+    nbx_wire_kv_value(b, key, map ? map : &none);
+}
+
+static void put_totals(struct nbx_buf *b, const struct export *x)
+{
+    const struct nbx_totals *totals = &x->profile.head.totals;
+    nbx_wire_text(b, "totals");
+    nbx_wire_list(b, totals->n);
+    for (uint32_t i = 0; i < totals->n; i++) {
+        const struct nbx_event_type *type =
+            nbx_vocabulary_type_no(x->r->worker->world->vocabulary, totals->types[i].type_no);
+        nbx_wire_map(b, 3);
+        nbx_wire_kv_str(b, "type", type ? type->name : NBX_STR("unknown"));
+        nbx_wire_kv_int(b, "events", (int64_t)totals->types[i].n);
+        nbx_wire_kv_int(b, "last", totals->types[i].last_ms);
+    }
+}
+
+/* Who it is; the sections follow. */
+static void put_customer(struct nbx_buf *b, const struct export *x)
+{
+    const struct nbx_customer_record *head = &x->profile.head;
+    struct nbx_value no_channels = {.type = NBX_LIST};
+    bool put = head->put_ms != 0, acted = head->totals.n > 0;
+    nbx_wire_text(b, "customer");
+    nbx_wire_map(b, 9 + put + acted);
+    nbx_wire_kv_str(b, "id", nbx_job_key(x->r->job));
+    nbx_wire_kv_bool(b, "known", x->profile.known);
+    if (put)
+        nbx_wire_kv_int(b, "put", head->put_ms);
+    if (acted)
+        nbx_wire_kv_int(b, "first_event", head->totals.first_ms);
+    put_map(b, "attributes", head->attributes);
+    put_map(b, "consent", head->consent);
+    put_map(b, "identities", head->identities);
+    nbx_wire_kv_str(b, "timezone", head->timezone);
+    nbx_wire_kv_str(b, "locale", head->locale);
+    nbx_wire_kv_value(b, "channels", head->channels ? head->channels : &no_channels);
+    put_totals(b, x);
+}
+
+static void put_next(struct nbx_buf *b, const struct export *x)
+{
+    struct nbx_buf next = {0};
+    nbx_buf_printf(&next, "%s:", sections[x->section].name);
+    put_hex(&next, (const char *)x->after, x->n_after);
+    nbx_wire_kv_str(b, "next", (struct nbx_str){(const char *)next.p, (uint32_t)next.len});
+    b->failed |= next.failed;
+    nbx_buf_fini(&next);
+}
+
+static void reply(struct export *x, const struct nbx_value *id)
+{
+    struct nbx_buf *b = &x->r->job->reply;
+    bool more = x->section < N_SECTIONS;
+    nbx_reply_begin(x->r->job, N_SECTIONS + x->first + more, id);
+    if (x->first)
+        put_customer(b, x);
+    for (int s = 0; s < N_SECTIONS; s++) {
+        nbx_wire_text(b, sections[s].name);
+        nbx_wire_list(b, x->n[s]);
+        nbx_buf_put(b, x->lists[s].p, x->lists[s].len);
+        b->failed |= x->lists[s].failed;
+    }
+    if (more)
+        put_next(b, x);
+    nbx_reply_finish(x->r->job);
+}
+
+void nbx_request_customer_export(struct nbx_request *r)
+{
+    struct nbx_export_req req;
+    struct export x = {.r = r};
+    enum nbx_err err = nbx_message_export(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
+    x.first = !err && req.after.len == 0;
+    if (!err && req.after.len)
+        err = read_after(&x, req.after);
+    if (!err)
+        err = gather(&x);
+    if (err)
+        nbx_reply_fault(r->job, &r->fault, &req.id);
+    else
+        reply(&x, &req.id);
+    for (int s = 0; s < N_SECTIONS; s++)
+        nbx_buf_fini(&x.lists[s]);
+}
