@@ -28,7 +28,7 @@ static const struct {
     {NBX_FAMILY_SEEN, nbx_verify__seen},           {NBX_FAMILY_VECTORS, nbx_verify__vector},
     {NBX_FAMILY_EVENTS, nbx_verify__event},        {NBX_FAMILY_EVENT_IDS, nbx_verify__event_id},
     {NBX_FAMILY_DECISIONS, nbx_verify__decision},  {NBX_FAMILY_LOG, nbx_verify__log},
-    {NBX_FAMILY_MENTIONS, nbx_verify__mention},
+    {NBX_FAMILY_MENTIONS, nbx_verify__mention},    {NBX_FAMILY_DUE, nbx_verify__due},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 

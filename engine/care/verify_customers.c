@@ -183,6 +183,48 @@ bool nbx_verify__may_be_gone(const struct nbx_check *c, int64_t time_ms)
     return keep_ms > 0 && time_ms < c->options->now_ms - keep_ms;
 }
 
+/* A held event that nothing is to apply would never count. */
+static const char *check_due(struct nbx_check *c, uint64_t number, int64_t time_ms,
+                             const uint8_t id_hash[16])
+{
+    enum nbx_err err = NBX_OK;
+    struct nbx_key key = nbx_key_due(number, time_ms, id_hash);
+    bool there = nbx_store_has(c->store, NBX_FAMILY_DUE, nbx_key_str(&key), &err);
+    if (!err && !there)
+        err = NBX_ENOTFOUND;
+    return nbx_verify__read(c, err, "is held for ever");
+}
+
+const char *nbx_verify__due(struct nbx_check *c, struct nbx_str key,
+                            const struct nbx_stored *stored)
+{
+    uint64_t number;
+    int64_t time_ms;
+    uint8_t id_hash[16];
+    struct nbx_due_record r;
+    struct nbx_identity_record named = {0};
+    struct nbx_stored event;
+    struct nbx_event_record held = {0};
+    if (!nbx_key_due_parse(key, &number, &time_ms, id_hash))
+        return "has a key that is no group, time, customer and id";
+    const char *what = nbx_verify__undecoded(c, nbx_due_record_decode(&r, stored, c->arena));
+    if (what || c->err)
+        return what;
+    struct nbx_key id = nbx_key_identity(NBX_STR(""), r.customer);
+    enum nbx_err err = r.customer.len ? read_identity(c, nbx_key_str(&id), &named) : NBX_OK;
+    what = nbx_verify__read(c, err, "names nobody");
+    if (what || c->err)
+        return what;
+    if (r.customer.len ? named.number != number : NBX_CUSTOMER_SERIAL(number) != 0)
+        return "names another customer";
+    struct nbx_key at = nbx_key_event(number, time_ms, id_hash);
+    err = nbx_store_get(c->store, NBX_FAMILY_EVENTS, nbx_key_str(&at), c->arena, &event);
+    if (!err)
+        err = nbx_event_record_decode(&held, &event, c->arena);
+    what = nbx_verify__read(c, err, "its event is not there");
+    return what || c->err || held.held ? what : "its event is not held";
+}
+
 const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
                               const struct nbx_stored *stored)
 {
@@ -203,6 +245,8 @@ const char *nbx_verify__event(struct nbx_check *c, struct nbx_str key,
         return "has a sequence number that was never given";
     if (r.item_no && !nbx_verify__has_item(c, r.item_no))
         return "names an item that has no id";
+    if (r.held && (what = check_due(c, number, time_ms, id_hash)))
+        return what;
     if (!nbx_verify__may_be_gone(c, time_ms) &&
         (what = check_event_id(c, number, time_ms, &r, id_hash)))
         return what;

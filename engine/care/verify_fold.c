@@ -29,7 +29,7 @@ static enum nbx_err fold_events(struct nbx_check *c, uint64_t number, struct nbx
         nbx_arena_reset(c->scratch);
         if (!nbx_key_event_parse(key, &owner, &time_ms, id_hash))
             err = NBX_ECORRUPT;
-        else if (!(err = nbx_event_record_decode(&event, &stored, c->scratch)))
+        else if (!(err = nbx_event_record_decode(&event, &stored, c->scratch)) && !event.held)
             err = nbx_fold_event(out, &event, time_ms, id_hash, c->arena);
         *known = *known && (err || event.effect != NBX_EFFECT_UNKNOWN);
     }

@@ -2,6 +2,7 @@
  * What must hold of the log: every command has its place, and names what is there.
  */
 #include "engine/care/verify_internal.h"
+#include "engine/customer/command.h"
 #include "engine/store/log_record.h"
 
 static uint64_t last_of(const struct nbx_check *c, uint16_t stream)
@@ -30,20 +31,26 @@ static const char *check_absent(struct nbx_check *c, uint64_t number, const stru
     return what || c->err || known.retracted ? what : missing;
 }
 
-static const char *check_event(struct nbx_check *c, uint64_t number, const struct nbx_log_event *e,
+/* An event that was held when it came has the number of its becoming due. */
+static const char *check_event(struct nbx_check *c, const struct nbx_log_record *r, uint32_t i,
                                uint64_t seq)
 {
-    struct nbx_key key = nbx_key_event(number, e->time_ms, e->id_hash);
+    const struct nbx_log_event *e = &r->events[i];
+    struct nbx_log_record alone = {
+        .kind = r->kind, .now_ms = r->now_ms, .events = &r->events[i], .n_events = 1};
+    struct nbx_key key = nbx_key_event(r->number, e->time_ms, e->id_hash);
     struct nbx_stored stored;
     uint64_t own = 0;
     enum nbx_err err =
         nbx_store_get(c->store, NBX_FAMILY_EVENTS, nbx_key_str(&key), c->arena, &stored);
     if (err == NBX_ENOTFOUND)
-        return check_absent(c, number, e);
+        return check_absent(c, r->number, e);
     if (!err)
         err = nbx_event_record_seq(&own, &stored);
     const char *what = nbx_verify__read(c, err, NULL);
-    return what || c->err || own == seq ? what : "names an event of another sequence number";
+    if (what || c->err || own == seq || (own > seq && nbx_command_holds(&alone)))
+        return what;
+    return "names an event of another sequence number";
 }
 
 static const char *check_events(struct nbx_check *c, const struct nbx_log_record *r, uint64_t seq)
@@ -51,7 +58,7 @@ static const char *check_events(struct nbx_check *c, const struct nbx_log_record
     const char *what = NULL;
     for (uint32_t i = 0; !what && !c->err && i < r->n_events; i++) {
         nbx_arena_reset(c->scratch);
-        what = check_event(c, r->number, &r->events[i], seq + i);
+        what = check_event(c, r, i, seq + i);
     }
     return what;
 }
@@ -60,7 +67,8 @@ static const char *check_events(struct nbx_check *c, const struct nbx_log_record
 static const char *check_mention(struct nbx_check *c, const struct nbx_log_record *r, uint64_t seq)
 {
     enum nbx_err err = NBX_OK;
-    bool needed = r->kind == NBX_LOG_PUT || r->kind == NBX_LOG_RETRACT || r->customer.len > 0;
+    bool needed = r->kind == NBX_LOG_PUT || r->kind == NBX_LOG_RETRACT || r->customer.len > 0 ||
+                  nbx_command_holds(r);
     struct nbx_key key = nbx_key_mention(r->number, seq);
     if (!needed)
         return NULL;
@@ -113,7 +121,7 @@ const char *nbx_verify__log(struct nbx_check *c, struct nbx_str key,
     }
     if ((what = check_place(c, stream, seq, r.n)) || (what = check_owner(&r, stream)))
         return what;
-    if (r.kind == NBX_LOG_EVENTS && (what = check_events(c, &r, seq)))
+    if (nbx_log_of_events(r.kind) && (what = check_events(c, &r, seq)))
         return what;
     return c->err ? NULL : check_mention(c, &r, seq);
 }

@@ -11,11 +11,21 @@
 #define MENTION_RECORD 1 /* an empty payload: the key says all */
 #define ENTRY_BYTES    ((size_t)64 << 20)
 
-/* Entries that the customer's events do not lead to. */
+bool nbx_command_holds(const struct nbx_log_record *entry)
+{
+    bool holds = false;
+    for (uint32_t i = 0; entry->kind == NBX_LOG_EVENTS && i < entry->n_events; i++)
+        holds |= entry->events[i].time_ms - entry->now_ms > NBX_AHEAD_MS;
+    return holds;
+}
+
+/* Entries that the customer's events do not lead to: those that were held lead to where they became
+ * due. */
 static void mention(const struct nbx_customer_scope *scope, const struct nbx_log_record *entry,
                     uint64_t seq)
 {
-    bool by_events = entry->kind == NBX_LOG_EVENTS && entry->customer.len == 0;
+    bool by_events =
+        nbx_log_of_events(entry->kind) && entry->customer.len == 0 && !nbx_command_holds(entry);
     if (by_events || entry->kind == NBX_LOG_FORGET)
         return;
     struct nbx_key key = nbx_key_mention(entry->number, seq);
@@ -31,8 +41,8 @@ static void put_entry(const struct nbx_customer_scope *scope, struct nbx_command
     const struct nbx_group *now = &scope->customers->groups[group];
     entry->now_ms = scope->now_ms;
     entry->n = now->seq - before.seq;
-    NBX_ASSERT(entry->n == (entry->kind == NBX_LOG_EVENTS ? entry->n_events : 1));
-    if (entry->kind != NBX_LOG_EVENTS)
+    NBX_ASSERT(entry->n == (nbx_log_of_events(entry->kind) ? entry->n_events : 1));
+    if (!nbx_log_of_events(entry->kind))
         nbx_random_system(entry->id, sizeof entry->id);
     if (now->serial != before.serial)
         entry->customer = command->customer;

@@ -25,6 +25,8 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope,
 /* A customer.put as its entry has it: a body that the decoder of messages takes. NBX_ELIMIT. */
 enum nbx_err nbx_command_of_put(struct nbx_command *out, const struct nbx_customer_put_req *req,
                                 struct nbx_arena *arena);
+/* Whether an entry of events has some that were held when they came. */
+bool nbx_command_holds(const struct nbx_log_record *entry);
 /* Adds to the batch what leaves of the customer's entries only their places: found by the events
  * that are kept and by the mentions, so that it costs what the customer has. */
 enum nbx_err nbx_command_forget(const struct nbx_customer_scope *scope, uint64_t number);

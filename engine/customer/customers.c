@@ -44,6 +44,8 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
             (err = nbx_log_begin(store, (uint16_t)g, c->groups[g].seq)))
             goto out;
     }
+    if ((err = nbx_due__load(c)))
+        goto out;
     *out = c;
     c = NULL;
 out:

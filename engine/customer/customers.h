@@ -76,6 +76,7 @@ struct nbx_profile nbx_profile_for_answer(const struct nbx_profile *profile, boo
 struct nbx_observed {
     uint32_t applied, duplicates;
     uint32_t withheld;   /* good ones that were not kept: the customer withdrew `profile` */
+    uint32_t held;       /* good new ones of which nothing comes before they are due */
     uint64_t seq;        /* of the group after them */
     struct nbx_str *ids; /* (events->n) each event's id, empty where it was refused or withheld */
     struct nbx_entry_error *errors; /* (n_errors) those of the list that came, then those found */
@@ -83,11 +84,12 @@ struct nbx_observed {
 };
 
 /* Applies the good events to the profile and the store in one batch; creates the customer where it
- * is a stranger. Per event: unknown type or channel, foreign currency, time more than 5 minutes
- * ahead, malformed decision: an error of that entry. An id seen before counts as a duplicate and
- * changes nothing. Of a customer who withdrew `profile` nothing is kept, not even ids. `atomic`:
- * one error and nothing is applied (NBX_EBAD, *fault names the first). Where the write fails,
- * profile and counters are as before. */
+ * is a stranger. Per event: unknown type or channel, foreign currency, time more than
+ * NBX_AHEAD_MAX_MS ahead, malformed decision: an error of that entry. An id seen before counts as a
+ * duplicate and changes nothing. One more than NBX_AHEAD_MS ahead is stored and held: see
+ * nbx_due_apply. Of a customer who withdrew `profile` nothing is kept, not even ids. `atomic`: one
+ * error and nothing is applied (NBX_EBAD, *fault names the first). Where the write fails, profile
+ * and counters are as before. */
 enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                          struct nbx_profile *profile, const struct nbx_events *events, bool atomic,
                          struct nbx_fault *fault);
@@ -95,6 +97,20 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
  * once over all groups. */
 enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                                    uint8_t group, const struct nbx_events *events);
+
+/* How far ahead of the clock an event may be and count at once, for clocks differ; and at all. */
+#define NBX_AHEAD_MS     (INT64_C(5) * 60 * 1000)
+#define NBX_AHEAD_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
+
+/* The clock at which the next of the group's events is due, as far as that is known without
+ * looking: not later than it is. INT64_MAX: nothing is held. */
+int64_t nbx_due_at(const struct nbx_customers *customers, uint8_t group);
+/* Applies the held events of the group, which the caller owns, that are no longer more than
+ * NBX_AHEAD_MS ahead of scope->now_ms: state is then what it were had they come now. By customer,
+ * each lot in a batch with a number of its own for each event; *applied counts them. Empties
+ * scope->arena. On an error the rest waits on. */
+enum nbx_err nbx_due_apply(const struct nbx_customer_scope *scope, uint8_t group,
+                           uint32_t *applied);
 
 /* What is to be taken back: the events of these ids, or those with an item that `covers` is true
  * of, or all of them. One of the three is set. */

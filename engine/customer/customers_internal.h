@@ -15,6 +15,7 @@ struct nbx_customers {
     struct nbx_group {
         uint64_t seq;    /* of the last command */
         uint64_t serial; /* of the newest customer */
+        int64_t due_ms;  /* no event that is held has an earlier time; INT64_MAX: none is held */
     } groups[NBX_N_GROUPS];
     /* Held from the look-up of anonymous events' ids to their write: these ids are nobody's, so
      * two workers may be sent the same one. A leaf. */
@@ -37,6 +38,22 @@ void nbx_profile__put(struct nbx_profile *profile, const struct nbx_customer_sco
  * channel is configured no longer, only the all-time total is there to be changed. */
 void nbx_customers__trend(const struct nbx_customer_scope *scope,
                           const struct nbx_event_record *event, int64_t time_ms, int sign);
+/* due.c. Where each group's held events begin. */
+enum nbx_err nbx_due__load(struct nbx_customers *customers);
+/* Remembers that the customer's event waits; id empty: of nobody. */
+void nbx_due__hold(const struct nbx_customer_scope *scope, uint64_t number, struct nbx_str customer,
+                   int64_t time_ms, const uint8_t id_hash[16]);
+/* It waits no longer. */
+void nbx_due__release(const struct nbx_customer_scope *scope, uint64_t number, int64_t time_ms,
+                      const uint8_t id_hash[16]);
+/* None of the number's events waits any longer. */
+enum nbx_err nbx_due__release_all(const struct nbx_customer_scope *scope, uint64_t number);
+/* observe.c. Applies events that were held, of the number, whose release is in the batch; profile
+ * NULL: of nobody. */
+struct nbx_kept_event;
+enum nbx_err nbx_observe__due(const struct nbx_customer_scope *scope, uint64_t number,
+                              struct nbx_profile *profile, const struct nbx_kept_event *events,
+                              uint32_t n);
 /* Remembers an event's id. */
 void nbx_customers__put_event_id(const struct nbx_customer_scope *scope, uint64_t number,
                                  const uint8_t id_hash[16], struct nbx_event_id_record record);

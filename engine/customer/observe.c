@@ -7,11 +7,12 @@
 #include "engine/customer/command.h"
 #include "engine/customer/consent.h"
 #include "engine/customer/fold.h"
+#include "engine/customer/rebuild.h"
 
 #include <stdio.h>
 
-#define MAX_AHEAD_MS (5 * 60 * 1000)
-#define ID_HEX       32
+#define ID_HEX 32
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 /* An event that passed every check, ready to be applied. */
 struct prepared {
@@ -25,6 +26,9 @@ struct prepared {
 struct prepared_list {
     struct prepared *p; /* (n) */
     uint32_t n;
+    uint32_t n_held;         /* of them */
+    bool were_held;          /* all of them, until now */
+    struct nbx_str customer; /* whose they are; empty: nobody's */
 };
 
 static enum nbx_err check_names(struct prepared *out, const struct nbx_event *e,
@@ -51,10 +55,12 @@ static enum nbx_err check_time(struct prepared *out, const struct nbx_event *e, 
                                struct nbx_fault *fault)
 {
     out->time_ms = e->time_ms == NBX_TIME_UNSET ? now_ms : e->time_ms;
-    if (out->time_ms - now_ms > MAX_AHEAD_MS)
+    out->record.held = out->time_ms - now_ms > NBX_AHEAD_MS;
+    if (out->time_ms - now_ms > NBX_AHEAD_MAX_MS)
         return nbx_fault_set(fault, NBX_EBAD, "time",
-                             "%lld is more than 5 minutes ahead of the server's clock, %lld",
-                             (long long)out->time_ms, (long long)now_ms);
+                             "%lld is more than %lld days ahead of the server's clock, %lld",
+                             (long long)out->time_ms, (long long)(NBX_AHEAD_MAX_MS / DAY_MS),
+                             (long long)now_ms);
     return NBX_OK;
 }
 
@@ -193,6 +199,7 @@ static enum nbx_err take_event(struct prepared_list *list, struct nbx_observed *
     out->ids[i] = e->record.id;
     out->duplicates += seen;
     list->n += !seen;
+    list->n_held += !seen && e->record.held;
     return NBX_OK;
 }
 
@@ -230,7 +237,8 @@ static void count_trends(const struct nbx_customer_scope *scope, const struct pr
                          int sign)
 {
     for (uint32_t i = 0; i < list->n; i++)
-        nbx_customers__trend(scope, &list->p[i].record, list->p[i].time_ms, sign);
+        if (!list->p[i].record.held)
+            nbx_customers__trend(scope, &list->p[i].record, list->p[i].time_ms, sign);
 }
 
 /* Events into the batch, numbered; the profile's seen set is left to fold. */
@@ -240,8 +248,11 @@ static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
     struct nbx_buf buf = {0};
     struct nbx_group *group = &scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
     for (uint32_t i = 0; i < list->n; i++) {
-        list->p[i].record.seq = ++group->seq;
-        put_event(scope, number, &list->p[i], &buf);
+        struct prepared *e = &list->p[i];
+        e->record.seq = ++group->seq;
+        put_event(scope, number, e, &buf);
+        if (e->record.held)
+            nbx_due__hold(scope, number, list->customer, e->time_ms, e->id_hash);
     }
     nbx_buf_fini(&buf);
     count_trends(scope, list, 1);
@@ -254,7 +265,8 @@ static enum nbx_err fold(struct nbx_profile *profile, const struct nbx_customer_
     enum nbx_err err = nbx_fold_begin(&fold, &profile->seen, &profile->head.totals, scope->arena);
     for (uint32_t i = 0; !err && i < list->n; i++) {
         const struct prepared *e = &list->p[i];
-        err = nbx_fold_event(&fold, &e->record, e->time_ms, e->id_hash, scope->arena);
+        if (!e->record.held)
+            err = nbx_fold_event(&fold, &e->record, e->time_ms, e->id_hash, scope->arena);
     }
     if (err || (err = nbx_fold_end(&fold, scope->arena)))
         return err;
@@ -269,7 +281,7 @@ static enum nbx_err log_events(struct nbx_command *out, const struct nbx_custome
                                const struct prepared_list *list)
 {
     struct nbx_log_record *entry = &out->entry;
-    entry->kind = NBX_LOG_EVENTS;
+    entry->kind = list->were_held ? NBX_LOG_DUE : NBX_LOG_EVENTS;
     entry->events = nbx_arena_calloc(scope->arena, list->n, sizeof *entry->events);
     if (!entry->events)
         return NBX_ELIMIT;
@@ -293,6 +305,24 @@ static enum nbx_err commit(const struct nbx_customer_scope *scope, struct nbx_co
     return err;
 }
 
+/* Of events that are all held nothing comes yet: a stranger remains one, with a number to keep them
+ * under. */
+static enum nbx_err change(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
+                           const struct prepared_list *list)
+{
+    if (list->n_held == list->n) {
+        if (!profile->known && !profile->reserved)
+            nbx_profile__reserve(profile, scope);
+        return NBX_OK;
+    }
+    enum nbx_err err = nbx_profile__ready(profile, scope);
+    if (err || (err = fold(profile, scope, list)))
+        return err;
+    if (!profile->known)
+        nbx_profile__create(profile, scope);
+    return NBX_OK;
+}
+
 /* The profile changes in a copy, so that a failed write leaves it as it was. */
 static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
                           struct prepared_list *list)
@@ -301,14 +331,13 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_profile changed = *profile;
     struct nbx_command command = {.customer = profile->id};
-    enum nbx_err err = nbx_profile__ready(&changed, scope);
-    if (err || (err = fold(&changed, scope, list)) || (err = log_events(&command, scope, list)))
+    enum nbx_err err = change(&changed, scope, list);
+    if (err || (err = log_events(&command, scope, list)))
         return err;
-    if (!changed.known)
-        nbx_profile__create(&changed, scope);
-    put_events(scope, changed.number, list);
-    nbx_profile__put(&changed, scope);
-    command.entry.number = changed.number;
+    command.entry.number = changed.known ? changed.number : changed.reserved;
+    put_events(scope, command.entry.number, list);
+    if (list->n_held < list->n)
+        nbx_profile__put(&changed, scope);
     err = commit(scope, &command, before, list);
     if (!err)
         *profile = changed;
@@ -319,7 +348,7 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
                          struct nbx_profile *profile, const struct nbx_events *events, bool atomic,
                          struct nbx_fault *fault)
 {
-    struct prepared_list list = {0};
+    struct prepared_list list = {.customer = profile->id};
     uint8_t group = NBX_CUSTOMER_GROUP(profile->number);
     enum nbx_err err = prepare_all(&list, out, scope, profile, events);
     if (err)
@@ -330,7 +359,8 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
     }
     if (list.n && (err = apply(profile, scope, &list)))
         return nbx_fault_set(fault, err, "events", "cannot be written");
-    out->applied = list.n;
+    out->applied = list.n - list.n_held;
+    out->held = list.n_held;
     out->seq = scope->customers->groups[group].seq;
     return NBX_OK;
 }
@@ -349,7 +379,32 @@ enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_cu
         err = commit(scope, &command, before, &list);
     }
     pthread_mutex_unlock(&scope->customers->anonymous);
-    out->applied = err ? 0 : list.n;
+    out->applied = err ? 0 : list.n - list.n_held;
+    out->held = err ? 0 : list.n_held;
     out->seq = scope->customers->groups[group].seq;
     return err;
+}
+
+enum nbx_err nbx_observe__due(const struct nbx_customer_scope *scope, uint64_t number,
+                              struct nbx_profile *profile, const struct nbx_kept_event *events,
+                              uint32_t n)
+{
+    struct nbx_group before = scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
+    struct prepared_list list = {.n = n, .were_held = true};
+    struct nbx_command command = {.entry = {.number = number}};
+    list.p = nbx_arena_calloc(scope->arena, n, sizeof *list.p);
+    if (!list.p)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < n; i++) {
+        list.p[i] = (struct prepared){.record = events[i].record, .time_ms = events[i].time_ms};
+        memcpy(list.p[i].id_hash, events[i].id_hash, sizeof list.p[i].id_hash);
+        list.p[i].record.held = false;
+    }
+    if (profile)
+        return apply(profile, scope, &list);
+    enum nbx_err err = log_events(&command, scope, &list);
+    if (err)
+        return err;
+    put_events(scope, number, &list);
+    return commit(scope, &command, before, &list);
 }

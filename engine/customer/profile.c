@@ -209,7 +209,8 @@ enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct 
     for (size_t i = 0; i < sizeof personal / sizeof *personal; i++)
         nbx_batch_delete_range(scope->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));
     nbx_batch_delete(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&identity));
-    if ((err = nbx_command_forget(scope, found.number))) {
+    if ((err = nbx_command_forget(scope, found.number)) ||
+        (err = nbx_due__release_all(scope, found.number))) {
         nbx_batch_clear(scope->batch);
         return err;
     }

@@ -55,9 +55,10 @@ enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *
     *out = (struct nbx_fold){0};
     enum nbx_err err = open_walk(&w, scope, number);
     while (!err && !(err = next_event(&w, &e))) {
-        if (stored)
+        bool dropped = drops && drops(context, &e);
+        if (stored && !e.record.held)
             err = nbx_fold_event(&all, &e.record, e.time_ms, e.id_hash, scope->arena);
-        if (!err && !(drops && drops(context, &e)))
+        if (!err && !dropped && !e.record.held)
             err = nbx_fold_event(out, &e.record, e.time_ms, e.id_hash, scope->arena);
     }
     close_walk(&w);

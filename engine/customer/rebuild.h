@@ -24,7 +24,8 @@ struct nbx_kept_event {
 /* True: fold as if the event had never been. */
 typedef bool (*nbx_event_drops)(void *context, const struct nbx_kept_event *event);
 
-/* Folds the customer's events, oldest first, but those that `drops` (NULL: none) is true of.
+/* Folds the customer's events, oldest first, but those that are held and those that `drops` (NULL:
+ * none, else asked of every one) is true of.
  * stored, where not NULL, is what the records say: what no event explains is carried over. */
 enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *scope,
                          uint64_t number, const struct nbx_fold *stored, nbx_event_drops drops,

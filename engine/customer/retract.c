@@ -16,6 +16,7 @@ struct taken {
     int64_t time_ms;
     uint8_t id_hash[16];
     uint64_t seq;
+    bool held; /* it gave nothing */
     struct nbx_event_record gave;
 };
 
@@ -87,9 +88,10 @@ static bool take(void *context, const struct nbx_kept_event *e)
     t->time_ms = e->time_ms;
     t->seq = e->record.seq;
     memcpy(t->id_hash, e->id_hash, sizeof t->id_hash);
+    t->held = e->record.held;
     t->gave = (struct nbx_event_record){.channel_no = e->record.channel_no,
                                         .item_no = e->record.item_no,
-                                        .trend_amount = e->record.trend_amount};
+                                        .trend_amount = t->held ? 0 : e->record.trend_amount};
     return true;
 }
 
@@ -107,17 +109,29 @@ static void put_gone(const struct nbx_customer_scope *scope, uint64_t number,
         (struct nbx_event_id_record){.time_ms = scope->now_ms, .retracted = true});
 }
 
-/* What was found leaves the store and trends; what it came to is replaced. */
+/* Under what the customer's events lie; 0: there are none. */
+static uint64_t number_of(const struct nbx_profile *profile)
+{
+    return profile->known ? profile->number : profile->reserved;
+}
+
+/* What was found leaves the store and trends; what it came to is replaced. Of a stranger only held
+ * ones can be found. */
 static void remove_taken(struct nbx_profile *profile, const struct nbx_customer_scope *scope,
                          const struct search *s, const struct nbx_fold *fold)
 {
+    uint64_t number = number_of(profile);
     for (uint32_t i = 0; i < s->n; i++) {
         const struct taken *t = &s->taken[i];
-        struct nbx_key key = nbx_key_event(profile->number, t->time_ms, t->id_hash);
+        struct nbx_key key = nbx_key_event(number, t->time_ms, t->id_hash);
         nbx_batch_delete(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key));
-        put_gone(scope, profile->number, t->id_hash);
+        put_gone(scope, number, t->id_hash);
+        if (t->held)
+            nbx_due__release(scope, number, t->time_ms, t->id_hash);
     }
     count_trends(scope, s, -1);
+    if (!profile->known)
+        return;
     profile->seen = fold->seen;
     profile->head.totals = fold->totals;
     profile->seen_changed = true;
@@ -140,7 +154,7 @@ static enum nbx_err take_unknown(struct nbx_profile *profile,
             continue;
         if (!profile->known && !profile->reserved)
             nbx_profile__reserve(profile, scope);
-        uint64_t number = profile->known ? profile->number : profile->reserved;
+        uint64_t number = number_of(profile);
         struct nbx_key key = nbx_key_event_id(number, s->wanted[i].hash);
         if (nbx_store_has(nbx_customers_store(scope->customers), NBX_FAMILY_EVENT_IDS,
                           nbx_key_str(&key), &err))
@@ -157,12 +171,12 @@ static enum nbx_err search(struct search *s, struct nbx_fold *fold, struct nbx_p
                            const struct nbx_retraction *what)
 {
     enum nbx_err err = begin_search(s, what, scope->arena);
-    if (err || !profile->known)
+    if (err || !number_of(profile))
         return err;
     if ((err = nbx_profile__ready(profile, scope)))
         return err;
     struct nbx_fold stored = {.seen = profile->seen, .totals = profile->head.totals};
-    err = nbx_rebuild(fold, scope, profile->number, &stored, take, s);
+    err = nbx_rebuild(fold, scope, number_of(profile), &stored, take, s);
     return s->failed ? NBX_ELIMIT : err;
 }
 

@@ -148,6 +148,7 @@ static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
     for (int left = RUNS_A_SLICE; left > 0 && part->n_done < part->n; left--) {
         struct nbx_run *run = &part->runs[part->n_done];
         struct nbx_observed observed = {0};
+        nbx_worker__due(w, run->group, scope.now_ms);
         enum nbx_err err = apply_run(&scope, run, &observed);
         if (err == NBX_EBUSY && may_wait(part)) {
             run->fault = (struct nbx_fault){0};
@@ -160,7 +161,7 @@ static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
             nbx_fault_set(&run->fault, err, NULL, "the event cannot be written: %s",
                           nbx_err_status(err));
         part->durable |= part->fan->req.observe.ack != NBX_ACK_MEMORY &&
-                         observed.applied + observed.duplicates > 0;
+                         observed.applied + observed.duplicates + observed.held > 0;
         nbx_count_observed(w, &observed);
         nbx_arena_reset(w->arena);
         part->n_done++;
@@ -175,6 +176,7 @@ static void merge_run(struct nbx_observed *all, const struct nbx_run *run)
     all->applied += run->observed.applied;
     all->duplicates += run->observed.duplicates;
     all->withheld += run->observed.withheld;
+    all->held += run->observed.held;
     for (uint32_t i = 0; i < run->observed.n_errors; i++)
         all->errors[all->n_errors++] = run->observed.errors[i];
     for (uint32_t i = 0; i < run->events.n; i++) {

@@ -168,9 +168,17 @@ static enum nbx_err check_size(struct nbx_part *part, size_t before)
                                  : NBX_OK;
 }
 
+/* Those that a slice can have. */
+static void apply_due(struct nbx_worker *w, const struct nbx_part *part)
+{
+    for (uint32_t i = part->n_done; i < part->n && i < part->n_done + MAX_TOGETHER; i++)
+        nbx_worker__due(w, nbx_group_of(part->seats[i].customer), part->fan->job->arrived_ms);
+}
+
 static enum nbx_err serve_some(struct slice *s, struct nbx_worker *w, struct nbx_part *part)
 {
     size_t before = part->answers.len;
+    apply_due(w, part);
     if (!begin_slice(s, w, part))
         return refuse(part, "no memory for this request");
     if (part->n_done == 0 && nbx_decide_check(&s->d, s->req, &part->fault))

@@ -78,7 +78,7 @@ static void put_ids(struct nbx_buf *b, const struct nbx_observed *observed,
 
 uint32_t nbx_reply_n_observed(const struct nbx_observed *observed)
 {
-    return 5 + (observed->withheld > 0);
+    return 6 + (observed->withheld > 0);
 }
 
 void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,
@@ -88,6 +88,7 @@ void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,
     nbx_wire_kv_int(b, "duplicates", observed->duplicates);
     if (observed->withheld)
         nbx_wire_kv_int(b, "withheld", observed->withheld);
+    nbx_wire_kv_int(b, "held", observed->held);
     nbx_wire_kv_int(b, "seq", (int64_t)observed->seq);
     put_ids(b, observed, events);
     nbx_reply_errors(b, observed->errors, observed->n_errors);

@@ -22,7 +22,7 @@ void nbx_reply_model(struct nbx_buf *b,
                      const struct nbx_world *world); /* key and {name, version} */
 /* In the order sent, whoever found them: sorts (n) errors. */
 void nbx_reply_errors(struct nbx_buf *b, struct nbx_entry_error *errors, uint32_t n);
-/* {applied, duplicates, withheld?, seq, ids, errors}; ids and errors in the order sent. Sorts
+/* {applied, duplicates, withheld?, held, seq, ids, errors}; ids and errors in the order sent. Sorts
  * observed->errors. The number of these members: */
 uint32_t nbx_reply_n_observed(const struct nbx_observed *observed);
 void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,

@@ -25,14 +25,8 @@ static const handler handlers[NBX_N_OPS] = {
 
 struct nbx_request nbx_request_of(struct nbx_worker *w, struct nbx_job *job)
 {
-    return (struct nbx_request){.worker = w,
-                                .job = job,
-                                .scope = {.customers = w->server->customers,
-                                          .vocabulary = w->world->vocabulary,
-                                          .arena = w->arena,
-                                          .batch = w->batch,
-                                          .recent = w->recent,
-                                          .now_ms = job->arrived_ms}};
+    return (struct nbx_request){
+        .worker = w, .job = job, .scope = nbx_worker__scope(w, job->arrived_ms)};
 }
 
 struct nbx_decide nbx_request_decide(const struct nbx_request *r,
@@ -56,5 +50,6 @@ void nbx_request__serve(struct nbx_worker *w, struct nbx_job *job)
 {
     struct nbx_request r = nbx_request_of(w, job);
     NBX_ASSERT(handlers[job->op->op]); /* the front sends the rest to keeper and fan-out */
+    nbx_worker__due(w, job->group, job->arrived_ms);
     handlers[job->op->op](&r);
 }

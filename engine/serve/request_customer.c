@@ -26,7 +26,8 @@ void nbx_request_observe(struct nbx_request *r)
     }
     nbx_count_observed(r->worker, &observed);
     /* a duplicate may still wait for the sync of the first */
-    r->job->durable = req.ack != NBX_ACK_MEMORY && observed.applied + observed.duplicates > 0;
+    r->job->durable =
+        req.ack != NBX_ACK_MEMORY && observed.applied + observed.duplicates + observed.held > 0;
     nbx_reply_begin(r->job, nbx_reply_n_observed(&observed), &req.id);
     nbx_reply_observed(&r->job->reply, &observed, &req.events);
     nbx_reply_finish(r->job);
@@ -79,7 +80,7 @@ static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *
         nbx_wire_map(b, 0);
 }
 
-/* The newest events, newest first, appended to `list`; *n counts them. */
+/* The newest events that are not held, newest first, appended to `list`; *n counts them. */
 static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct nbx_request *r,
                                  uint64_t number)
 {
@@ -97,7 +98,7 @@ static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct
     while (!err && *n < HISTORY_MAX && !(err = nbx_cursor_next(cursor, &key, &stored))) {
         if (!nbx_key_event_parse(key, &owner, &time_ms, NULL))
             err = NBX_ECORRUPT;
-        else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)))
+        else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)) && !event.held)
             nbx_reply_event(list, r, time_ms, &event), ++*n;
     }
     nbx_cursor_close(&cursor);

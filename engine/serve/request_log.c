@@ -159,7 +159,7 @@ static void put_what(struct page *p, struct members *m, const struct nbx_log_rec
     nbx_wire_kv_int(&m->b, "time", e->now_ms);
     nbx_wire_kv_text(&m->b, "kind", nbx_log_kind_name(e->kind));
     m->n += 5;
-    if (e->kind == NBX_LOG_GONE || e->kind == NBX_LOG_EVENTS)
+    if (e->kind == NBX_LOG_GONE || nbx_log_of_events(e->kind))
         return;
     nbx_wire_text(&m->b, "command");
     put_hex(&m->b, e->id);
@@ -171,7 +171,7 @@ static enum nbx_err put_members(struct page *p, struct members *m, const struct 
 {
     put_what(p, m, e, seq);
     enum nbx_err err = put_customer(p, m, e);
-    if (!err && (e->kind == NBX_LOG_EVENTS || e->kind == NBX_LOG_RETRACT))
+    if (!err && (nbx_log_of_events(e->kind) || e->kind == NBX_LOG_RETRACT))
         err = put_events(p, m, e);
     if (e->kind == NBX_LOG_RETRACT)
         put_ids(m, e);

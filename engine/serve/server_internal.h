@@ -63,6 +63,7 @@ struct nbx_worker {
     struct nbx_excerpt_wish *wish;             /* of the request being served */
     _Atomic(struct nbx_excerpt_wish *) wished; /* the keeper takes it; NULL: room for one */
     struct nbx_lane lanes[NBX_N_LANES];
+    int64_t due_ns;      /* when to look next for events of all groups that became due */
     int64_t customer_ns; /* what one customer of many took lately; 0: not known yet */
     _Atomic bool quit;   /* not before the keeper ended: it waits for worlds to be adopted */
     const struct nbx_world *world;
@@ -230,6 +231,12 @@ struct nbx_job *nbx_fan__part_done(struct nbx_part *part);
 /* Serves a slice of a part, from where it was left; it is done when n_done is n. NBX_EBUSY: the
  * store stalls writes; call again later, nothing is lost. */
 enum nbx_err nbx_fan__serve_slice(struct nbx_worker *worker, struct nbx_part *part);
+
+/* By the worker's tools and that clock. */
+struct nbx_customer_scope nbx_worker__scope(struct nbx_worker *worker, int64_t now_ms);
+/* What of the group, which is the worker's, became due before now_ms, first: before a request of
+ * the group is served. Empties the arena. Where the store does not take it, it waits on. */
+void nbx_worker__due(struct nbx_worker *worker, uint8_t group, int64_t now_ms);
 
 /* Serves one request on the worker: fills job->status, reply and durable. */
 void nbx_request__serve(struct nbx_worker *worker, struct nbx_job *job);

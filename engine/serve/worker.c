@@ -12,6 +12,8 @@
 #define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
 #define FILTER_BYTES   ((size_t)8 << 20)
 #define STALL_PAUSE_MS 2                /* between tries of a part that the store would not take */
+#define DUE_PAUSE_MS   100              /* between looks at all groups for events that are due */
+#define DUE_SLEEP_MS   10000            /* the most while one is held: the clock may be set */
 #define PATIENCE_NS    INT64_C(5000000) /* how long customers of a list make way for requests */
 
 static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
@@ -23,6 +25,56 @@ static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
     nbx_fault_set(&fault, NBX_EBUSY, NULL, "waited %lld ms", (long long)waited_ms);
     nbx_reply_fault(job, &fault, NULL);
     return true;
+}
+
+struct nbx_customer_scope nbx_worker__scope(struct nbx_worker *w, int64_t now_ms)
+{
+    return (struct nbx_customer_scope){.customers = w->server->customers,
+                                       .vocabulary = w->world->vocabulary,
+                                       .arena = w->arena,
+                                       .batch = w->batch,
+                                       .recent = w->recent,
+                                       .now_ms = now_ms};
+}
+
+void nbx_worker__due(struct nbx_worker *w, uint8_t group, int64_t now_ms)
+{
+    if (nbx_due_at(w->server->customers, group) > now_ms)
+        return;
+    struct nbx_customer_scope scope = nbx_worker__scope(w, now_ms);
+    uint32_t applied;
+    enum nbx_err err = nbx_due_apply(&scope, group, &applied);
+    if (err && err != NBX_EBUSY)
+        nbx_log_warnx("what=held_events error=%s text=\"they wait on\"", nbx_err_status(err));
+    nbx_count(&w->counters.events, applied);
+}
+
+/* Of all groups, requests or not: others' answers follow trends. */
+static void apply_due(struct nbx_worker *w)
+{
+    int64_t now_ns = nbx_clock_mono_ns();
+    if (now_ns < w->due_ns)
+        return;
+    w->due_ns = now_ns + DUE_PAUSE_MS * INT64_C(1000000);
+    int64_t now_ms = nbx_clock_wall_ms();
+    for (unsigned group = w->ix; group < NBX_N_GROUPS; group += w->server->n_workers)
+        nbx_worker__due(w, (uint8_t)group, now_ms);
+}
+
+/* How long to sleep until an event is due; -1: none is held. */
+static int due_within_ms(const struct nbx_worker *w)
+{
+    int64_t next_ms = INT64_MAX;
+    for (unsigned group = w->ix; group < NBX_N_GROUPS; group += w->server->n_workers) {
+        int64_t at_ms = nbx_due_at(w->server->customers, (uint8_t)group);
+        next_ms = at_ms < next_ms ? at_ms : next_ms;
+    }
+    if (next_ms == INT64_MAX)
+        return -1;
+    int64_t left_ms = next_ms - nbx_clock_wall_ms();
+    return left_ms < DUE_PAUSE_MS   ? DUE_PAUSE_MS
+           : left_ms > DUE_SLEEP_MS ? DUE_SLEEP_MS
+                                    : (int)left_ms;
 }
 
 /* The keeper looks now and then; while it has not, others' wishes come to nothing. */
@@ -104,6 +156,7 @@ static bool work(struct nbx_worker *w)
     for (int lane = 0; lane < NBX_N_LANES; lane++)
         worked = serve_slice(w, (enum nbx_lane_kind)lane) || worked;
     hand_on_wish(w);
+    apply_due(w);
     return worked || job;
 }
 
@@ -135,7 +188,8 @@ static void *worker_main(void *arg)
         enum nbx_heard heard = NBX_HEARD_NOTHING;
         nbx_bell_sleep(&w->bell);
         if (!waits(w) && !atomic_load(&w->quit))
-            heard = nbx_front__rest(w->ear, &w->bell, is_stalled(w) ? STALL_PAUSE_MS : -1);
+            heard = nbx_front__rest(w->ear, &w->bell,
+                                    is_stalled(w) ? STALL_PAUSE_MS : due_within_ms(w));
         nbx_bell_heard(&w->bell, heard & NBX_HEARD_BELL);
         /* Before anything is served: the message that woke this thread woke no other. */
         if (heard & NBX_HEARD_SOCKET)

@@ -131,6 +131,51 @@ bool nbx_key_event_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms,
     return true;
 }
 
+static void put_serial(struct nbx_key *k, uint64_t number)
+{
+    uint8_t bytes[8];
+    nbx_be64_put(bytes, number);
+    put(k, bytes + 1, 7); /* the first one is the group */
+}
+
+struct nbx_key nbx_key_due_from(uint8_t group, int64_t time_ms)
+{
+    struct nbx_key k = {.len = 0};
+    put_u8(&k, group);
+    put_be64(&k, ordered(time_ms));
+    return k;
+}
+
+struct nbx_key nbx_key_due(uint64_t number, int64_t time_ms, const uint8_t id_hash[16])
+{
+    struct nbx_key k = nbx_key_due_from(NBX_CUSTOMER_GROUP(number), time_ms);
+    put_serial(&k, number);
+    put(&k, id_hash, 16);
+    return k;
+}
+
+struct nbx_key nbx_key_due_end(uint8_t group)
+{
+    struct nbx_key k = {.len = 0};
+    if (group == NBX_N_GROUPS - 1)
+        return nbx_key_customer_end(UINT64_MAX);
+    put_u8(&k, (uint8_t)(group + 1));
+    return k;
+}
+
+bool nbx_key_due_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms, uint8_t id_hash[16])
+{
+    if (key.len != EVENT_KEY_BYTES)
+        return false;
+    const uint8_t *p = (const uint8_t *)key.p;
+    uint8_t bytes[8] = {p[0]};
+    memcpy(bytes + 1, p + 9, 7);
+    *number = nbx_be64_get(bytes);
+    *time_ms = (int64_t)ordered((int64_t)nbx_be64_get(p + 1));
+    memcpy(id_hash, p + 16, 16);
+    return true;
+}
+
 struct nbx_key nbx_key_event_id(uint64_t number, const uint8_t id_hash[16])
 {
     struct nbx_key k = nbx_key_customer(number);

@@ -52,6 +52,12 @@ struct nbx_key nbx_key_event(uint64_t number, int64_t time_ms, const uint8_t id_
 /* id_hash may be NULL. */
 bool nbx_key_event_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms,
                          uint8_t id_hash[16]);
+/* due: the number's group, time as in events, the number's serial, hash of the event id. */
+struct nbx_key nbx_key_due(uint64_t number, int64_t time_ms, const uint8_t id_hash[16]);
+bool nbx_key_due_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms, uint8_t id_hash[16]);
+/* The first key of the group's events of that time or later, and the one behind all of them. */
+struct nbx_key nbx_key_due_from(uint8_t group, int64_t time_ms);
+struct nbx_key nbx_key_due_end(uint8_t group);
 /* event_ids: number, XXH3-128 of the event id. */
 struct nbx_key nbx_key_event_id(uint64_t number, const uint8_t id_hash[16]);
 /* item_ids: the id. items: the item number. */

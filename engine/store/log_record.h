@@ -25,9 +25,10 @@ enum nbx_log_kind {
     NBX_LOG_RETRACT,
     NBX_LOG_FORGET,
     NBX_LOG_ITEMS,
+    NBX_LOG_DUE, /* events that were held have become due: a second entry of theirs */
     NBX_N_LOG_KINDS
 };
-/* "gone", "events", "put", "retract", "forget", "items". */
+/* "gone", "events", "put", "retract", "forget", "items", "due". */
 const char *nbx_log_kind_name(enum nbx_log_kind kind);
 
 enum nbx_log_reason {
@@ -52,13 +53,14 @@ struct nbx_log_change {
 };
 struct nbx_log_record {
     enum nbx_log_kind kind;
-    uint64_t n;                 /* sequence numbers it stands for; 1 but for events and gone */
+    uint64_t n;                 /* sequence numbers it stands for; 1 but for events, due, gone */
     int64_t now_ms;             /* the clock it was done by */
     uint8_t id[16];             /* of the command; every event is its own, so of the first event */
     uint64_t number;            /* the customer's; serial 0: events of nobody */
     struct nbx_str customer;    /* its id, where this gave it the number; else empty */
     enum nbx_log_reason reason; /* gone */
-    struct nbx_log_event *events; /* (n_events) events: those applied; retract: those taken back */
+    struct nbx_log_event
+        *events; /* (n_events) events, due: those applied or held; retract: taken back */
     uint32_t n_events;
     uint8_t (*ids)[16]; /* (n_ids) retract: hashes of ids of which no event was kept */
     uint32_t n_ids;
@@ -75,6 +77,8 @@ void nbx_log_put(struct nbx_batch *batch, uint16_t stream, uint64_t seq,
 
 /* What stays of an entry when its content goes. */
 struct nbx_log_record nbx_log_gone(const struct nbx_log_record *r, enum nbx_log_reason reason);
+/* Whether an entry of that kind stands for events, each a command. */
+bool nbx_log_of_events(enum nbx_log_kind kind);
 /* Whether retention leaves nothing of it but its place: events, none of which is as young as
  * `horizon_ms`, or changes of items made before. *out: what stays then. Any other entry stays. */
 bool nbx_log_expires(struct nbx_log_record *out, const struct nbx_stored *stored,

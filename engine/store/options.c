@@ -72,6 +72,7 @@ static const struct {
     [NBX_FAMILY_TRENDS] = {"trends", ""},
     [NBX_FAMILY_LOG] = {"log", log_options},
     [NBX_FAMILY_MENTIONS] = {"mentions", append_options},
+    [NBX_FAMILY_DUE] = {"due", ""},
 };
 
 const char *nbx_family_name(enum nbx_family family)

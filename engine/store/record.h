@@ -116,7 +116,7 @@ enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
                                       const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* events: one per event, the customer's own commands. The time is in the key. */
-#define NBX_EVENT_RECORD 2
+#define NBX_EVENT_RECORD 3
 #define NBX_ITEM_NONE    0 /* item numbers begin at 1 */
 /* What an event says of its item, decided once, when it is applied: the classes of types may change
  * later, what happened may not. Version 1 did not say. */
@@ -130,6 +130,7 @@ struct nbx_event_record {
     struct nbx_str id;
     uint64_t seq; /* of the customer's group */
     int64_t arrived_ms;
+    bool held; /* it is ahead of the clock: nothing has come of it yet */
     enum nbx_effect effect;
     int64_t trend_amount; /* thousandths of a weight that trends were given; >= 0, below 2^60 */
     uint16_t type_no;
@@ -146,6 +147,15 @@ void nbx_event_record_encode(struct nbx_buf *out, const struct nbx_event_record 
 enum nbx_err nbx_event_record_seq(uint64_t *out, const struct nbx_stored *stored);
 enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct nbx_stored *stored,
                                      struct nbx_arena *arena);
+
+/* due: whose event waits for its time; the rest is in the key. */
+#define NBX_DUE_RECORD 1
+struct nbx_due_record {
+    struct nbx_str customer; /* the id; empty: of nobody */
+};
+void nbx_due_record_encode(struct nbx_buf *out, const struct nbx_due_record *r);
+enum nbx_err nbx_due_record_decode(struct nbx_due_record *out, const struct nbx_stored *stored,
+                                   struct nbx_arena *arena);
 
 /* decisions: what was answered, and all that the answer was made of but what lies elsewhere. */
 #define NBX_DECISION_RECORD 2

@@ -25,7 +25,8 @@ enum {
     DECISION = 2048,      /* 16 bytes */
     DECISION_TEXT = 4096, /* one that is not 32 lower-case hex digits */
     ATTRIBUTES = 8192,
-    ALL_FLAGS = 16383
+    HELD = 16384, /* no field; from version 3 */
+    ALL_FLAGS = 32767
 };
 
 static unsigned decision_flag(const struct nbx_event_record *r, struct nbx_decision_id *id)
@@ -42,7 +43,7 @@ static unsigned flags_of(const struct nbx_event_record *r)
            (r->order.len ? ORDER : 0) | (r->quantity != 1 ? QUANTITY : 0) |
            (r->value != NBX_MONEY_UNSET ? VALUE : 0) | (r->currency.len ? CURRENCY : 0) |
            (isnan(r->rating) ? 0 : RATING) | (r->scope ? SCOPE : 0) | (r->actor.len ? ACTOR : 0) |
-           (nbx_record__is_empty(r->attributes) ? 0 : ATTRIBUTES);
+           (nbx_record__is_empty(r->attributes) ? 0 : ATTRIBUTES) | (r->held ? HELD : 0);
 }
 
 static void put_where(struct nbx_buf *out, const struct nbx_event_record *r, unsigned flags)
@@ -183,7 +184,9 @@ enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct 
     struct nbx_record_reader rr = nbx_record__begin(stored, NBX_EVENT_RECORD, arena);
     struct nbx_event_record e = {0};
     uint64_t flags = stored->version == 1 ? read_fixed_1(&e, &rr) : read_fixed(&e, &rr);
-    rr.r.failed |= flags > ALL_FLAGS || ((flags & DECISION) && (flags & DECISION_TEXT));
+    rr.r.failed |= flags > ALL_FLAGS || ((flags & DECISION) && (flags & DECISION_TEXT)) ||
+                   ((flags & HELD) && stored->version < 3);
+    e.held = flags & HELD;
     e.type_no = nbx_record__u16(&rr);
     e.item_no = nbx_record__u32(&rr);
     read_where(&e, &rr, flags);
@@ -197,5 +200,18 @@ enum nbx_err nbx_event_record_decode(struct nbx_event_record *out, const struct 
     if (flags & ATTRIBUTES)
         e.attributes = nbx_record__value(&rr, NBX_MAP);
     *out = e;
+    return nbx_record__end(&rr);
+}
+
+void nbx_due_record_encode(struct nbx_buf *out, const struct nbx_due_record *r)
+{
+    nbx_buf_put_str(out, r->customer);
+}
+
+enum nbx_err nbx_due_record_decode(struct nbx_due_record *out, const struct nbx_stored *stored,
+                                   struct nbx_arena *arena)
+{
+    struct nbx_record_reader rr = nbx_record__begin(stored, NBX_DUE_RECORD, arena);
+    *out = (struct nbx_due_record){.customer = nbx_read_str(&rr.r)};
     return nbx_record__end(&rr);
 }

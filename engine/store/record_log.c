@@ -7,8 +7,8 @@
 
 enum { NAMES = 1, ALL_FLAGS = 1 };
 
-static const char *const kind_names[NBX_N_LOG_KINDS] = {"gone",    "events", "put",
-                                                        "retract", "forget", "items"};
+static const char *const kind_names[NBX_N_LOG_KINDS] = {"gone",   "events", "put", "retract",
+                                                        "forget", "items",  "due"};
 
 const char *nbx_log_kind_name(enum nbx_log_kind kind)
 {
@@ -21,6 +21,11 @@ const char *nbx_log_reason_name(enum nbx_log_reason reason)
     return names[reason];
 }
 
+bool nbx_log_of_events(enum nbx_log_kind kind)
+{
+    return kind == NBX_LOG_EVENTS || kind == NBX_LOG_DUE;
+}
+
 static bool is_of_customer(enum nbx_log_kind kind)
 {
     return kind != NBX_LOG_GONE && kind != NBX_LOG_ITEMS;
@@ -29,7 +34,7 @@ static bool is_of_customer(enum nbx_log_kind kind)
 /* An event's id is its command's id. */
 static bool has_id(enum nbx_log_kind kind)
 {
-    return kind != NBX_LOG_GONE && kind != NBX_LOG_EVENTS;
+    return kind != NBX_LOG_GONE && !nbx_log_of_events(kind);
 }
 
 static void put_events(struct nbx_buf *out, const struct nbx_log_record *r)
@@ -84,7 +89,8 @@ void nbx_log_record_encode(struct nbx_buf *out, const struct nbx_log_record *r)
         put_events(out, r);
         put_ids(out, r);
         break;
-    case NBX_LOG_EVENTS: put_events(out, r); break;
+    case NBX_LOG_EVENTS:
+    case NBX_LOG_DUE: put_events(out, r); break;
     case NBX_LOG_PUT: nbx_record__put_value(out, r->body); break;
     case NBX_LOG_ITEMS: put_changes(out, r); break;
     default: break;
@@ -111,7 +117,7 @@ static void read_events(struct nbx_log_record *r, struct nbx_record_reader *rr)
         e->time_ms = nbx_record__near(rr, r->now_ms);
         read_hash(e->id_hash, rr);
     }
-    if (r->kind != NBX_LOG_EVENTS)
+    if (!nbx_log_of_events(r->kind))
         return;
     rr->r.failed |= r->n_events == 0 && !rr->err;
     r->n = r->n_events;
@@ -158,7 +164,8 @@ static void read_content(struct nbx_log_record *r, struct nbx_record_reader *rr)
 {
     switch (r->kind) {
     case NBX_LOG_GONE: read_gone(r, rr); break;
-    case NBX_LOG_EVENTS: read_events(r, rr); break;
+    case NBX_LOG_EVENTS:
+    case NBX_LOG_DUE: read_events(r, rr); break;
     case NBX_LOG_PUT: r->body = nbx_record__value(rr, NBX_MAP); break;
     case NBX_LOG_RETRACT:
         read_events(r, rr);
@@ -221,7 +228,7 @@ bool nbx_log_expires(struct nbx_log_record *out, const struct nbx_stored *stored
     *out = nbx_log_gone(&r, NBX_GONE_EXPIRED);
     if (r.kind == NBX_LOG_ITEMS)
         return r.now_ms < horizon_ms;
-    if (r.kind != NBX_LOG_EVENTS)
+    if (!nbx_log_of_events(r.kind))
         return false;
     nbx_read_u64le(&rr.r);
     if (flags & NAMES)

@@ -34,6 +34,7 @@ enum nbx_family {
     NBX_FAMILY_TRENDS,
     NBX_FAMILY_LOG,
     NBX_FAMILY_MENTIONS,
+    NBX_FAMILY_DUE,
     NBX_N_FAMILIES
 };
 

@@ -113,7 +113,9 @@ static void acknowledge(struct nbx_import_window *w, struct nbx_import_batch *b,
     const struct nbx_value *errors = reply ? nbx_value_get(reply, "errors") : NULL;
     w->done[at] = (struct nbx_import_counts){.rows = b->last_row, .refused = b->n_refused};
     if (reply) {
-        w->done[at].applied = (uint64_t)nbx_cli_int(reply, "applied");
+        /* those of a later time are held until then: taken they are */
+        w->done[at].applied =
+            (uint64_t)(nbx_cli_int(reply, "applied") + nbx_cli_int(reply, "held"));
         w->done[at].duplicates = (uint64_t)nbx_cli_int(reply, "duplicates");
         w->done[at].withheld = (uint64_t)nbx_cli_int(reply, "withheld");
     }

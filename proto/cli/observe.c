@@ -56,8 +56,8 @@ static enum nbx_err make_body(struct nbx_cli *cli, const struct nbx_cli_args *ar
 static void show(struct nbx_cli *cli, const struct nbx_value *reply)
 {
     (void)cli;
-    printf("applied %lld, duplicates %lld", (long long)nbx_cli_int(reply, "applied"),
-           (long long)nbx_cli_int(reply, "duplicates"));
+    printf("applied %lld, duplicates %lld, held %lld", (long long)nbx_cli_int(reply, "applied"),
+           (long long)nbx_cli_int(reply, "duplicates"), (long long)nbx_cli_int(reply, "held"));
     if (nbx_cli_int(reply, "withheld"))
         printf(", withheld %lld", (long long)nbx_cli_int(reply, "withheld"));
     printf("\n");

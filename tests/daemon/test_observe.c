@@ -123,19 +123,85 @@ Test(observe, atomic_takes_all_or_none)
             "atomic", NULL);
 }
 
-Test(observe, time_ahead_is_refused_and_any_time_behind_taken)
+#define AHEAD_MS INT64_C(300000)
+
+Test(observe, time_far_ahead_is_refused_and_any_time_behind_taken)
 {
     int64_t now = wall_ms();
-    struct nbx_value *r = get(p, "observe", "anna",
-                              "{'events': [{'type': 'view', 'time': %lld},"
-                              " {'type': 'view', 'time': %lld}, {'type': 'view', 'time': 0}]}",
-                              (long long)now + 240000, (long long)now + 360000);
+    struct nbx_value *r =
+        get(p, "observe", "anna",
+            "{'events': [{'type': 'view', 'time': %lld},"
+            " {'type': 'view', 'time': %lld}, {'type': 'view', 'time': 0},"
+            " {'type': 'view', 'time': %lld}]}",
+            (long long)now + 240000, (long long)now + 40000000000, (long long)now + 3600000);
     must_be(r, "applied", "2");
+    must_be(r, "held", "1");
+    must_be(r, "seq", "3");
     MUST_LIST(r, "errors", "field", "events[1].time");
-    cr_assert_not_null(strstr(joined(r, "errors", "message"), "5 minutes"));
+    cr_assert_not_null(strstr(joined(r, "errors", "message"), "366 days"));
     struct nbx_value *anna = get(p, "customer.get", "anna", "{}");
     cr_assert_eq(int_at(anna, "history[0].time"), now + 240000);
     cr_assert_eq(int_at(anna, "history[1].time"), 0);
+}
+
+/* Until the customer's history has so many events. */
+static void wait_for_events(const char *customer, uint32_t n)
+{
+    int64_t until_ms = wall_ms() + ASK_TIMEOUT_MS;
+    while (count_at(get(p, "customer.get", customer, "{}"), "history") != n)
+        cr_assert_lt(wall_ms(), until_ms, "%s", customer);
+}
+
+Test(observe, what_is_ahead_is_held_and_counts_by_itself)
+{
+    int64_t at = wall_ms() + AHEAD_MS + 1500;
+    for (int i = 0; i < 2; i++) {
+        struct nbx_value *r =
+            get(p, "observe", "anna",
+                "{'events': [{'type': 'purchase', 'item': 'a', 'id': 'e', 'time': %lld}]}",
+                (long long)at);
+        must_be(r, "held", i ? "0" : "1");
+        must_be(r, "duplicates", i ? "1" : "0");
+        must_be(r, "applied", "0");
+    }
+    get(p, "observe", "",
+        "{'events': [{'type': 'purchase', 'item': 'b', 'time': %lld},"
+        " {'type': 'purchase', 'item': 'b', 'customer': 'bert', 'time': %lld}]}",
+        (long long)at, (long long)at);
+    struct nbx_value *r =
+        get(p, "recommend", "cleo", "{'observe': [{'type': 'view', 'item': 'a', 'time': %lld}]}",
+            (long long)at);
+    must_be(r, "observed.held", "1");
+    must_be(r, "customer.known", "false");
+    if (wall_ms() < at - AHEAD_MS - 500)
+        must_be(get(p, "customer.get", "anna", "{}"), "known", "false");
+    /* Asking nobody in particular: the ranking follows what the workers do by themselves. */
+    get_until(p, "", "{'n': 1}", "b");
+    wait_for_events("anna", 1);
+    wait_for_events("bert", 1);
+    wait_for_events("cleo", 1);
+    MUST_LIST(get(p, "recommend", "anna", "{'exclude_seen': true}"), "items", "id", "b");
+}
+
+Test(observe, what_is_held_outlives_the_daemon)
+{
+    int64_t at = wall_ms() + AHEAD_MS + 1000;
+    get(p, "observe", "anna",
+        "{'events': [{'type': 'purchase', 'item': 'a', 'id': 'e', 'time': %lld},"
+        " {'type': 'view', 'item': 'a', 'id': 'f', 'time': %lld}]}",
+        (long long)at, (long long)at + 3600000);
+    server_kill(&s);
+    server_begin(&s);
+    wait_for_events("anna", 1);
+    cr_assert_geq(wall_ms(), at - AHEAD_MS);
+    server_end(&s);
+    server_begin(&s);
+    struct nbx_value *r = get(p, "observe", "anna",
+                              "{'events': [{'type': 'purchase', 'item': 'a', 'id': 'e'},"
+                              " {'type': 'view', 'item': 'a', 'id': 'f'}]}");
+    must_be(r, "duplicates", "2");
+    must_be(r, "seq", "3");
+    must_be(get(p, "retract", "anna", "{'events': ['f']}"), "retracted", "1");
 }
 
 Test(observe, time_defaults_to_arrival)

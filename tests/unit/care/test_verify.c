@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A whole store is silent; whatever is damaged, missing or too much in any family is named. */
+#include "engine/base/hash.h"
 #include "engine/care/verify.h"
 #include "engine/store/log_record.h"
 #include "tests/unit/decide/town.h"
@@ -59,6 +60,9 @@ static void begin(void)
     put_customer("anna", "{attributes:{a:1},vector:[1,2,3],space:'main'}");
     put_customer("dora", "{locale:'de'}");
     observe_anonymous(3, "{type:'view',item:'a',id:'e9'},{type:'view',item:'b'}");
+    town_observe(&t, "anna", "{type:'view',item:'a',id:'h1',time:1700009000000}");
+    town_observe(&t, "fred", "{type:'view',item:'a',id:'h2',time:1700009000000}");
+    observe_anonymous(3, "{type:'view',item:'a',id:'h3',time:1700009000000}");
     decide("anna", 1);
     decide("nobody", 2);
     cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("cleo"), &forgotten, &seq), NBX_OK);
@@ -278,7 +282,7 @@ Test(verify, numbers_that_were_never_given_are_noticed)
     put_number(NBX_FAMILY_META, &seq, 0);
     finds("events: has a sequence number that was never given\n");
     finds("decisions: knows a sequence number that was never given\n");
-    put_number(NBX_FAMILY_META, &seq, 3);
+    put_number(NBX_FAMILY_META, &seq, 4);
     put_number(NBX_FAMILY_META, &serial, 0);
     finds("customers: has a number that was never given\n");
     put_number(NBX_FAMILY_META, &serial, 1);
@@ -303,6 +307,7 @@ Test(verify, keys_of_no_shape_are_noticed)
         {NBX_FAMILY_LOG, "log: has a key that is no stream and sequence number\n"},
         {NBX_FAMILY_MENTIONS,
          "mentions: has a key that is no customer number and sequence number\n"},
+        {NBX_FAMILY_DUE, "due: has a key that is no group, time, customer and id\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_raw(cases[i].family, &key, 1, NBX_STR("\0"));
@@ -310,6 +315,76 @@ Test(verify, keys_of_no_shape_are_noticed)
         delete (cases[i].family, &key);
     }
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+}
+
+/* What is due and what is held go together. */
+Test(verify, an_event_that_is_held_for_ever_and_one_that_is_due_twice_are_noticed)
+{
+    struct nbx_key from = nbx_key_due_from(nbx_group_of(NBX_STR("anna")), 0);
+    struct copy due = first(NBX_FAMILY_DUE, &from), event;
+    struct nbx_stored stored;
+    struct nbx_event_record r;
+    struct nbx_buf text = {0};
+    delete (NBX_FAMILY_DUE, &due.key);
+    finds("events: is held for ever\n");
+    write_raw(NBX_FAMILY_DUE, &due.key, due.version, NBX_STR("\004bert"));
+    finds("due: names another customer\n");
+    write_raw(NBX_FAMILY_DUE, &due.key, due.version, NBX_STR("\004none"));
+    finds("due: names nobody\n");
+    write_raw(NBX_FAMILY_DUE, &due.key, due.version, NBX_STR("\000"));
+    finds("due: names another customer\n");
+    write_raw(NBX_FAMILY_DUE, &due.key, due.version, due.payload);
+    uint64_t number = town_profile(&t, "anna").number;
+    uint8_t hash[16];
+    nbx_hash128("h1", 2, hash);
+    from = nbx_key_event(number, 1700009000000, hash);
+    event = first(NBX_FAMILY_EVENTS, &from);
+    delete (NBX_FAMILY_EVENTS, &event.key);
+    finds("due: its event is not there\n");
+    stored = (struct nbx_stored){.version = event.version, .payload = event.payload};
+    cr_assert_eq(nbx_event_record_decode(&r, &stored, t.shop.arena), NBX_OK);
+    cr_assert(r.held);
+    r.held = false;
+    nbx_event_record_encode(&text, &r);
+    write_raw(NBX_FAMILY_EVENTS, &event.key, event.version,
+              (struct nbx_str){(char *)text.p, (uint32_t)text.len});
+    finds("due: its event is not held\n");
+    finds("customers: does not count what its events come to\n");
+    write_raw(NBX_FAMILY_EVENTS, &event.key, event.version, event.payload);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    nbx_buf_fini(&text);
+}
+
+/* From before they are due to when all are forgotten. */
+Test(verify, what_was_held_and_is_due_is_no_fault)
+{
+    static const char *const customers[] = {"anna", "fred"};
+    struct nbx_customer_scope scope = t.scope;
+    uint32_t applied, all = 0;
+    bool forgotten;
+    uint64_t seq;
+    scope.arena = nbx_arena_new((size_t)1 << 20);
+    scope.now_ms = INT64_C(1700009000000);
+    for (unsigned g = 0; g < NBX_N_GROUPS; g++) {
+        cr_assert_eq(nbx_due_apply(&scope, (uint8_t)g, &applied), NBX_OK);
+        all += applied;
+    }
+    nbx_arena_destroy(&scope.arena);
+    cr_assert_eq(all, 3);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    struct nbx_str id = NBX_STR("h1");
+    struct nbx_retraction what = {.ids = &id, .n_ids = 1};
+    struct nbx_retracted done;
+    struct nbx_profile p = town_profile(&t, "anna");
+    cr_assert_eq(nbx_retract(&done, &t.scope, &p, &what), NBX_OK);
+    cr_assert_eq(done.retracted, 1);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(nbx_customer_forget(&t.scope, nbx_str_c(customers[i]), &forgotten, &seq),
+                     NBX_OK);
+        cr_assert(forgotten);
+        cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    }
 }
 
 /* A seen set and totals that differ from the fold in one number each. */

@@ -125,4 +125,27 @@ static inline struct nbx_str history_state(struct town *t, const struct nbx_prof
     return s;
 }
 
+/* Every count of trends that is not 0, with its key. */
+static inline struct nbx_str history_counts(struct town *town)
+{
+    struct nbx_buf b = {0};
+    struct nbx_cursor *cursor;
+    struct nbx_str key;
+    struct nbx_stored stored;
+    cr_assert_eq(nbx_cursor_open(&cursor, town->shop.f.store, NBX_FAMILY_TRENDS,
+                                 (struct nbx_str){0}, (struct nbx_str){0}, false),
+                 NBX_OK);
+    while (nbx_cursor_next(cursor, &key, &stored) == NBX_OK) {
+        if (nbx_stored_count(&stored) == 0)
+            continue;
+        nbx_buf_put(&b, key.p, key.len);
+        nbx_buf_put_u64le(&b, (uint64_t)nbx_stored_count(&stored));
+    }
+    nbx_cursor_close(&cursor);
+    struct nbx_str s =
+        nbx_arena_str(town->shop.arena, (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
+    nbx_buf_fini(&b);
+    return s;
+}
+
 #endif

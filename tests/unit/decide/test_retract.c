@@ -171,29 +171,6 @@ static void compare_state(const struct plan *p)
     cr_assert(nbx_str_eq(events_of(&t, a.number), events_of(&other, b.number)), "%s", p->name);
 }
 
-/* Every count of trends that is not 0, with its key. */
-static struct nbx_str counts_of(struct town *town)
-{
-    struct nbx_buf b = {0};
-    struct nbx_cursor *cursor;
-    struct nbx_str key;
-    struct nbx_stored stored;
-    cr_assert_eq(nbx_cursor_open(&cursor, town->shop.f.store, NBX_FAMILY_TRENDS,
-                                 (struct nbx_str){0}, (struct nbx_str){0}, false),
-                 NBX_OK);
-    while (nbx_cursor_next(cursor, &key, &stored) == NBX_OK) {
-        if (nbx_stored_count(&stored) == 0)
-            continue;
-        nbx_buf_put(&b, key.p, key.len);
-        nbx_buf_put_u64le(&b, (uint64_t)nbx_stored_count(&stored));
-    }
-    nbx_cursor_close(&cursor);
-    struct nbx_str s =
-        nbx_arena_str(town->shop.arena, (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
-    nbx_buf_fini(&b);
-    return s;
-}
-
 static void same_ranking(const struct nbx_ranking *a, const struct nbx_ranking *b)
 {
     cr_assert_eq(a->n, b->n);
@@ -213,7 +190,7 @@ static void reopen(struct town *town)
  */
 static void compare_answers(const struct plan *plans)
 {
-    cr_assert(nbx_str_eq(counts_of(&t), counts_of(&other)));
+    cr_assert(nbx_str_eq(history_counts(&t), history_counts(&other)));
     reopen(&t);
     reopen(&other);
     same_ranking(&t.rankings->popular, &other.rankings->popular);
@@ -347,9 +324,9 @@ Test(retract, a_changed_vocabulary_changes_nothing)
     t.scope.vocabulary = changed;
     cr_assert_eq(retract_one("anna", "e1").retracted, 1);
     cr_assert_eq(retract_one("anna", "e2").retracted, 1);
-    cr_assert_eq(counts_of(&t).len, 2 * (10 + 8), "e4, in its channel and of all time");
+    cr_assert_eq(history_counts(&t).len, 2 * (10 + 8), "e4, in its channel and of all time");
     cr_assert_eq(retract_one("anna", "e4").retracted, 1);
-    cr_assert_eq(counts_of(&t).len, 10 + 8, "its channel is configured no longer");
+    cr_assert_eq(history_counts(&t).len, 10 + 8, "its channel is configured no longer");
     t.scope.vocabulary = t.vocabulary;
     nbx_vocabulary_destroy(&changed);
 }

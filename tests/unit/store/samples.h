@@ -247,6 +247,7 @@ static inline struct nbx_event_record any_event(struct nbx_random *r, struct nbx
         .id = any_text(r, arena),
         .seq = any_u64(r),
         .arrived_ms = any_time(r),
+        .held = chance(r),
         .effect = nbx_random_below(r, NBX_EFFECT_UNKNOWN),
         .trend_amount = chance(r) ? 0 : (int64_t)(any_u64(r) >> 4),
         .type_no = (uint16_t)any_u64(r),
@@ -275,7 +276,7 @@ static inline bool double_same(double a, double b)
 static inline bool event_same(const struct nbx_event_record *a, const struct nbx_event_record *b)
 {
     return nbx_str_eq(a->id, b->id) && a->seq == b->seq && a->arrived_ms == b->arrived_ms &&
-           a->effect == b->effect && a->trend_amount == b->trend_amount &&
+           a->held == b->held && a->effect == b->effect && a->trend_amount == b->trend_amount &&
            a->type_no == b->type_no && a->item_no == b->item_no && a->channel_no == b->channel_no &&
            nbx_str_eq(a->placement, b->placement) && nbx_str_eq(a->store, b->store) &&
            nbx_str_eq(a->session, b->session) && nbx_str_eq(a->order, b->order) &&
@@ -283,6 +284,16 @@ static inline bool event_same(const struct nbx_event_record *a, const struct nbx
            nbx_str_eq(a->decision, b->decision) && double_same(a->quantity, b->quantity) &&
            double_same(a->rating, b->rating) && a->value == b->value && a->scope == b->scope &&
            value_same(a->attributes, b->attributes);
+}
+
+static inline struct nbx_due_record any_due(struct nbx_random *r, struct nbx_arena *arena)
+{
+    return (struct nbx_due_record){.customer = any_text(r, arena)};
+}
+
+static inline bool due_same(const struct nbx_due_record *a, const struct nbx_due_record *b)
+{
+    return nbx_str_eq(a->customer, b->customer);
 }
 
 static inline struct nbx_item_numbers any_numbers(struct nbx_random *r, struct nbx_arena *arena)
@@ -418,14 +429,14 @@ static inline void any_hash(uint8_t out[16], struct nbx_random *r)
 static inline void any_log_events(struct nbx_log_record *l, struct nbx_random *r,
                                   struct nbx_arena *arena)
 {
-    l->n_events = (uint32_t)nbx_random_below(r, 5) + (l->kind == NBX_LOG_EVENTS);
+    l->n_events = (uint32_t)nbx_random_below(r, 5) + nbx_log_of_events(l->kind);
     l->events = nbx_arena_calloc(arena, l->n_events, sizeof *l->events);
     for (uint32_t i = 0; i < l->n_events; i++) {
         l->events[i].seq = l->kind == NBX_LOG_RETRACT ? any_u64(r) : 0;
         l->events[i].time_ms = any_time(r);
         any_hash(l->events[i].id_hash, r);
     }
-    if (l->kind != NBX_LOG_EVENTS)
+    if (!nbx_log_of_events(l->kind))
         return;
     l->n = l->n_events;
     memcpy(l->id, l->events[0].id_hash, sizeof l->id);
@@ -456,7 +467,7 @@ static inline struct nbx_log_record any_log(struct nbx_random *r, struct nbx_are
         return l;
     }
     any_hash(l.id, r);
-    if (l.kind == NBX_LOG_EVENTS || l.kind == NBX_LOG_RETRACT)
+    if (nbx_log_of_events(l.kind) || l.kind == NBX_LOG_RETRACT)
         any_log_events(&l, r, arena);
     if (l.kind == NBX_LOG_ITEMS)
         any_log_changes(&l, r, arena);

@@ -251,12 +251,41 @@ Test(store_golden, event_2)
     struct nbx_event_record odd = least;
     odd.effect = NBX_EFFECT_NEGATIVE;
     odd.decision = NBX_STR("no id");
-    GOLDEN(event, event_same, 2, full,
-           "e80780a0abfef962ff5ff12e03652d3103f0a2040204686f6d650273310178026f39089d1f0345555201"
-           "0000000000001240010161050000000000004d018bcfe5687b002a1483a474696572a4676f6c64a3"
-           "61676529a26f6bc3");
-    GOLDEN(event, event_same, 2, least, "0100000001650100");
-    GOLDEN(event, event_same, 2, odd, "010080200201650100056e6f206964");
+    GOLDEN_OLD(
+        event, event_same, 2, full,
+        "e80780a0abfef962ff5ff12e03652d3103f0a2040204686f6d650273310178026f39089d1f0345555201"
+        "0000000000001240010161050000000000004d018bcfe5687b002a1483a474696572a4676f6c64a3"
+        "61676529a26f6bc3");
+    GOLDEN_OLD(event, event_same, 2, least, "0100000001650100");
+    GOLDEN_OLD(event, event_same, 2, odd, "010080200201650100056e6f206964");
+}
+
+/* As version 2, and held. */
+Test(store_golden, event_3)
+{
+    struct nbx_event_record full = full_event(), least = least_event(), out;
+    full.effect = NBX_EFFECT_POSITIVE;
+    full.trend_amount = 1500;
+    full.held = true;
+    struct nbx_event_record odd = least;
+    odd.effect = NBX_EFFECT_NEGATIVE;
+    odd.decision = NBX_STR("no id");
+    GOLDEN(
+        event, event_same, 3, full,
+        "e80780a0abfef962ffdf01f12e03652d3103f0a2040204686f6d650273310178026f39089d1f034555520100"
+        "00000000001240010161050000000000004d018bcfe5687b002a1483a474696572a4676f6c64a36167652"
+        "9a26f6bc3");
+    GOLDEN(event, event_same, 3, least, "0100000001650100");
+    GOLDEN(event, event_same, 3, odd, "010080200201650100056e6f206964");
+    struct nbx_stored old = stored_of(2, "01008080010001650100");
+    cr_assert_eq(nbx_event_record_decode(&out, &old, arena), NBX_ECORRUPT, "2 knew no such flag");
+}
+
+Test(store_golden, due_1)
+{
+    struct nbx_due_record anna = {.customer = NBX_STR("anna")}, nobody = {0};
+    GOLDEN(due, due_same, 1, anna, "04616e6e61");
+    GOLDEN(due, due_same, 1, nobody, "00");
 }
 
 static const struct nbx_decision_item decided_items[] = {{70000, 0.5f, 1}, {3, -2.0f, 4}};
@@ -380,6 +409,10 @@ Test(store_golden, log_1_of_customers)
     events[0].seq = events[1].seq = 0;
     GOLDEN(log, log_same, 1, happened,
            "010182a0abfef962070000000000000503632d3102010102030405060708090a0b0c0d0e0f10"
+           "8190dfc04aff000000000000000000000000000000");
+    happened.kind = NBX_LOG_DUE;
+    GOLDEN(log, log_same, 1, happened,
+           "060182a0abfef962070000000000000503632d3102010102030405060708090a0b0c0d0e0f10"
            "8190dfc04aff000000000000000000000000000000");
 }
 

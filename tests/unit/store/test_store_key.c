@@ -66,6 +66,23 @@ Test(store_key, everything_personal_lies_between_customer_and_customer_end)
     }
 }
 
+Test(store_key, what_is_due_lies_by_group_then_time)
+{
+    uint8_t greatest[16];
+    memset(greatest, 0xFF, sizeof greatest);
+    for (int g = 0; g < NBX_N_GROUPS; g++) {
+        uint64_t first = NBX_CUSTOMER((uint64_t)g, 0);
+        uint64_t last = NBX_CUSTOMER((uint64_t)g, UINT64_C(0xFFFFFFFFFFFFFF));
+        struct nbx_key end = nbx_key_due_end((uint8_t)g);
+        struct nbx_key least = nbx_key_due(first, INT64_MIN, (const uint8_t[16]){0});
+        cr_assert_lt(cmp(nbx_key_due_from((uint8_t)g, INT64_MIN), least), 0);
+        cr_assert_lt(cmp(nbx_key_due(last, 5, greatest), nbx_key_due_from((uint8_t)g, 6)), 0);
+        cr_assert_lt(cmp(nbx_key_due(last, INT64_MAX, greatest), end), 0);
+        if (g > 0)
+            cr_assert_leq(cmp(nbx_key_due_end((uint8_t)(g - 1)), least), 0);
+    }
+}
+
 Test(store_key, a_group_lies_together)
 {
     struct nbx_key from = nbx_key_customer(NBX_CUSTOMER(9, 0));
@@ -104,6 +121,10 @@ Test(store_key, parsers_give_back_what_was_put_in)
         struct nbx_key k = nbx_key_event(number, time_ms, some_id);
         cr_assert(nbx_key_event_parse(nbx_key_str(&k), &n, &t, hash));
         cr_assert(n == number && t == time_ms && memcmp(hash, some_id, sizeof hash) == 0);
+        k = nbx_key_due(number, time_ms, some_id);
+        memset(hash, 0, sizeof hash);
+        cr_assert(nbx_key_due_parse(nbx_key_str(&k), &n, &t, hash));
+        cr_assert(n == number && t == time_ms && memcmp(hash, some_id, sizeof hash) == 0);
         k = nbx_key_item(item);
         cr_assert(nbx_key_item_parse(nbx_key_str(&k), &a));
         cr_assert_eq(a, item);
@@ -119,10 +140,12 @@ Test(store_key, parsers_refuse_every_other_length)
     int64_t t;
     uint32_t a, b;
     uint16_t c;
+    uint8_t hash[16];
     char bytes[64] = {0};
     for (uint32_t len = 0; len < sizeof bytes; len++) {
         struct nbx_str key = {bytes, len};
         cr_assert_eq(nbx_key_event_parse(key, &n, &t, NULL), len == 32);
+        cr_assert_eq(nbx_key_due_parse(key, &n, &t, hash), len == 32);
         cr_assert_eq(nbx_key_item_parse(key, &a), len == 4);
         cr_assert_eq(nbx_key_trend_parse(key, &c, &a, &b), len == 10);
     }

@@ -52,6 +52,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_seen_same     seen_same
 #define any_vector_same   vector_same
 #define any_event_same    event_same
+#define any_due_same      due_same
 #define any_decided_same  decided_same
 #define any_item_same     item_same
 #define any_log_same      log_same
@@ -62,6 +63,7 @@ KIND(event_id, any_event_id)
 KIND(seen, any_seen)
 KIND(vector, any_vector)
 KIND(event, any_event)
+KIND(due, any_due)
 KIND(decision, any_decided)
 KIND(item, any_item)
 KIND(log, any_log)
@@ -82,6 +84,7 @@ static const struct kind kinds[] = {
     {"log", NBX_LOG_RECORD, log_make, log_decode, log_comes_back},
     {"vector", NBX_VECTOR_RECORD, vector_make, vector_decode, vector_comes_back},
     {"event", NBX_EVENT_RECORD, event_make, event_decode, event_comes_back},
+    {"due", NBX_DUE_RECORD, due_make, due_decode, due_comes_back},
     {"decision", NBX_DECISION_RECORD, decision_make, decision_decode, decision_comes_back},
     {"item", NBX_ITEM_RECORD, item_make, item_decode, item_comes_back},
 };
