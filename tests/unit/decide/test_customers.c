@@ -65,7 +65,7 @@ Test(customers, refused_events_change_nothing)
     struct nbx_observed o =
         town_observe(&t, "anna",
                      "{type:'nope'},{type:'view',channel:'fax'},{type:'buy',currency:'USD'},"
-                     "{type:'view',time:1700000300001}");
+                     "{type:'view',time:1731622400001}");
     cr_assert_eq(o.applied, 0);
     cr_assert_eq(o.n_errors, 4);
     cr_assert_str_eq(o.errors[0].fault.field, "events[0].type");
