@@ -95,6 +95,7 @@ static void put_memory(struct stats *s, const struct nbx_worker *w)
     put(s, "store.memtable_bytes", store.memtable_bytes);
     put(s, "store.disk_bytes", store.disk_bytes);
     put(s, "store.write_stopped", store.write_stopped);
+    put(s, "store.disk_full", store.disk_full);
     put(s, "filters.hits", filters.hits);
     put(s, "filters.misses", filters.misses);
     put(s, "filters.bytes", filters.bytes);

@@ -127,6 +127,8 @@ enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch)
     }
     if (batch->n == 0)
         return NBX_OK;
+    if (nbx_store__is_full(store))
+        return NBX_ESTORAGE;
     rocksdb_writebatch_clear(batch->out);
     struct nbx_reader r = nbx_reader_of(batch->ops.p, batch->ops.len);
     struct nbx_store__change change;

@@ -27,11 +27,12 @@ static uint64_t folder_bytes(const char *path)
     return total;
 }
 
-void nbx_store_get_stats(const struct nbx_store *store, struct nbx_store_stats *out)
+void nbx_store_get_stats(struct nbx_store *store, struct nbx_store_stats *out)
 {
     *out = (struct nbx_store_stats){
         .cache_bytes = rocksdb_cache_get_usage(store->cache),
         .disk_bytes = folder_bytes(store->dir),
+        .disk_full = nbx_store__is_full(store),
         .write_stopped = property(store, NBX_FAMILY_META, "rocksdb.is-write-stopped") != 0,
     };
     for (int f = 0; f < NBX_N_FAMILIES; f++) {

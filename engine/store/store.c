@@ -256,6 +256,8 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
 {
     *out = NULL;
     enum nbx_err err = options->read_only ? NBX_OK : make_folders(options->dir, fault);
+    if (!err && !options->read_only)
+        err = nbx_store__check_room(options->dir, fault);
     if (err)
         return err;
     struct nbx_store *store = store_new(options);
@@ -274,6 +276,7 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
         return err;
     }
     atomic_store(&store->retention_armed, !store->read_only);
+    store->least_room = nbx_store__least_room(options);
     nbx_store__lower_background();
     *out = store;
     return NBX_OK;

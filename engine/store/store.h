@@ -93,7 +93,8 @@ struct nbx_buf *nbx_batch_payload(struct nbx_batch *batch);
 
 /* Writes the batch to the log and the memtables: visible to every reader at once, survives kill -9,
  * survives a power cut only after nbx_store_sync. The batch stays as it is: clear it to use it
- * again. NBX_ELIMIT where memory ran out while it was filled; nothing is written then. */
+ * again. NBX_ELIMIT where memory ran out while it was filled, NBX_ESTORAGE where the disk is full;
+ * nothing is written then. */
 enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch);
 /* Everything written before this call is on the disk when it returns. An error is final: the
  * caller ends the process, since a failed fsync may have dropped what it did not write. */
@@ -124,7 +125,8 @@ int64_t nbx_stored_count(const struct nbx_stored *value);
 struct nbx_store_stats {
     uint64_t cache_bytes, memtable_bytes, table_reader_bytes, disk_bytes;
     bool write_stopped;
+    bool disk_full; /* writes are refused */
 };
-void nbx_store_get_stats(const struct nbx_store *store, struct nbx_store_stats *out);
+void nbx_store_get_stats(struct nbx_store *store, struct nbx_store_stats *out);
 
 #endif

@@ -53,6 +53,9 @@ struct nbx_store {
     int acknowledged_fd;           /* -1: not open */
     pthread_mutex_t acknowledging; /* guards the file and what follows */
     struct timespec logs_seen;     /* the folder's time when its logs were listed */
+    uint64_t least_room; /* bytes free without which nothing is written; 0: while opening */
+    _Atomic int64_t look_ns;
+    atomic_bool full; /* at the last look */
     bool read_only;
     char *dir;
 };
@@ -104,6 +107,11 @@ uint64_t nbx_store__lost_log(const struct nbx_store__logs *logs, const char *dir
 /* The database opened read-only and nothing looked at; NULL where that fails. torn: up to where its
  * logs cannot be read. */
 struct nbx_store *nbx_store__peek(const struct nbx_store_options *options, bool torn);
+
+/* room.c. NBX_ESTORAGE where there is too little to start at all. */
+enum nbx_err nbx_store__check_room(const char *dir, struct nbx_fault *fault);
+uint64_t nbx_store__least_room(const struct nbx_store_options *options);
+bool nbx_store__is_full(struct nbx_store *store);
 
 /* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);
