@@ -33,6 +33,7 @@ static struct {
     struct nbx_random random;
     struct nbx_arena *arena;
     size_t string_bytes;
+    uint64_t seq; /* of the last change */
 } shop = {.budget = {.limit = (size_t)8 << 30}};
 
 static void must(bool ok, const char *what)
@@ -107,7 +108,8 @@ static struct nbx_str id_of(uint32_t i)
 static void apply(struct nbx_change *changes, size_t n)
 {
     struct nbx_catalog *old = shop.catalog;
-    must(!nbx_catalog_apply(&shop.catalog, old, changes, n, NOW_MS, shop.batch), "apply changes");
+    struct nbx_change_time when = {NOW_MS, ++shop.seq};
+    must(!nbx_catalog_apply(&shop.catalog, old, changes, n, when, shop.batch), "apply changes");
     nbx_catalog_release(&old);
     must(changes[0].fault.code == NBX_OK, changes[0].fault.message);
 }

@@ -42,7 +42,7 @@ static void print_help(void)
 {
     puts(
         "usage: nbxd [--config FILE]\n"
-        "       nbxd --verify | --restore DIR [--config FILE]\n"
+        "       nbxd --verify | --restore DIR | --replay DECISION [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
         "  --verify             read all of the data folder, also beside a daemon that uses it, "
@@ -51,6 +51,9 @@ static void print_help(void)
         "  --restore DIR        make the data folder, which must be empty or not there, of the "
         "backup\n"
         "                       in DIR, verify it and exit\n"
+        "  --replay DECISION    make a decision again, also beside a daemon, and exit: 0 the same "
+        "list,\n"
+        "                       1 another, 2 it cannot be made again, 3 stored data is damaged\n"
         "  --check-config FILE  report every mistake as file:line:column and exit\n"
         "  --print-config       print the settings in effect, each with its meaning, and exit\n"
         "  --version            print version, commit and kernel and exit\n\n"
@@ -232,17 +235,21 @@ static void return_large_blocks(void)
 }
 
 struct arguments {
-    enum { SERVE, CHECK, PRINT, VERIFY, RESTORE, SAY_VERSION, SAY_HELP, MISUSED } mode;
-    const char *config, *backup; /* NULL: not given */
+    enum { SERVE, CHECK, PRINT, VERIFY, RESTORE, REPLAY, SAY_VERSION, SAY_HELP, MISUSED } mode;
+    const char *config, *what; /* NULL: not given */
 };
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},  {"check-config", required_argument, NULL, 't'},
-        {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
-        {"restore", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check-config", required_argument, NULL, 't'},
+                                            {"print-config", no_argument, NULL, 'p'},
+                                            {"verify", no_argument, NULL, 'v'},
+                                            {"restore", required_argument, NULL, 'r'},
+                                            {"replay", required_argument, NULL, 'd'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -252,7 +259,11 @@ static struct arguments read_arguments(int argc, char **argv)
         case 'v': a.mode = VERIFY; break;
         case 'r':
             a.mode = RESTORE;
-            a.backup = optarg;
+            a.what = optarg;
+            break;
+        case 'd':
+            a.mode = REPLAY;
+            a.what = optarg;
             break;
         case 'V': return (struct arguments){.mode = SAY_VERSION};
         case 'h': return (struct arguments){.mode = SAY_HELP};
@@ -275,7 +286,9 @@ static int look_at(const struct arguments *a)
     if (conf && a->mode == VERIFY)
         code = exit_code(nbx_main_verify(conf));
     if (conf && a->mode == RESTORE)
-        code = exit_code(nbx_main_restore(conf, a->backup));
+        code = exit_code(nbx_main_restore(conf, a->what));
+    if (conf && a->mode == REPLAY)
+        code = nbx_main_replay(conf, a->what);
     nbx_conf_destroy(&conf);
     return code;
 }

@@ -22,13 +22,21 @@ static const struct {
     enum nbx_family family;
     nbx_check_fn *check;
 } passes[] = {
-    {NBX_FAMILY_META, nbx_verify__meta},           {NBX_FAMILY_ITEM_IDS, nbx_verify__item_id},
-    {NBX_FAMILY_ITEMS, nbx_verify__item},          {NBX_FAMILY_TRENDS, nbx_verify__trend},
-    {NBX_FAMILY_IDENTITIES, nbx_verify__identity}, {NBX_FAMILY_CUSTOMERS, nbx_verify__customer},
-    {NBX_FAMILY_SEEN, nbx_verify__seen},           {NBX_FAMILY_VECTORS, nbx_verify__vector},
-    {NBX_FAMILY_EVENTS, nbx_verify__event},        {NBX_FAMILY_EVENT_IDS, nbx_verify__event_id},
-    {NBX_FAMILY_DECISIONS, nbx_verify__decision},  {NBX_FAMILY_LOG, nbx_verify__log},
-    {NBX_FAMILY_MENTIONS, nbx_verify__mention},    {NBX_FAMILY_DUE, nbx_verify__due},
+    {NBX_FAMILY_META, nbx_verify__meta},
+    {NBX_FAMILY_ITEM_IDS, nbx_verify__item_id},
+    {NBX_FAMILY_ITEMS, nbx_verify__item},
+    {NBX_FAMILY_TRENDS, nbx_verify__trend},
+    {NBX_FAMILY_IDENTITIES, nbx_verify__identity},
+    {NBX_FAMILY_CUSTOMERS, nbx_verify__customer},
+    {NBX_FAMILY_SEEN, nbx_verify__seen},
+    {NBX_FAMILY_VECTORS, nbx_verify__vector},
+    {NBX_FAMILY_EVENTS, nbx_verify__event},
+    {NBX_FAMILY_EVENT_IDS, nbx_verify__event_id},
+    {NBX_FAMILY_DECISIONS, nbx_verify__decision},
+    {NBX_FAMILY_LOG, nbx_verify__log},
+    {NBX_FAMILY_MENTIONS, nbx_verify__mention},
+    {NBX_FAMILY_DUE, nbx_verify__due},
+    {NBX_FAMILY_PAST_ITEMS, nbx_verify__past_item},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 

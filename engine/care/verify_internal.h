@@ -41,6 +41,7 @@ typedef const char *nbx_check_fn(struct nbx_check *c, struct nbx_str key,
                                  const struct nbx_stored *stored);
 
 nbx_check_fn nbx_verify__meta, nbx_verify__item_id, nbx_verify__item, nbx_verify__trend;
+nbx_check_fn nbx_verify__past_item;
 nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
 nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision, nbx_verify__due;
 nbx_check_fn nbx_verify__log, nbx_verify__mention;

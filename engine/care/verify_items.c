@@ -119,6 +119,26 @@ const char *nbx_verify__item(struct nbx_check *c, struct nbx_str key,
     return !what && v != item_no ? "its id has another item number" : what;
 }
 
+const char *nbx_verify__past_item(struct nbx_check *c, struct nbx_str key,
+                                  const struct nbx_stored *stored)
+{
+    uint32_t item_no;
+    uint64_t seq;
+    struct nbx_past_item_record past;
+    struct nbx_item_record r;
+    if (!nbx_key_past_item_parse(key, &item_no, &seq))
+        return "has a key that is no item and change";
+    const char *what =
+        nbx_verify__undecoded(c, nbx_past_item_record_decode(&past, stored, c->arena));
+    if (!what && !c->err)
+        what = nbx_verify__undecoded(c, nbx_item_record_decode(&r, &past.was, c->arena));
+    if (what || c->err)
+        return what;
+    if (!nbx_verify__has_item(c, item_no))
+        return "is of an item that has no id";
+    return r.seq < seq ? NULL : "ended before it began";
+}
+
 const char *nbx_verify__trend(struct nbx_check *c, struct nbx_str key,
                               const struct nbx_stored *stored)
 {

@@ -4,6 +4,7 @@
 #include "engine/base/check.h"
 #include "engine/catalog/attributes.h"
 #include "engine/catalog/item.h"
+#include "engine/catalog/past.h"
 #include "engine/store/key.h"
 #include "engine/store/record.h"
 
@@ -16,15 +17,21 @@ static enum nbx_err no_memory(struct nbx_fault *fault)
 struct step {
     struct nbx_catalog *draft;
     struct nbx_batch *batch;
-    int64_t now_ms, created_ms;
-    uint32_t item_no; /* 0: not heard of yet */
+    struct nbx_change_time when;
+    int64_t created_ms;
+    uint32_t item_no;     /* 0: not heard of yet */
+    struct nbx_past past; /* what the item was */
     struct nbx_buf record;
 };
 
 static enum nbx_err encode(struct step *s, struct nbx_str id, const struct nbx_value *fields)
 {
-    struct nbx_item_record record = {
-        .id = id, .created_ms = s->created_ms, .updated_ms = s->now_ms, .fields = fields};
+    struct nbx_item_record record = {.id = id,
+                                     .created_ms = s->created_ms,
+                                     .updated_ms = s->when.now_ms,
+                                     .seq = nbx_past_stays(&s->past, fields) ? s->past.record.seq
+                                                                             : s->when.seq,
+                                     .fields = fields};
     nbx_buf_clear(&s->record);
     nbx_item_record_encode(&s->record, &record);
     return s->record.failed ? NBX_ELIMIT : NBX_OK;
@@ -88,6 +95,8 @@ static enum nbx_err put(struct step *s, struct nbx_change *change, const struct 
     nbx_schema_release(&before);
     struct nbx_key key = nbx_key_item(s->item_no);
     nbx_attributes_store(s->batch, s->draft, nbx_value_get(fields, "attributes"));
+    if (!nbx_past_stays(&s->past, fields))
+        nbx_past_keep(&s->past, s->batch, s->item_no, &s->when);
     nbx_batch_put(s->batch, NBX_FAMILY_ITEMS, nbx_key_str(&key), NBX_ITEM_RECORD,
                   (struct nbx_str){(const char *)s->record.p, (uint32_t)s->record.len});
     return NBX_OK;
@@ -109,6 +118,7 @@ static enum nbx_err remove_item(struct step *s, struct nbx_change *change)
     if (nbx_catalog__erase(s->draft, s->item_no))
         return no_memory(&change->fault);
     struct nbx_key key = nbx_key_item(s->item_no);
+    nbx_past_keep(&s->past, s->batch, s->item_no, &s->when);
     nbx_batch_delete(s->batch, NBX_FAMILY_ITEMS, nbx_key_str(&key));
     return NBX_OK;
 }
@@ -121,7 +131,10 @@ static enum nbx_err apply(struct step *s, struct nbx_change *change)
     nbx_arena_reset(draft->home->scratch);
     s->item_no = nbx_ids_find(draft->home->ids, change->id);
     bool present = s->item_no && nbx_catalog_has(draft, s->item_no);
-    s->created_ms = present ? nbx_catalog_created_ms(draft, s->item_no) : s->now_ms;
+    s->created_ms = present ? nbx_catalog_created_ms(draft, s->item_no) : s->when.now_ms;
+    s->past = (struct nbx_past){0};
+    if (present)
+        nbx_past_read(&s->past, draft->home, s->item_no);
     if (change->kind != NBX_CHANGE_PUT && !present)
         return nbx_fault_set(&change->fault, NBX_ENOTFOUND, "id", "no item \"%.*s\"",
                              NBX_STR_ARG(change->id));
@@ -133,10 +146,10 @@ static enum nbx_err apply(struct step *s, struct nbx_change *change)
 }
 
 enum nbx_err nbx_catalog_apply(struct nbx_catalog **out, const struct nbx_catalog *old,
-                               struct nbx_change *changes, size_t n, int64_t now_ms,
+                               struct nbx_change *changes, size_t n, struct nbx_change_time when,
                                struct nbx_batch *batch)
 {
-    struct step s = {.batch = batch, .now_ms = now_ms};
+    struct step s = {.batch = batch, .when = when};
     *out = NULL;
     enum nbx_err err = nbx_catalog__draft(&s.draft, old->home, old);
     if (err)

@@ -5,6 +5,7 @@
 #include "engine/catalog/apply.h"
 #include "engine/catalog/attributes.h"
 #include "engine/catalog/item.h"
+#include "engine/catalog/past.h"
 #include "engine/store/key.h"
 #include "engine/store/record.h"
 
@@ -54,10 +55,19 @@ static struct nbx_catalog_home *home_new(struct nbx_ids *ids, struct nbx_store *
     return home;
 }
 
-static enum nbx_err load_item(struct nbx_catalog *draft, uint32_t item_no,
-                              const struct nbx_stored *stored, struct nbx_fault *fault)
+/* A catalogue being read. */
+struct loading {
+    struct nbx_catalog *draft;
+    const uint64_t *as_of; /* NULL: now */
+    struct nbx_fault *fault;
+};
+
+static enum nbx_err load_item(void *context, uint32_t item_no, const struct nbx_stored *stored)
 {
     static const struct nbx_value no_fields = {.type = NBX_MAP};
+    const struct loading *l = context;
+    struct nbx_catalog *draft = l->draft;
+    struct nbx_fault *fault = l->fault;
     struct nbx_catalog_home *home = draft->home;
     struct nbx_item_record record;
     struct nbx_column *columns;
@@ -69,6 +79,8 @@ static enum nbx_err load_item(struct nbx_catalog *draft, uint32_t item_no,
         return nbx_fault_set(fault, err, NULL, "its record cannot be read");
     if (!item_no || item_no >= nbx_ids_end(home->ids))
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "its id is not known");
+    if (l->as_of && record.seq > *l->as_of)
+        return NBX_OK; /* it came later */
     const struct nbx_value *fields = record.fields ? record.fields : &no_fields;
     err = nbx_item_new_columns(&columns, &n, draft, fields, fault);
     if (!err && nbx_catalog__widen(draft, columns, n))
@@ -86,26 +98,38 @@ static enum nbx_err load_item(struct nbx_catalog *draft, uint32_t item_no,
     return err;
 }
 
-static enum nbx_err load_items(struct nbx_catalog *draft, struct nbx_fault *fault)
+static enum nbx_err load_present(struct loading *l, const struct nbx_items_past *past)
 {
     struct nbx_cursor *cursor = NULL;
     struct nbx_str from = {0}, key;
     struct nbx_stored stored;
     enum nbx_err err =
-        nbx_cursor_open(&cursor, draft->home->store, NBX_FAMILY_ITEMS, from, from, false);
+        nbx_cursor_open(&cursor, l->draft->home->store, NBX_FAMILY_ITEMS, from, from, false);
     while (!err && !(err = nbx_cursor_next(cursor, &key, &stored))) {
         uint32_t item_no = 0;
         if (!nbx_key_item_parse(key, &item_no))
-            err = nbx_fault_set(fault, NBX_ECORRUPT, NULL, "its key makes no sense");
-        else
-            err = load_item(draft, item_no, &stored, fault);
+            err = nbx_fault_set(l->fault, NBX_ECORRUPT, NULL, "its key makes no sense");
+        else if (!nbx_past_settled(past, item_no))
+            err = load_item(l, item_no, &stored);
         if (err)
-            nbx_fault_prefix(fault, "items[%u]", item_no);
+            nbx_fault_prefix(l->fault, "items[%u]", item_no);
     }
     nbx_cursor_close(&cursor);
-    if (err && err != NBX_ENOTFOUND && fault && !fault->message[0])
-        nbx_fault_set(fault, err, "items", "the store cannot be read");
     return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+static enum nbx_err load_items(struct loading *l)
+{
+    struct nbx_items_past past = {0};
+    enum nbx_err err = NBX_OK;
+    if (l->as_of)
+        err = nbx_past_load(&past, l->draft->home, *l->as_of, load_item, l);
+    if (!err)
+        err = load_present(l, &past);
+    nbx_past_fini(&past);
+    return err && !l->fault->message[0]
+               ? nbx_fault_set(l->fault, err, "items", "the store cannot be read")
+               : err;
 }
 
 enum nbx_err nbx_catalog_load(struct nbx_catalog **out, struct nbx_ids *ids,
@@ -126,7 +150,7 @@ enum nbx_err nbx_catalog_load(struct nbx_catalog **out, struct nbx_ids *ids,
     }
     enum nbx_err err = nbx_attributes_load(c, options->attribute_types, fault);
     if (!err)
-        err = load_items(c, fault);
+        err = load_items(&(struct loading){c, options->as_of, fault});
     if (err)
         nbx_catalog_release(&c);
     *out = c;

@@ -32,9 +32,13 @@ struct nbx_catalog_options {
     /* Attribute types fixed by configuration: a map name -> "string" | "strings" | "int" | "float"
      * | "bool", or NULL. Others are fixed by their first write and kept in the store. */
     const struct nbx_value *attribute_types;
+    /* NULL: the items as they are; else as they were when the newest change had this number. The
+     * types of attributes are today's, which have only grown wider. */
+    const uint64_t *as_of;
 };
 
-/* The snapshot of what the store holds. ids, store and budget outlive every snapshot. */
+/* The snapshot of what the store holds, or held: see as_of. ids, store and budget outlive every
+ * snapshot. */
 enum nbx_err nbx_catalog_load(struct nbx_catalog **out, struct nbx_ids *ids,
                               struct nbx_store *store, struct nbx_budget *budget,
                               const struct nbx_catalog_options *options, struct nbx_fault *fault);
@@ -47,12 +51,19 @@ struct nbx_change {
     struct nbx_fault fault; /* set by apply: code 0 where the change was taken */
 };
 
+/* When changes are applied: the clock becomes created/updated of the records, the number, which
+ * rises from one apply to the next, tells as_of which of them came before. */
+struct nbx_change_time {
+    int64_t now_ms;
+    uint64_t seq;
+};
+
 /* Applies the changes in order to a new snapshot *out and adds their records to `batch`, which the
  * caller writes before anybody sees *out. A change that cannot be taken (type conflict, unknown
  * channel, foreign currency, unknown item for a patch, memory budget) gets its fault and the others
- * go on. `old` stays valid until released. now_ms becomes created/updated of the records. */
+ * go on. `old` stays valid until released. Of an item that changes, what it was is kept too. */
 enum nbx_err nbx_catalog_apply(struct nbx_catalog **out, const struct nbx_catalog *old,
-                               struct nbx_change *changes, size_t n, int64_t now_ms,
+                               struct nbx_change *changes, size_t n, struct nbx_change_time when,
                                struct nbx_batch *batch);
 /* One user more of the very same snapshot. */
 struct nbx_catalog *nbx_catalog_share(struct nbx_catalog *catalog);

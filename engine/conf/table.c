@@ -103,7 +103,8 @@ static const struct conf_row top_rows[] = {
      .preset = "400d",
      .sentence = "How long events are kept, and how long an event's id is known again."},
     {"decision_retention", CONF_DURATION, AT(decision_retention_ms), .min = 60 * SEC,
-     .max = 100 * YEAR, .preset = "30d", .sentence = "How long decision records are kept."},
+     .max = 100 * YEAR, .preset = "30d",
+     .sentence = "How long decisions are kept, and items as they were."},
     {"request_queue", CONF_INT, AT(request_queue), .min = 16, .max = 1048576, .preset = "4096",
      .sentence = "Requests that may wait for one worker, rounded up to a power of two; one more is "
                  "answered `busy`."},

@@ -49,6 +49,16 @@ static void take(struct nbx_list *list, struct nbx_hit hit, enum nbx_source sour
             .item_no = hit.row, .score = hit.score, .source = source, .reason = reason};
 }
 
+bool nbx_list_admit(struct nbx_list *list, const struct nbx_choice *choice)
+{
+    if (!nbx_gate_passes(list->gate, choice->item_no))
+        return false;
+    uint32_t before = list->n;
+    struct nbx_hit hit = {.score = choice->score, .row = choice->item_no};
+    take(list, hit, choice->source, choice->reason);
+    return list->n > before;
+}
+
 /* Variants of one group take no place from each other: the search itself leaves all but the best
  * out. */
 static struct nbx_query query_of(const struct nbx_list *list, bool by_angle)

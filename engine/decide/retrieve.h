@@ -34,6 +34,9 @@ enum nbx_err nbx_lists_fill_by_score(struct nbx_list *const *lists, size_t n,
                                      enum nbx_source source, bool by_angle);
 /* As above for a short list: scores just the items that the gate still passes, one by one. */
 enum nbx_err nbx_list_fill_one_by_one(struct nbx_list *list);
+/* Adds an item that somebody else chose; false, and nothing is added, where the gate does not pass
+ * it or its group stands in the list. */
+bool nbx_list_admit(struct nbx_list *list, const struct nbx_choice *choice);
 /* Trend in the channel (0: none named), trend overall, popular, newest, until the list is full.
  * Rankings follow the catalogue with a pause; items that are newer than they are found all the
  * same. */

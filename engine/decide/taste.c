@@ -290,3 +290,45 @@ enum nbx_err nbx_taste_need_history(struct nbx_taste *taste, const struct nbx_de
 {
     return taste->history.n ? NBX_OK : gather_history(taste, d, profile);
 }
+
+static enum nbx_reason reason_of(enum nbx_vector_from from)
+{
+    static const enum nbx_reason reasons[NBX_N_VECTOR_FROM] = {
+        [NBX_VECTOR_QUERY] = NBX_REASON_QUERY_VECTOR,
+        [NBX_VECTOR_GIVEN] = NBX_REASON_CUSTOMER_VECTOR,
+        [NBX_VECTOR_FOLDED] = NBX_REASON_BECAUSE_OF_ITEMS,
+        [NBX_VECTOR_DESCRIBED] = NBX_REASON_BECAUSE_OF_ATTRIBUTES};
+    return reasons[from];
+}
+
+/* A blend's addends, from the history that was recorded with the vector. */
+static enum nbx_err restore_addends(struct nbx_taste *t, const struct nbx_decide *d,
+                                    const struct nbx_decision_record *record)
+{
+    uint32_t n = record->history.n;
+    struct nbx_seen_item *items = nbx_arena_calloc(d->scope->arena, n, sizeof *items);
+    if (!items)
+        return NBX_ELIMIT;
+    for (uint32_t i = 0; i < n; i++)
+        items[i] = (struct nbx_seen_item){.item_no = record->history.p[i],
+                                          .weight = (double)record->history_weights[i]};
+    enum nbx_err err = set_history(t, d, items, n);
+    return err || n == 0 ? err : mix(t, d);
+}
+
+enum nbx_err nbx_taste_of_record(struct nbx_taste *out, const struct nbx_decide *d,
+                                 const struct nbx_decision_record *record)
+{
+    const struct nbx_model *model = d->world->model;
+    const struct nbx_decision_vector *v = &record->vector;
+    *out = (struct nbx_taste){0};
+    if (v->from == NBX_VECTOR_NONE)
+        return NBX_OK;
+    out->space = model ? nbx_model_space(model, v->space) : NULL;
+    if (!out->space || out->space->dims != v->n)
+        return NBX_ENOTFOUND;
+    out->space_ix = (size_t)(out->space - nbx_model_space_at(model, 0));
+    out->vector = v->p;
+    out->reason = reason_of(v->from);
+    return out->space->blend ? restore_addends(out, d, record) : NBX_OK;
+}

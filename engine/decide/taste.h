@@ -33,6 +33,10 @@ enum nbx_err nbx_taste_of_customer(struct nbx_taste *out, const struct nbx_decid
 /* Of a blend: of somebody who took to that one item and nothing else. */
 enum nbx_err nbx_taste_of_item(struct nbx_taste *out, const struct nbx_decide *d,
                                const struct nbx_model_space *space, uint32_t item_no);
+/* The taste that a decision was made with. *out is without a space where it was none; NBX_ENOTFOUND
+ * where the model has no such space. */
+enum nbx_err nbx_taste_of_record(struct nbx_taste *out, const struct nbx_decide *d,
+                                 const struct nbx_decision_record *record);
 /* A taste's history as engine/score/blend.h takes it. */
 struct nbx_blend_history nbx_taste_blend_history(const struct nbx_taste *taste);
 /* Fills the history of a taste whose vector came from the cache, for explaining. */

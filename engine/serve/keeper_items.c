@@ -128,9 +128,9 @@ static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **ne
     }
     struct nbx_log_change *logged = nbx_arena_calloc(k->arena, o->n, sizeof *logged);
     number_new_items(k, o);
+    struct nbx_change_time when = {o->job->arrived_ms, k->catalogue_seq + 1};
     enum nbx_err err =
-        !logged ? NBX_ELIMIT
-                : nbx_catalog_apply(&next, *newest, o->changes, o->n, o->job->arrived_ms, k->batch);
+        !logged ? NBX_ELIMIT : nbx_catalog_apply(&next, *newest, o->changes, o->n, when, k->batch);
     if (err) {
         nbx_fault_set(&o->fault, err, "items", "the catalogue cannot be changed");
         return;
@@ -138,7 +138,7 @@ static void apply(struct nbx_keeper *k, struct order *o, struct nbx_catalog **ne
     if (*newest != k->catalog)
         nbx_catalog_release(newest);
     *newest = next;
-    o->seq = ++k->catalogue_seq;
+    o->seq = k->catalogue_seq = when.seq;
     log_changes(k, o, logged);
 }
 

@@ -210,6 +210,22 @@ bool nbx_key_item_parse(struct nbx_str key, uint32_t *item_no)
     return true;
 }
 
+struct nbx_key nbx_key_past_item(uint32_t item_no, uint64_t seq)
+{
+    struct nbx_key k = nbx_key_item(item_no);
+    put_be64(&k, seq);
+    return k;
+}
+
+bool nbx_key_past_item_parse(struct nbx_str key, uint32_t *item_no, uint64_t *seq)
+{
+    if (key.len != 12)
+        return false;
+    *item_no = nbx_be32_get((const uint8_t *)key.p);
+    *seq = nbx_be64_get((const uint8_t *)key.p + 4);
+    return true;
+}
+
 struct nbx_key nbx_key_trend(uint16_t channel_no, uint32_t bucket, uint32_t item_no)
 {
     struct nbx_key k = {.len = 0};

@@ -64,6 +64,9 @@ struct nbx_key nbx_key_event_id(uint64_t number, const uint8_t id_hash[16]);
 struct nbx_key nbx_key_item_id(struct nbx_str id);
 struct nbx_key nbx_key_item(uint32_t item_no);
 bool nbx_key_item_parse(struct nbx_str key, uint32_t *item_no);
+/* past_items: the item number, the catalogue's number of the change that ended what it was. */
+struct nbx_key nbx_key_past_item(uint32_t item_no, uint64_t seq);
+bool nbx_key_past_item_parse(struct nbx_str key, uint32_t *item_no, uint64_t *seq);
 /* trends: channel number (NBX_TREND_ALL for the all-time total, bucket 0), time bucket, item. */
 #define NBX_TREND_ALL UINT16_MAX
 struct nbx_key nbx_key_trend(uint16_t channel_no, uint32_t bucket, uint32_t item_no);

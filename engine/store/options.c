@@ -73,6 +73,7 @@ static const struct {
     [NBX_FAMILY_LOG] = {"log", log_options},
     [NBX_FAMILY_MENTIONS] = {"mentions", append_options},
     [NBX_FAMILY_DUE] = {"due", ""},
+    [NBX_FAMILY_PAST_ITEMS] = {"past_items", append_options, true},
 };
 
 const char *nbx_family_name(enum nbx_family family)

@@ -219,15 +219,26 @@ enum nbx_err nbx_decision_record_decode(struct nbx_decision_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* items: what item.put said, merged with what item.patch changed. */
-#define NBX_ITEM_RECORD 1
+#define NBX_ITEM_RECORD 2
 struct nbx_item_record {
     struct nbx_str id;
     int64_t created_ms, updated_ms;
+    uint64_t seq; /* of the catalogue, since when it is so; 0: version 1, which did not say */
     const struct nbx_value *fields; /* map of an item.put entry without "id"; vectors as bin */
 };
 void nbx_item_record_encode(struct nbx_buf *out, const struct nbx_item_record *r);
 enum nbx_err nbx_item_record_decode(struct nbx_item_record *out, const struct nbx_stored *stored,
                                     struct nbx_arena *arena);
+
+/* past_items: what an item was until a change. */
+#define NBX_PAST_ITEM_RECORD 1
+struct nbx_past_item_record {
+    int64_t ended_ms;      /* when that was */
+    struct nbx_stored was; /* its record in `items` */
+};
+void nbx_past_item_record_encode(struct nbx_buf *out, const struct nbx_past_item_record *r);
+enum nbx_err nbx_past_item_record_decode(struct nbx_past_item_record *out,
+                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* Names that stand in records as numbers (event types, channels): meta keys "<kind>/<name>". The
  * number of a name, given the next free one (from 1) and stored at its first use. At start-up only:

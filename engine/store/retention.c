@@ -23,6 +23,7 @@ static bool time_of(int64_t *out, enum nbx_family family, struct nbx_str key, st
     switch (family) {
     case NBX_FAMILY_EVENTS: return nbx_key_event_parse(key, &number, out, NULL);
     case NBX_FAMILY_EVENT_IDS:
+    case NBX_FAMILY_PAST_ITEMS:
         if (nbx_store__unframe(&stored, value) || stored.payload.len < sizeof *out)
             return false; /* the time stands first in every version */
         memcpy(out, stored.payload.p, sizeof *out);

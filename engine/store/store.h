@@ -35,6 +35,7 @@ enum nbx_family {
     NBX_FAMILY_LOG,
     NBX_FAMILY_MENTIONS,
     NBX_FAMILY_DUE,
+    NBX_FAMILY_PAST_ITEMS,
     NBX_N_FAMILIES
 };
 
@@ -50,7 +51,7 @@ struct nbx_store_options {
     size_t cache_bytes;            /* block cache, index and filter blocks included */
     size_t write_buffer_bytes;     /* all memtables together */
     int64_t event_retention_ms;    /* events, event ids, what the log says of them; 0: for ever */
-    int64_t decision_retention_ms; /* decisions; 0: kept for ever */
+    int64_t decision_retention_ms; /* decisions and past items; 0: kept for ever */
     /* Shows the folder as it is, also beside a process that writes to it, and changes nothing: no
      * write and no sync may follow. */
     bool read_only;

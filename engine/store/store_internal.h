@@ -25,7 +25,7 @@ struct nbx_retention {
     atomic_bool *armed;
 };
 
-#define NBX_N_RETENTIONS 4 /* events, event ids, the log, decisions */
+#define NBX_N_RETENTIONS 5 /* events, event ids, the log, decisions, past items */
 
 /* Logs that were there at a sync. */
 #define NBX_LOGS_MAX   64

@@ -113,5 +113,8 @@ enum nbx_err nbx_bundle_amend(const char *path, const struct nbx_bundle_info *in
  * that end in NBX_BUNDLE_SUFFIX and open without fault; others are logged and passed over. Fills
  * path (path_bytes). NBX_ENOTFOUND where there is none. */
 enum nbx_err nbx_bundle_newest(const char *folder, char *path, size_t path_bytes);
+/* The same among those of that name and version. */
+enum nbx_err nbx_bundle_find(const char *folder, struct nbx_str name, struct nbx_str version,
+                             char *path, size_t path_bytes);
 
 #endif

@@ -17,7 +17,14 @@ struct candidate {
 struct candidates {
     struct candidate *list; /* (n) of (cap) */
     size_t n, cap;
+    const struct nbx_str *name, *version; /* NULL: any */
 };
+
+static bool is_wanted(const struct candidates *all, const struct nbx_bundle_info *info)
+{
+    return (!all->name || nbx_str_eq(*all->name, info->name)) &&
+           (!all->version || nbx_str_eq(*all->version, info->version));
+}
 
 static void pass_over(const char *path, const struct nbx_fault *fault)
 {
@@ -57,7 +64,11 @@ static enum nbx_err consider(struct candidates *all, const char *folder, const c
         free(path);
         return NBX_OK;
     }
-    enum nbx_err err = add(all, path, nbx_bundle_get(head));
+    enum nbx_err err = NBX_OK;
+    if (is_wanted(all, nbx_bundle_get(head)))
+        err = add(all, path, nbx_bundle_get(head));
+    else
+        free(path);
     nbx_bundle_close(&head);
     return err;
 }
@@ -106,16 +117,29 @@ static enum nbx_err first_sound(const struct candidates *all, char *path, size_t
     return NBX_ENOTFOUND;
 }
 
+static enum nbx_err newest_of(struct candidates *all, const char *folder, char *path,
+                              size_t path_bytes)
+{
+    enum nbx_err err = collect(all, folder);
+    if (!err && all->n)
+        qsort(all->list, all->n, sizeof *all->list, newest_first);
+    if (!err)
+        err = first_sound(all, path, path_bytes);
+    for (size_t i = 0; i < all->n; i++)
+        free(all->list[i].path);
+    free(all->list);
+    return err;
+}
+
 enum nbx_err nbx_bundle_newest(const char *folder, char *path, size_t path_bytes)
 {
     struct candidates all = {0};
-    enum nbx_err err = collect(&all, folder);
-    if (!err && all.n)
-        qsort(all.list, all.n, sizeof *all.list, newest_first);
-    if (!err)
-        err = first_sound(&all, path, path_bytes);
-    for (size_t i = 0; i < all.n; i++)
-        free(all.list[i].path);
-    free(all.list);
-    return err;
+    return newest_of(&all, folder, path, path_bytes);
+}
+
+enum nbx_err nbx_bundle_find(const char *folder, struct nbx_str name, struct nbx_str version,
+                             char *path, size_t path_bytes)
+{
+    struct candidates wanted = {.name = &name, .version = &version};
+    return newest_of(&wanted, folder, path, path_bytes);
 }

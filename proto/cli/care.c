@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * backup, which the daemon does; verify and restore, which need its data folder and not the daemon:
- * nbxd does them, this finds it and steps aside.
+ * backup, which the daemon does; verify, restore and replay, which need its data folder and not the
+ * daemon: nbxd does them, this finds it and steps aside.
  */
 #include "proto/cli/cli.h"
 #include "proto/cli/show.h"
@@ -58,6 +58,12 @@ static int run_restore(struct nbx_cli *cli, const struct nbx_cli_args *args)
     return run_nbxd(args, "--restore", (char *)args->values[0].p);
 }
 
+static int run_replay(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    (void)cli;
+    return run_nbxd(args, "--replay", (char *)args->values[0].p);
+}
+
 static int run_backup(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     struct nbx_value body = args->body;
@@ -98,4 +104,17 @@ const struct nbx_cli_command nbx_cli_verify = {
              "Exit code 3: something was found, or the folder cannot be opened for damage.",
     NBX_CLI_OPTIONS(options),
     .run = run_verify,
+};
+
+const struct nbx_cli_command nbx_cli_replay = {
+    .name = "replay",
+    .arguments = "DECISION",
+    .summary = "make a decision again from what was kept of it; say whether it is the same list",
+    .notes = "Needs the folder at hand, not the daemon; runs nbxd --replay, also beside a daemon.\n"
+             "Exit code 0: the same list, 1: another, 2: what it was made of is gone, 3: stored "
+             "data is\ndamaged.",
+    NBX_CLI_OPTIONS(options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_replay,
 };

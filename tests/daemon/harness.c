@@ -260,3 +260,21 @@ void peer_close(struct peer *p)
     nbx_client_destroy(&p->client);
     nbx_arena_destroy(&p->arena);
 }
+
+int server_nbx(const struct server *s, const char *words, char *out, size_t room)
+{
+    char command[512];
+    snprintf(command, sizeof command, "%s/nbx %s --config %s 2>&1", NBX_BIN_DIR, words, s->config);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, room - 1, f)] = '\0';
+    int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int server_replay(const struct server *s, const char *decision, char *out, size_t room)
+{
+    char words[64];
+    snprintf(words, sizeof words, "replay %s", decision);
+    return server_nbx(s, words, out, room);
+}

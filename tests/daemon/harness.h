@@ -70,6 +70,10 @@ void server_reload(struct server *s);
 void server_kill(struct server *s);
 /* Waits until it has ended by itself and returns its exit code, or -1 where it does not. */
 int server_wait(struct server *s);
+/* Runs nbx with these words and the server's settings, which may be down; what it said in `out`. */
+int server_nbx(const struct server *s, const char *words, char *out, size_t room);
+/* `nbx replay` of a decision: 0 the same list, 1 another, 2 what it was made of is gone. */
+int server_replay(const struct server *s, const char *decision, char *out, size_t room);
 /* Everything it has logged so far; the caller frees it. */
 char *server_log(const struct server *s);
 /* VmRSS in bytes. */

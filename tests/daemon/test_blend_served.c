@@ -558,3 +558,26 @@ Test(blend_served, gives_way_to_a_newer_bundle)
     must_be(get(p, "recommend", "anna", "{}"), "model", "{'name': 'mix', 'version': '3'}");
     must_answer("anna", &past, "", NULL);
 }
+
+/* Vectors, histories and addends as they were, while items' own vectors come and go. */
+Test(blend_served, decisions_are_the_same_when_made_again)
+{
+    static const char *const requests[] = {"{'n': 40}", "{'n': 9, 'exclude_seen': true}",
+                                           "{'n': 200, 'exclude': ['i003', 'i004']}"};
+    char ids[9][33], out[1024];
+    serve_blend();
+    struct past past = some_past("anna");
+    for (int i = 0; i < 9; i++) {
+        struct nbx_value *r = get(p, "recommend", "anna", requests[i % 3]);
+        snprintf(ids[i], sizeof ids[i], "%.*s", NBX_STR_ARG(text_at(r, "decision")));
+        act(&past, "anna", i % 2 ? CART : VIEW, (size_t)i * 13 + 1, 20 + i);
+        get(p, "item.put", "",
+            "{'items': [{'id': 'i%03d', 'vector': [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, "
+            "8]}, {'id': 'i%03d'}]}",
+            i * 11, i * 11 + 1);
+    }
+    for (int i = 0; i < 9; i++) {
+        cr_assert_eq(server_replay(&s, ids[i], out, sizeof out), 0, "%d: %s", i, out);
+        cr_assert_not_null(strstr(out, "found and scored"), "%s", out);
+    }
+}

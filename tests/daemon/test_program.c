@@ -205,18 +205,6 @@ Test(program, a_history_cut_short_is_refused)
     }
 }
 
-/* Runs nbx with these words and the server's settings; what it said in `out`. */
-static int run_nbx(const struct server *s, const char *words, char *out, size_t room)
-{
-    char command[512];
-    snprintf(command, sizeof command, "%s/nbx %s --config %s 2>&1", NBX_BIN_DIR, words, s->config);
-    FILE *f = popen(command, "r");
-    cr_assert_not_null(f);
-    out[fread(out, 1, room - 1, f)] = '\0';
-    int status = pclose(f);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 Test(program, verify_reads_beside_it_and_finds_what_is_damaged)
 {
     struct server s;
@@ -225,17 +213,54 @@ Test(program, verify_reads_beside_it_and_finds_what_is_damaged)
     get(&s.peer, "item.put", "", "{'items': [{'id': 'a'}]}");
     get(&s.peer, "observe", "anna", "{'events': [{'type': 'view', 'item': 'a'}]}");
     get(&s.peer, "recommend", "anna", "{'n': 1}");
-    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), OK, "%s", out);
+    cr_assert_eq(server_nbx(&s, "verify", out, sizeof out), OK, "%s", out);
     cr_assert_not_null(strstr(out, " 0 findings"), "%s", out);
     cr_assert_not_null(strstr(out, s.data), "%s", out);
     server_kill(&s);
-    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), OK, "%s", out);
+    cr_assert_eq(server_nbx(&s, "verify", out, sizeof out), OK, "%s", out);
     find_log(&s, log, sizeof log);
     cr_assert_eq(truncate(log, 100), 0);
-    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), CORRUPT, "%s", out);
+    cr_assert_eq(server_nbx(&s, "verify", out, sizeof out), CORRUPT, "%s", out);
     cr_assert_not_null(strstr(out, "acknowledged"), "%s", out);
     server_remove(&s);
-    cr_assert_eq(run_nbx(&s, "verify", out, sizeof out), CONFIG, "no settings: %s", out);
+    cr_assert_eq(server_nbx(&s, "verify", out, sizeof out), CONFIG, "no settings: %s", out);
+}
+
+Test(program, replay_makes_a_decision_again_beside_it_and_after_it)
+{
+    enum { SAME, GONE = 2 };
+    struct server s;
+    struct model m;
+    char out[4096], id[33];
+    server_start(&s, NULL);
+    struct peer *p = &s.peer;
+    model_make(&m, 60, 8, 20240619);
+    server_bundle(&s, "taste", &m.info);
+    model_put_items(&m, p);
+    server_reload(&s);
+    get(p, "observe", "anna", "{'events': [{'type': 'purchase', 'item': 'i003', 'id': 'e'}]}");
+    const struct nbx_value *r = get(p, "recommend", "anna", "{'exclude_seen': true}");
+    snprintf(id, sizeof id, "%.*s", NBX_STR_ARG(text_at(r, "decision")));
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), SAME, "%s", out);
+    cr_assert_not_null(strstr(out, "same: 20 items: 20 found"), "%s", out);
+    for (uint32_t i = 0; i < 5; i++) {
+        struct nbx_str item = text_at(&at(r, "items")->list[i], "id");
+        get(p, "item.delete", "", "{'ids': ['%.*s']}", NBX_STR_ARG(item));
+    }
+    get(p, "observe", "anna", "{'events': [{'type': 'purchase', 'item': 'i004'}]}");
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), SAME, "%s", out);
+    server_end(&s);
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), SAME, "%s", out);
+    server_begin(&s);
+    get(&s.peer, "retract", "anna", "{'events': ['e']}");
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), GONE, "%s", out);
+    cr_assert_not_null(strstr(out, "retracted"), "%s", out);
+    id[31] = id[31] == '0' ? '1' : '0';
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), GONE, "%s", out);
+    cr_assert_eq(server_replay(&s, "nonsense", out, sizeof out), GONE, "%s", out);
+    cr_assert_not_null(strstr(out, "32 hex"), "%s", out);
+    model_free(&m);
+    server_stop(&s);
 }
 
 static void save(const struct server *s, const char *name, const char *want)
@@ -275,11 +300,11 @@ Test(program, a_backup_restored_answers_the_same)
     nbx_buf_put(&kept, want.p, want.len);
     server_end(&s);
     snprintf(words, sizeof words, "restore %s/saved", s.folder);
-    cr_assert_eq(run_nbx(&s, words, out, sizeof out), TAKEN, "%s", out);
+    cr_assert_eq(server_nbx(&s, words, out, sizeof out), TAKEN, "%s", out);
     cr_assert_not_null(strstr(out, "is not empty"), "%s", out);
     snprintf(aside, sizeof aside, "%s/aside", s.folder);
     cr_assert_eq(rename(s.data, aside), 0);
-    cr_assert_eq(run_nbx(&s, words, out, sizeof out), OK, "%s", out);
+    cr_assert_eq(server_nbx(&s, words, out, sizeof out), OK, "%s", out);
     cr_assert_not_null(strstr(out, " 0 findings"), "%s", out);
     server_begin(&s);
     struct nbx_str got = ask(p, "recommend", "anna", "%s", body).raw;

@@ -192,3 +192,19 @@ Test(recall, of_a_placement)
     must_be_alike(recommend(0, ", 'placement': 'home'"), recommend(0, ""));
     must_be_alike(recommend(0, ", 'placement': 'cart'"), recommend(0, ", 'recall': 0.9"));
 }
+
+Test(recall, is_replayed_by_its_scores)
+{
+    char out[1024];
+    unsigned n_partial = 0;
+    towers_serve(&t, &s);
+    wait_for_partition();
+    for (size_t i = 0; i < 3; i++) {
+        struct nbx_value *r = get(p, "recommend", "", "{'n': %d, 'vector': [%s], 'recall': 0.9}",
+                                  TOP, vector_of(i * 700));
+        const char *id = nbx_arena_str(p->arena, text_at(r, "decision")).p;
+        cr_assert_eq(server_replay(&s, id, out, sizeof out), 0, "%s", out);
+        n_partial += strstr(out, "approximate") != NULL;
+    }
+    cr_assert(n_partial > 0, "none was approximate");
+}

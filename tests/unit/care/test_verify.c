@@ -226,6 +226,24 @@ Test(verify, what_is_missing_is_missed)
     }
 }
 
+Test(verify, what_an_item_cannot_have_been_is_noticed)
+{
+    struct nbx_key all = {.len = 0};
+    struct copy was = first(NBX_FAMILY_PAST_ITEMS, &all);
+    uint32_t item_no;
+    uint64_t seq;
+    cr_assert(nbx_key_past_item_parse(nbx_key_str(&was.key), &item_no, &seq));
+    struct nbx_key key = nbx_key_past_item(item_no, 1);
+    write_raw(NBX_FAMILY_PAST_ITEMS, &key, was.version, was.payload);
+    finds("past_items: ended before it began\n");
+    delete (NBX_FAMILY_PAST_ITEMS, &key);
+    key = nbx_key_past_item(1000, seq);
+    write_raw(NBX_FAMILY_PAST_ITEMS, &key, was.version, was.payload);
+    finds("past_items: is of an item that has no id\n");
+    delete (NBX_FAMILY_PAST_ITEMS, &key);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+}
+
 static void put_number(enum nbx_family family, const struct nbx_key *key, uint64_t v)
 {
     nbx_record_u64_put(t.shop.f.batch, family, nbx_key_str(key), v);
@@ -298,6 +316,7 @@ Test(verify, keys_of_no_shape_are_noticed)
         const char *what;
     } cases[] = {
         {NBX_FAMILY_ITEMS, "items: has a key that is no item number\n"},
+        {NBX_FAMILY_PAST_ITEMS, "past_items: has a key that is no item and change\n"},
         {NBX_FAMILY_TRENDS, "trends: has a key that is no channel, time and item\n"},
         {NBX_FAMILY_CUSTOMERS, "customers: has a key that is no customer number\n"},
         {NBX_FAMILY_SEEN, "seen: has a key that is no customer number\n"},

@@ -25,6 +25,7 @@ struct shop {
     struct nbx_arena *arena; /* of values made from text; reset by the test where it likes */
     struct nbx_fault fault;  /* of the last load */
     int64_t now_ms;
+    uint64_t seq; /* of the last change */
 };
 
 static inline enum nbx_err shop_try_load(struct shop *s)
@@ -96,7 +97,8 @@ static inline void shop_apply(struct shop *s, struct nbx_change *changes, size_t
                               struct nbx_catalog **old)
 {
     struct nbx_catalog *before = s->c;
-    cr_assert_eq(nbx_catalog_apply(&s->c, before, changes, n, s->now_ms, s->f.batch), NBX_OK);
+    struct nbx_change_time when = {s->now_ms, ++s->seq};
+    cr_assert_eq(nbx_catalog_apply(&s->c, before, changes, n, when, s->f.batch), NBX_OK);
     fixture_write(&s->f);
     if (old)
         *old = before;

@@ -68,7 +68,8 @@ Test(catalog_budget, every_limit_leaves_whole_items_and_free_types)
         if (refused % 2 == 0) { /* a column that was begun for one type can take another */
             struct nbx_catalog *keep = s.c, *next = NULL;
             struct nbx_change change = {.id = NBX_STR("other"), .fields = shop_value(&s, other)};
-            cr_assert_eq(nbx_catalog_apply(&next, keep, &change, 1, 0, s.f.batch), NBX_OK);
+            struct nbx_change_time when = {0, ++s.seq};
+            cr_assert_eq(nbx_catalog_apply(&next, keep, &change, 1, when, s.f.batch), NBX_OK);
             cr_assert_eq(change.fault.code, NBX_OK);
             uint32_t no = shop_no(&s, "other");
             struct nbx_value v = nbx_catalog_field(next, no, NBX_STR("fresh"), s.arena);

@@ -101,7 +101,8 @@ Test(catalog_sharing, a_snapshot_that_is_thrown_away_leaves_nothing)
     struct nbx_change change = {.kind = NBX_CHANGE_PATCH,
                                 .id = NBX_STR("i5"),
                                 .fields = shop_value(&s, "{price: 9, categories: ['x']}")};
-    cr_assert_eq(nbx_catalog_apply(&next, s.c, &change, 1, s.now_ms, s.f.batch), NBX_OK);
+    struct nbx_change_time when = {s.now_ms, ++s.seq};
+    cr_assert_eq(nbx_catalog_apply(&next, s.c, &change, 1, when, s.f.batch), NBX_OK);
     cr_assert_gt(atomic_load(&s.budget.used), used);
     nbx_catalog_release(&next);
     nbx_batch_clear(s.f.batch);

@@ -411,13 +411,28 @@ static inline struct nbx_item_record any_item(struct nbx_random *r, struct nbx_a
     return (struct nbx_item_record){.id = any_text(r, arena),
                                     .created_ms = any_time(r),
                                     .updated_ms = any_time(r),
+                                    .seq = any_u64(r),
                                     .fields = any_map(r, arena)};
 }
 
 static inline bool item_same(const struct nbx_item_record *a, const struct nbx_item_record *b)
 {
     return nbx_str_eq(a->id, b->id) && a->created_ms == b->created_ms &&
-           a->updated_ms == b->updated_ms && value_same(a->fields, b->fields);
+           a->updated_ms == b->updated_ms && a->seq == b->seq && value_same(a->fields, b->fields);
+}
+
+static inline struct nbx_past_item_record any_past_item(struct nbx_random *r,
+                                                        struct nbx_arena *arena)
+{
+    return (struct nbx_past_item_record){.ended_ms = any_time(r),
+                                         .was = {(uint8_t)nbx_random_u64(r), any_text(r, arena)}};
+}
+
+static inline bool past_item_same(const struct nbx_past_item_record *a,
+                                  const struct nbx_past_item_record *b)
+{
+    return a->ended_ms == b->ended_ms && a->was.version == b->was.version &&
+           nbx_str_eq(a->was.payload, b->was.payload);
 }
 
 static inline void any_hash(uint8_t out[16], struct nbx_random *r)

@@ -365,9 +365,28 @@ Test(store_golden, item_1)
                                    .updated_ms = 1700000000500,
                                    .fields = &map};
     struct nbx_item_record least = {.id = NBX_STR("i")};
-    GOLDEN(item, item_same, 1, full,
-           "0103692d3180a0abfef962e8071483a474696572a4676f6c64a361676529a26f6bc3");
-    GOLDEN(item, item_same, 1, least, "0001690000");
+    GOLDEN_OLD(item, item_same, 1, full,
+               "0103692d3180a0abfef962e8071483a474696572a4676f6c64a361676529a26f6bc3");
+    GOLDEN_OLD(item, item_same, 1, least, "0001690000");
+}
+
+Test(store_golden, item_2)
+{
+    struct nbx_item_record full = {.id = NBX_STR("i-1"),
+                                   .created_ms = 1700000000000,
+                                   .updated_ms = 1700000000500,
+                                   .seq = 300,
+                                   .fields = &map};
+    struct nbx_item_record least = {.id = NBX_STR("i")};
+    GOLDEN(item, item_same, 2, full,
+           "0303692d3180a0abfef962e8071483a474696572a4676f6c64a361676529a26f6bc3ac02");
+    GOLDEN(item, item_same, 2, least, "0001690000");
+}
+
+Test(store_golden, past_item_1)
+{
+    struct nbx_past_item_record r = {.ended_ms = 1700000000000, .was = {1, NBX_STR("abc")}};
+    GOLDEN(past_item, past_item_same, 1, r, "0068e5cf8b0100000103616263");
 }
 
 static struct nbx_log_event log_events[] = {

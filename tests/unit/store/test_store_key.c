@@ -128,6 +128,9 @@ Test(store_key, parsers_give_back_what_was_put_in)
         k = nbx_key_item(item);
         cr_assert(nbx_key_item_parse(nbx_key_str(&k), &a));
         cr_assert_eq(a, item);
+        k = nbx_key_past_item(item, number);
+        cr_assert(nbx_key_past_item_parse(nbx_key_str(&k), &a, &n));
+        cr_assert(a == item && n == number);
         k = nbx_key_trend(channel, bucket, item);
         cr_assert(nbx_key_trend_parse(nbx_key_str(&k), &c, &a, &b));
         cr_assert(c == channel && a == bucket && b == item);
@@ -147,6 +150,7 @@ Test(store_key, parsers_refuse_every_other_length)
         cr_assert_eq(nbx_key_event_parse(key, &n, &t, NULL), len == 32);
         cr_assert_eq(nbx_key_due_parse(key, &n, &t, hash), len == 32);
         cr_assert_eq(nbx_key_item_parse(key, &a), len == 4);
+        cr_assert_eq(nbx_key_past_item_parse(key, &a, &n), len == 12);
         cr_assert_eq(nbx_key_trend_parse(key, &c, &a, &b), len == 10);
     }
 }

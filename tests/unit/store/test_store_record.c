@@ -46,16 +46,17 @@ TestSuite(store_record, .init = begin, .fini = end);
         return !err && make##_same(&in, &out);                                                     \
     }
 
-#define any_customer_same customer_same
-#define any_identity_same identity_same
-#define any_event_id_same event_id_same
-#define any_seen_same     seen_same
-#define any_vector_same   vector_same
-#define any_event_same    event_same
-#define any_due_same      due_same
-#define any_decided_same  decided_same
-#define any_item_same     item_same
-#define any_log_same      log_same
+#define any_customer_same  customer_same
+#define any_identity_same  identity_same
+#define any_event_id_same  event_id_same
+#define any_seen_same      seen_same
+#define any_vector_same    vector_same
+#define any_event_same     event_same
+#define any_due_same       due_same
+#define any_decided_same   decided_same
+#define any_item_same      item_same
+#define any_log_same       log_same
+#define any_past_item_same past_item_same
 
 KIND(customer, any_customer)
 KIND(identity, any_identity)
@@ -67,6 +68,7 @@ KIND(due, any_due)
 KIND(decision, any_decided)
 KIND(item, any_item)
 KIND(log, any_log)
+KIND(past_item, any_past_item)
 
 struct kind {
     const char *name;
@@ -87,6 +89,7 @@ static const struct kind kinds[] = {
     {"due", NBX_DUE_RECORD, due_make, due_decode, due_comes_back},
     {"decision", NBX_DECISION_RECORD, decision_make, decision_decode, decision_comes_back},
     {"item", NBX_ITEM_RECORD, item_make, item_decode, item_comes_back},
+    {"past_item", NBX_PAST_ITEM_RECORD, past_item_make, past_item_decode, past_item_comes_back},
 };
 
 #define N_KINDS (sizeof kinds / sizeof *kinds)

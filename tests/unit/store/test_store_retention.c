@@ -23,7 +23,7 @@ static void end(void)
 TestSuite(store_retention, .init = begin, .fini = end);
 
 struct mark {
-    struct nbx_key event, event_id, decision;
+    struct nbx_key event, event_id, decision, past_item;
 };
 
 /* Ids as they are written, kept or retracted, and as version 1 wrote them, by turns. */
@@ -41,14 +41,26 @@ static void put_event_id(const struct nbx_key *key, uint8_t no, int64_t time_ms)
     nbx_buf_fini(&b);
 }
 
-/* An event, its id and a decision of that age, all of customer 1. */
+static void put_past_item(const struct nbx_key *key, int64_t time_ms)
+{
+    struct nbx_past_item_record record = {.ended_ms = time_ms, .was = {1, NBX_STR("i")}};
+    struct nbx_buf *b = nbx_batch_payload(f.batch);
+    nbx_past_item_record_encode(b, &record);
+    nbx_batch_put(f.batch, NBX_FAMILY_PAST_ITEMS, nbx_key_str(key), NBX_PAST_ITEM_RECORD,
+                  (struct nbx_str){(const char *)b->p, (uint32_t)b->len});
+}
+
+/* An event, its id and a decision of that age, all of customer 1, and what an item was until then.
+ */
 static struct mark put_mark(uint8_t no, int64_t time_ms)
 {
     uint8_t id[16] = {no};
     struct mark m = {nbx_key_event(1, time_ms, id), nbx_key_event_id(1, id),
-                     nbx_key_decision(nbx_decision_id_make(1, time_ms, no))};
+                     nbx_key_decision(nbx_decision_id_make(1, time_ms, no)),
+                     nbx_key_past_item(1, no)};
     nbx_batch_put(f.batch, NBX_FAMILY_EVENTS, nbx_key_str(&m.event), 1, NBX_STR("e"));
     put_event_id(&m.event_id, no, time_ms);
+    put_past_item(&m.past_item, time_ms);
     nbx_batch_put(f.batch, NBX_FAMILY_DECISIONS, nbx_key_str(&m.decision), 1, NBX_STR("d"));
     fixture_write(&f);
     return m;
@@ -59,6 +71,7 @@ static void compact(void)
     cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_EVENTS), NBX_OK);
     cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_EVENT_IDS), NBX_OK);
     cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_DECISIONS), NBX_OK);
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_PAST_ITEMS), NBX_OK);
 }
 
 static bool has(enum nbx_family family, struct nbx_key key)
@@ -96,6 +109,8 @@ Test(store_retention, compaction_drops_what_is_older_and_nothing_else)
         cr_assert_eq(has(NBX_FAMILY_EVENT_IDS, marks[i].event_id), cases[i].event, "id %d", i);
         cr_assert_eq(has(NBX_FAMILY_DECISIONS, marks[i].decision), cases[i].decision, "decision %d",
                      i);
+        cr_assert_eq(has(NBX_FAMILY_PAST_ITEMS, marks[i].past_item), cases[i].decision,
+                     "past item %d", i);
     }
 }
 
@@ -109,6 +124,7 @@ Test(store_retention, zero_keeps_for_ever)
     cr_assert(has(NBX_FAMILY_EVENTS, m.event));
     cr_assert(has(NBX_FAMILY_EVENT_IDS, m.event_id));
     cr_assert(has(NBX_FAMILY_DECISIONS, m.decision));
+    cr_assert(has(NBX_FAMILY_PAST_ITEMS, m.past_item));
 }
 
 Test(store_retention, what_a_filter_cannot_read_stays)
