@@ -42,7 +42,7 @@ static void print_help(void)
 {
     puts(
         "usage: nbxd [--config FILE]\n"
-        "       nbxd --verify | --restore DIR | --replay DECISION [--config FILE]\n"
+        "       nbxd --verify | --restore DIR | --rebuild DIR | --replay DECISION [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
         "  --verify             read all of the data folder, also beside a daemon that uses it, "
@@ -51,6 +51,9 @@ static void print_help(void)
         "  --restore DIR        make the data folder, which must be empty or not there, of the "
         "backup\n"
         "                       in DIR, verify it and exit\n"
+        "  --rebuild DIR        do all commands of the data folder's log again into DIR, which "
+        "must be\n"
+        "                       empty or not there, hold the two states together and exit\n"
         "  --replay DECISION    make a decision again, also beside a daemon, and exit: 0 the same "
         "list,\n"
         "                       1 another, 2 it cannot be made again, 3 stored data is damaged\n"
@@ -235,7 +238,18 @@ static void return_large_blocks(void)
 }
 
 struct arguments {
-    enum { SERVE, CHECK, PRINT, VERIFY, RESTORE, REPLAY, SAY_VERSION, SAY_HELP, MISUSED } mode;
+    enum {
+        SERVE,
+        CHECK,
+        PRINT,
+        VERIFY,
+        RESTORE,
+        REBUILD,
+        REPLAY,
+        SAY_VERSION,
+        SAY_HELP,
+        MISUSED
+    } mode;
     const char *config, *what; /* NULL: not given */
 };
 
@@ -247,6 +261,7 @@ static struct arguments read_arguments(int argc, char **argv)
                                             {"verify", no_argument, NULL, 'v'},
                                             {"restore", required_argument, NULL, 'r'},
                                             {"replay", required_argument, NULL, 'd'},
+                                            {"rebuild", required_argument, NULL, 'b'},
                                             {"version", no_argument, NULL, 'V'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
@@ -259,6 +274,10 @@ static struct arguments read_arguments(int argc, char **argv)
         case 'v': a.mode = VERIFY; break;
         case 'r':
             a.mode = RESTORE;
+            a.what = optarg;
+            break;
+        case 'b':
+            a.mode = REBUILD;
             a.what = optarg;
             break;
         case 'd':
@@ -287,6 +306,8 @@ static int look_at(const struct arguments *a)
         code = exit_code(nbx_main_verify(conf));
     if (conf && a->mode == RESTORE)
         code = exit_code(nbx_main_restore(conf, a->what));
+    if (conf && a->mode == REBUILD)
+        code = exit_code(nbx_main_rebuild(conf, a->what));
     if (conf && a->mode == REPLAY)
         code = nbx_main_replay(conf, a->what);
     nbx_conf_destroy(&conf);

@@ -2,13 +2,17 @@
 #include "engine/main_care.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/progress.h"
 #include "engine/care/backup.h"
+#include "engine/care/rebuild.h"
 #include "engine/care/replay.h"
 #include "engine/care/verify.h"
 #include "engine/main_options.h"
 #include "version.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define CACHE_BYTES  ((size_t)64 << 20)
 #define BUFFER_BYTES ((size_t)64 << 20) /* the log is read into it */
@@ -131,4 +135,84 @@ int nbx_main_replay(const struct nbx_conf *conf, const char *decision)
         return tell(decision, &made);
     fprintf(stderr, "nbxd: %s%s%s\n", fault.field, fault.field[0] ? ": " : "", fault.message);
     return err == NBX_ECORRUPT || err == NBX_EVERSION ? EXIT_DAMAGED : EXIT_GONE;
+}
+
+#define DIFFERENCES_MAX 20 /* that are told */
+
+struct rebuilding {
+    struct nbx_progress progress;
+    uint64_t told[2]; /* lines rebuilt, lines stored */
+};
+
+static void show_progress(void *ctx, uint64_t commands)
+{
+    nbx_progress_update(&((struct rebuilding *)ctx)->progress, commands);
+}
+
+/* What kind of line it is; the rest is somebody's. */
+static void print_difference(void *ctx, struct nbx_str line, bool stored)
+{
+    struct rebuilding *r = ctx;
+    nbx_progress_end(&r->progress);
+    if (r->told[stored]++ < DIFFERENCES_MAX)
+        printf("%s: a line of %.*s that the other has not, or not here\n",
+               stored ? "stored" : "rebuilt", (int)(strcspn(line.p, " ")), line.p);
+}
+
+static void print_rebuilt(const struct nbx_conf *conf, const struct nbx_rebuilt *rebuilt,
+                          const char *dir)
+{
+    printf("%s: %llu commands done again in %s; %llu lines of state, %llu differ\n", conf->data_dir,
+           (unsigned long long)rebuilt->commands, dir, (unsigned long long)rebuilt->lines,
+           (unsigned long long)rebuilt->differences);
+    if (rebuilt->as_stored || rebuilt->items_as_stored || rebuilt->trends_as_stored)
+        printf("taken as they are stored, since the log does not say all of them: %llu "
+               "customers%s%s%s\n",
+               (unsigned long long)rebuilt->as_stored,
+               rebuilt->nobodys_as_stored ? ", events of nobody" : "",
+               rebuilt->items_as_stored ? ", items" : "",
+               rebuilt->trends_as_stored ? ", trends" : "");
+}
+
+static enum nbx_err rebuild(const struct nbx_store *store, const struct nbx_conf *conf,
+                            const struct nbx_server_options *server, const char *dir)
+{
+    struct nbx_fault fault;
+    struct nbx_rebuilt rebuilt;
+    struct rebuilding r = {.told = {0, 0}};
+    struct nbx_rebuild_options options = {.dir = dir,
+                                          .vocabulary = &server->vocabulary,
+                                          .attribute_types = server->attribute_types,
+                                          .trend_half_life_ms = conf->trend_half_life_ms,
+                                          .now_ms = nbx_clock_wall_ms(),
+                                          .cache_bytes = CACHE_BYTES,
+                                          .write_buffer_bytes = BUFFER_BYTES,
+                                          .differs = print_difference,
+                                          .progress = show_progress,
+                                          .ctx = &r};
+    nbx_progress_start(&r.progress, STDERR_FILENO, "doing again", "commands", 0);
+    enum nbx_err err = nbx_rebuild_folder(&rebuilt, store, &options, &fault);
+    nbx_progress_end(&r.progress);
+    if (err) {
+        fprintf(stderr, "nbxd: %s\n", fault.message);
+        return err;
+    }
+    print_rebuilt(conf, &rebuilt, dir);
+    return rebuilt.differences ? NBX_ECORRUPT : NBX_OK;
+}
+
+enum nbx_err nbx_main_rebuild(const struct nbx_conf *conf, const char *dir)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_store *store = NULL;
+    struct nbx_main_options *words = nbx_main_options_new(conf, NBX_VERSION);
+    enum nbx_err err = words ? open_to_read(&store, conf, &fault)
+                             : nbx_fault_set(&fault, NBX_ELIMIT, NULL, "no memory");
+    if (err)
+        fprintf(stderr, "nbxd: %s\n", fault.message);
+    else
+        err = rebuild(store, conf, &words->server, dir);
+    nbx_store_close(&store);
+    nbx_main_options_destroy(&words);
+    return err;
 }

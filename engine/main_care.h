@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * nbxd --verify, --restore and --replay: what is done with a data folder without serving it.
+ * nbxd --verify, --restore, --rebuild and --replay: what is done with a data folder without serving
+ * it.
  */
 #ifndef NBX_MAIN_CARE_H
 #define NBX_MAIN_CARE_H
@@ -14,6 +15,10 @@ enum nbx_err nbx_main_verify(const struct nbx_conf *conf);
 /* Makes conf's data_dir of the backup in `dir`, then verifies it. Errors as of nbx_restore; a line
  * on stderr says why. */
 enum nbx_err nbx_main_restore(const struct nbx_conf *conf, const char *dir);
+/* Makes the folder `dir` anew from the log of conf's data_dir, which a daemon may be using, and
+ * prints whether the two states differ. NBX_OK: they do not. NBX_ECORRUPT: they do, or the log
+ * cannot be read. Others: it could not be made; a line on stderr says why. */
+enum nbx_err nbx_main_rebuild(const struct nbx_conf *conf, const char *dir);
 /* Makes a decision, by its id in hex, again from conf's data_dir, which a daemon may be using. The
  * exit code: 0 the same list, 1 another, 2 it cannot be made again, 3 stored data is damaged or
  * newer. A line on stdout, of 2 and 3 on stderr, says what and why. */

@@ -66,3 +66,15 @@ void nbx_care__remove(const char *dir)
     closedir(d);
     rmdir(dir);
 }
+
+bool nbx_care__is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT;
+    bool empty = true;
+    for (struct dirent *e; empty && (e = readdir(d));)
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    closedir(d);
+    return empty;
+}

@@ -2,25 +2,11 @@
 #include "engine/care/backup.h"
 #include "engine/care/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* True also where it is not there. */
-static bool is_empty(const char *dir)
-{
-    DIR *d = opendir(dir);
-    if (!d)
-        return errno == ENOENT;
-    bool empty = true;
-    for (struct dirent *e; empty && (e = readdir(d));)
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-    closedir(d);
-    return empty;
-}
 
 static enum nbx_err fill(const struct nbx_manifest *m, const char *from, const char *to,
                          struct nbx_fault *fault)
@@ -44,7 +30,7 @@ enum nbx_err nbx_restore(struct nbx_manifest *out, const char *dir, const char *
     while (n > 1 && data_dir[n - 1] == '/')
         n--;
     snprintf(part, sizeof part, "%.*s.restoring", (int)n, data_dir);
-    if (!is_empty(data_dir))
+    if (!nbx_care__is_empty(data_dir))
         return nbx_fault_set(fault, NBX_ECONFLICT, NULL,
                              "%s is not empty: move it away, or name another data_dir", data_dir);
     enum nbx_err err = nbx_manifest_check(out, dir, fault);

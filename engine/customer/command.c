@@ -50,6 +50,16 @@ static void put_entry(const struct nbx_customer_scope *scope, struct nbx_command
     mention(scope, entry, before.seq + 1);
 }
 
+/* The log's own entry once more, whatever was made of it this time. */
+static void put_entry_again(const struct nbx_customer_scope *scope, uint8_t group)
+{
+    const struct nbx_again *again = scope->customers->again;
+    scope->customers->groups[group].seq = again->seq + again->entry->n - 1;
+    nbx_log_put(scope->batch, group, again->seq, again->entry);
+    if (again->entry->kind != NBX_LOG_GONE)
+        mention(scope, again->entry, again->seq);
+}
+
 enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope,
                                    struct nbx_command *command, struct nbx_group before)
 {
@@ -57,7 +67,10 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope,
     struct nbx_group *now = &scope->customers->groups[group];
     struct nbx_key seq = nbx_key_meta_group(META_SEQ, group);
     struct nbx_key serial = nbx_key_meta_group(META_SERIAL, group);
-    put_entry(scope, command, before);
+    if (scope->customers->again)
+        put_entry_again(scope, group);
+    else
+        put_entry(scope, command, before);
     nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&seq), now->seq);
     if (now->serial != before.serial)
         nbx_record_u64_put(scope->batch, NBX_FAMILY_META, nbx_key_str(&serial), now->serial);

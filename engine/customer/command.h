@@ -10,6 +10,7 @@
 #define NBX_CUSTOMER_COMMAND_H
 
 #include "engine/customer/customers_internal.h"
+#include "engine/customer/rebuild.h"
 #include "engine/store/log_record.h"
 
 /* What was done, for nbx_customers__commit. */
@@ -22,6 +23,10 @@ struct nbx_command {
  * from `before` on. On failure the counters go back to `before`. The batch is empty afterwards. */
 enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope,
                                    struct nbx_command *command, struct nbx_group before);
+/* Applies (n) events again as they are kept, whose numbers they keep too; profile NULL: of nobody,
+ * kept under `group`. */
+enum nbx_err nbx_observe__again(const struct nbx_customer_scope *scope, struct nbx_profile *profile,
+                                uint8_t group, const struct nbx_kept_event *events, uint32_t n);
 /* A customer.put as its entry has it: a body that the decoder of messages takes. NBX_ELIMIT. */
 enum nbx_err nbx_command_of_put(struct nbx_command *out, const struct nbx_customer_put_req *req,
                                 struct nbx_arena *arena);

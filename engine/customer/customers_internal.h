@@ -5,8 +5,15 @@
 #define NBX_CUSTOMER_CUSTOMERS_INTERNAL_H
 
 #include "engine/customer/customers.h"
+#include "engine/store/log_record.h"
 
 #include <pthread.h>
+
+/* A command that is done again as the log has it. */
+struct nbx_again {
+    const struct nbx_log_record *entry;
+    uint64_t seq;
+};
 
 struct nbx_customers {
     struct nbx_store *store;
@@ -20,6 +27,7 @@ struct nbx_customers {
     /* Held from the look-up of anonymous events' ids to their write: these ids are nobody's, so
      * two workers may be sent the same one. A leaf. */
     pthread_mutex_t anonymous;
+    const struct nbx_again *again; /* NULL: what is done is done the first time */
 };
 
 /* Gives the stranger a number; to be put. */

@@ -249,7 +249,8 @@ static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
     struct nbx_group *group = &scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
     for (uint32_t i = 0; i < list->n; i++) {
         struct prepared *e = &list->p[i];
-        e->record.seq = ++group->seq;
+        if (!scope->customers->again)
+            e->record.seq = ++group->seq;
         put_event(scope, number, e, &buf);
         if (e->record.held)
             nbx_due__hold(scope, number, list->customer, e->time_ms, e->id_hash);
@@ -365,19 +366,28 @@ enum nbx_err nbx_observe(struct nbx_observed *out, const struct nbx_customer_sco
     return NBX_OK;
 }
 
+/* Writes events of nobody; under the lock on them. */
+static enum nbx_err apply_anonymous(const struct nbx_customer_scope *scope, uint8_t group,
+                                    struct prepared_list *list)
+{
+    struct nbx_group before = scope->customers->groups[group];
+    uint64_t number = NBX_CUSTOMER((uint64_t)group, 0);
+    struct nbx_command command = {.entry = {.number = number}};
+    enum nbx_err err = log_events(&command, scope, list);
+    if (err)
+        return err;
+    put_events(scope, number, list);
+    return commit(scope, &command, before, list);
+}
+
 enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_customer_scope *scope,
                                    uint8_t group, const struct nbx_events *events)
 {
     struct prepared_list list = {0};
-    struct nbx_group before = scope->customers->groups[group];
-    uint64_t number = NBX_CUSTOMER(group, 0);
-    struct nbx_command command = {.entry = {.number = number}};
     pthread_mutex_lock(&scope->customers->anonymous);
     enum nbx_err err = prepare_all(&list, out, scope, NULL, events);
-    if (!err && list.n && !(err = log_events(&command, scope, &list))) {
-        put_events(scope, number, &list);
-        err = commit(scope, &command, before, &list);
-    }
+    if (!err && list.n)
+        err = apply_anonymous(scope, group, &list);
     pthread_mutex_unlock(&scope->customers->anonymous);
     out->applied = err ? 0 : list.n - list.n_held;
     out->held = err ? 0 : list.n_held;
@@ -385,26 +395,52 @@ enum nbx_err nbx_observe_anonymous(struct nbx_observed *out, const struct nbx_cu
     return err;
 }
 
+/* Kept events as those of a list; of `customer`. */
+static enum nbx_err list_kept(struct prepared_list *out, const struct nbx_customer_scope *scope,
+                              struct nbx_str customer, const struct nbx_kept_event *events,
+                              uint32_t n)
+{
+    *out = (struct prepared_list){.customer = customer};
+    out->p = nbx_arena_calloc(scope->arena, n, sizeof *out->p);
+    if (!out->p)
+        return NBX_ELIMIT;
+    for (; out->n < n; out->n++) {
+        struct prepared *e = &out->p[out->n];
+        e->record = events[out->n].record;
+        e->time_ms = events[out->n].time_ms;
+        memcpy(e->id_hash, events[out->n].id_hash, sizeof e->id_hash);
+        if (e->record.effect == NBX_EFFECT_UNKNOWN)
+            nbx_fold_decide(&e->record,
+                            nbx_vocabulary_type_no(scope->vocabulary, e->record.type_no));
+        out->n_held += e->record.held;
+    }
+    return NBX_OK;
+}
+
 enum nbx_err nbx_observe__due(const struct nbx_customer_scope *scope, uint64_t number,
                               struct nbx_profile *profile, const struct nbx_kept_event *events,
                               uint32_t n)
 {
-    struct nbx_group before = scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
-    struct prepared_list list = {.n = n, .were_held = true};
-    struct nbx_command command = {.entry = {.number = number}};
-    list.p = nbx_arena_calloc(scope->arena, n, sizeof *list.p);
-    if (!list.p)
-        return NBX_ELIMIT;
-    for (uint32_t i = 0; i < n; i++) {
-        list.p[i] = (struct prepared){.record = events[i].record, .time_ms = events[i].time_ms};
-        memcpy(list.p[i].id_hash, events[i].id_hash, sizeof list.p[i].id_hash);
-        list.p[i].record.held = false;
-    }
-    if (profile)
-        return apply(profile, scope, &list);
-    enum nbx_err err = log_events(&command, scope, &list);
+    struct prepared_list list;
+    struct nbx_str customer = profile ? profile->id : (struct nbx_str){0};
+    enum nbx_err err = list_kept(&list, scope, customer, events, n);
     if (err)
         return err;
-    put_events(scope, number, &list);
-    return commit(scope, &command, before, &list);
+    list.were_held = true;
+    list.n_held = 0;
+    for (uint32_t i = 0; i < n; i++)
+        list.p[i].record.held = false;
+    return profile ? apply(profile, scope, &list)
+                   : apply_anonymous(scope, NBX_CUSTOMER_GROUP(number), &list);
+}
+
+enum nbx_err nbx_observe__again(const struct nbx_customer_scope *scope, struct nbx_profile *profile,
+                                uint8_t group, const struct nbx_kept_event *events, uint32_t n)
+{
+    struct prepared_list list;
+    struct nbx_str customer = profile ? profile->id : (struct nbx_str){0};
+    enum nbx_err err = list_kept(&list, scope, customer, events, n);
+    if (err)
+        return err;
+    return profile ? apply(profile, scope, &list) : apply_anonymous(scope, group, &list);
 }

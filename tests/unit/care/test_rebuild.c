@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT
+ * State is what the commands come to: done again from the log it is the same, and in whatever
+ * order the events of a history came.
+ */
+#include "engine/care/dump.h"
+#include "engine/care/rebuild.h"
+#include "engine/care/verify.h"
+#include "engine/store/log_record.h"
+#include "tests/unit/decide/histories.h"
+
+#define SEED        20261128u
+#define N_COMMANDS  3000
+#define N_CUSTOMERS 15
+#define N_ITEMS     9
+#define NOBODY      N_CUSTOMERS
+
+static struct town t;
+static uint64_t catalogue_seq;
+static struct nbx_buf told; /* lines that differ */
+
+static void begin(void)
+{
+    history_town(&t);
+    catalogue_seq = 0;
+}
+
+static void end(void)
+{
+    nbx_buf_fini(&told);
+    town_end(&t);
+}
+
+TestSuite(rebuild, .init = begin, .fini = end, .timeout = 600);
+
+/* Changes of items as the keeper makes them, with their entry in the log. */
+static void change_items(struct nbx_change *changes, uint32_t n)
+{
+    struct nbx_catalog *next;
+    struct nbx_log_change logged[4];
+    struct nbx_log_record entry = {
+        .kind = NBX_LOG_ITEMS, .now_ms = t.shop.now_ms, .changes = logged};
+    struct nbx_key seq = nbx_key_meta("catalogue_seq");
+    cr_assert_eq(nbx_catalog_apply(&next, t.shop.c, changes, n, t.shop.now_ms, t.shop.f.batch),
+                 NBX_OK);
+    for (uint32_t i = 0; i < n; i++)
+        if (!changes[i].fault.code)
+            logged[entry.n_changes++] = (struct nbx_log_change){(enum nbx_log_what)changes[i].kind,
+                                                                changes[i].id, changes[i].fields};
+    nbx_log_put(t.shop.f.batch, NBX_STREAM_CATALOGUE, ++catalogue_seq, &entry);
+    nbx_record_u64_put(t.shop.f.batch, NBX_FAMILY_META, nbx_key_str(&seq), catalogue_seq);
+    fixture_write(&t.shop.f);
+    nbx_catalog_release(&t.shop.c);
+    t.shop.c = next;
+}
+
+static void any_items(struct nbx_random *r)
+{
+    static const char *const bodies[] = {
+        "{id:'%s',price:5,brand:'b',attributes:{size:%d}}",
+        "{id:'%s',vector:[1,2.5,%d],categories:['x','y'],stock:{berlin:3}}",
+        "{id:'%s',title:'t%d',price:nil}"};
+    struct nbx_change changes[3];
+    uint32_t n = 1 + (uint32_t)nbx_random_below(r, 3);
+    for (uint32_t i = 0; i < n; i++) {
+        char text[128], id[8];
+        snprintf(id, sizeof id, "i%02d", (int)nbx_random_below(r, N_ITEMS));
+        uint64_t kind = nbx_random_below(r, 5);
+        const char *body = kind < 2 ? bodies[nbx_random_below(r, 2)] : bodies[2];
+        snprintf(text, sizeof text, body, id, (int)nbx_random_below(r, 50));
+        changes[i] = (struct nbx_change){.kind = kind < 2   ? NBX_CHANGE_PUT
+                                                 : kind < 4 ? NBX_CHANGE_PATCH
+                                                            : NBX_CHANGE_DELETE,
+                                         .id = nbx_arena_str(t.shop.arena, nbx_str_c(id)),
+                                         .fields = kind < 4 ? shop_value(&t.shop, text) : NULL};
+    }
+    change_items(changes, n);
+}
+
+static const char *name_of(int customer)
+{
+    static char name[16];
+    snprintf(name, sizeof name, "customer-%d", customer);
+    return name;
+}
+
+static void observe(struct nbx_random *r, int customer)
+{
+    static const char *const types[] = {"view", "buy", "show", "dismiss"};
+    struct nbx_buf text = {0};
+    for (uint64_t n = 1 + nbx_random_below(r, 5); n > 0; n--) {
+        nbx_buf_printf(&text, "%s{type:'%s',time:%lld,rating:%d%s", text.len ? "," : "",
+                       types[nbx_random_below(r, 4)],
+                       (long long)(SHOP_NOW - (int64_t)nbx_random_below(r, 400) * TOWN_HOUR_MS),
+                       (int)nbx_random_below(r, 6), nbx_random_below(r, 2) ? ",channel:'web'" : "");
+        if (nbx_random_below(r, 5))
+            nbx_buf_printf(&text, ",item:'i%02d'", (int)nbx_random_below(r, N_ITEMS));
+        if (nbx_random_below(r, 8))
+            nbx_buf_printf(&text, ",id:'%s-e%d'", name_of(customer), (int)nbx_random_below(r, 300));
+        nbx_buf_printf(&text, "}");
+    }
+    nbx_buf_put_u8(&text, '\0');
+    if (customer == NOBODY) {
+        char body[2048];
+        struct nbx_observe_req req;
+        struct nbx_observed out = {0};
+        snprintf(body, sizeof body, "{events:[%s]}", (const char *)text.p);
+        cr_assert_eq(nbx_message_observe(&req, town_body(&t, body), false, t.shop.arena, &t.fault),
+                     NBX_OK, "%s %s", t.fault.field, t.fault.message);
+        cr_assert_eq(
+            nbx_observe_anonymous(&out, &t.scope, (uint8_t)nbx_random_below(r, 256), &req.events),
+            NBX_OK);
+    } else {
+        town_observe(&t, name_of(customer), (const char *)text.p);
+    }
+    nbx_buf_fini(&text);
+}
+
+static void put(struct nbx_random *r, const char *customer)
+{
+    static const char *const bodies[] = {
+        "{attributes:{a:1,b:'x'},locale:'de'}",
+        "{attributes:{a:nil,c:['y']},timezone:'UTC'}",
+        "{consent:{mail:true,personalise:false},identities:{card:'7'}}",
+        "{consent:{personalise:true},channels:['web']}",
+        "{vector:[1,2,0.5],space:'main'}",
+        "{}"};
+    struct nbx_customer_put_req req;
+    uint64_t seq;
+    struct nbx_body body = town_body(&t, bodies[nbx_random_below(r, 6)]);
+    cr_assert_eq(nbx_message_customer_put(&req, body, t.shop.arena, &t.fault), NBX_OK);
+    cr_assert_eq(nbx_customer_put(&t.scope, nbx_str_c(customer), &req, &seq, &t.fault), NBX_OK);
+}
+
+static bool covers(void *context, uint32_t item_no)
+{
+    return item_no % 4 == *(uint32_t *)context;
+}
+
+static void retract(struct nbx_random *r, int customer)
+{
+    char texts[3][32];
+    struct nbx_str ids[3];
+    struct nbx_retracted done;
+    uint32_t rest = (uint32_t)nbx_random_below(r, 4);
+    struct nbx_profile profile = town_profile(&t, name_of(customer));
+    struct nbx_retraction what = {.ids = ids, .n_ids = 3};
+    for (int i = 0; i < 3; i++) {
+        snprintf(texts[i], sizeof texts[i], "%s-e%d", name_of(customer),
+                 (int)nbx_random_below(r, 300));
+        ids[i] = nbx_str_c(texts[i]);
+    }
+    switch (nbx_random_below(r, 30)) {
+    case 0: what = (struct nbx_retraction){.all = true}; break;
+    case 1: what = (struct nbx_retraction){.covers = covers, .context = &rest}; break;
+    default: break;
+    }
+    cr_assert_eq(nbx_retract(&done, &t.scope, &profile, &what), NBX_OK);
+}
+
+static void forget(int customer)
+{
+    bool forgotten;
+    uint64_t seq;
+    cr_assert_eq(nbx_customer_forget(&t.scope, nbx_str_c(name_of(customer)), &forgotten, &seq),
+                 NBX_OK);
+}
+
+static void any_command(struct nbx_random *r, bool forgets)
+{
+    int customer = (int)nbx_random_below(r, N_CUSTOMERS + 1);
+    uint64_t what = customer == NOBODY ? 0 : nbx_random_below(r, 60);
+    t.scope.now_ms = t.shop.now_ms += (int64_t)nbx_random_below(r, 3);
+    if (nbx_random_below(r, 6) == 0)
+        any_items(r);
+    else if (what < 35)
+        observe(r, customer);
+    else if (what < 45)
+        put(r, name_of(customer));
+    else if (what < 59 || !forgets)
+        retract(r, customer);
+    else
+        forget(customer);
+}
+
+static void reopen(void)
+{
+    int64_t now_ms = t.shop.now_ms;
+    town_reopen(&t);
+    t.scope.now_ms = t.shop.now_ms = now_ms;
+}
+
+static void any_commands(struct nbx_random *r, int n, bool forgets)
+{
+    for (int i = 0; i < n; i++) {
+        nbx_arena_reset(t.shop.arena);
+        any_command(r, forgets);
+        if (i % 500 == 499)
+            reopen();
+    }
+}
+
+static void differs(void *ctx, struct nbx_str line, bool stored)
+{
+    (void)ctx;
+    nbx_buf_printf(&told, "%s %.*s\n", stored ? "stored " : "rebuilt", NBX_STR_ARG(line));
+}
+
+static const char *told_text(void)
+{
+    nbx_buf_put_u8(&told, '\0');
+    told.len--;
+    return (const char *)told.p;
+}
+
+/* Into a folder beside the town's; which is opened, verified and closed. */
+static struct nbx_rebuilt rebuild(const char *name)
+{
+    char dir[160];
+    static const struct nbx_event_type types[] = {
+        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5, .negative_below = NAN},
+        {.name = {"buy", 3}, .class = NBX_CLASS_POSITIVE, .weight = 2, .negative_below = 2.5},
+        {.name = {"show", 4}, .class = NBX_CLASS_NEUTRAL, .negative_below = NAN},
+        {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE, .negative_below = NAN}};
+    struct nbx_vocabulary_options vocabulary = {.types = types,
+                                                .n_types = 4,
+                                                .channels = t.shop.channels,
+                                                .n_channels = 2,
+                                                .currency = NBX_STR("EUR")};
+    snprintf(dir, sizeof dir, "%s/%s", t.shop.f.root, name);
+    struct nbx_rebuild_options options = {.dir = dir,
+                                          .vocabulary = &vocabulary,
+                                          .trend_half_life_ms = 24 * TOWN_HOUR_MS,
+                                          .now_ms = SHOP_NOW,
+                                          .cache_bytes = 1 << 20,
+                                          .write_buffer_bytes = 4 << 20,
+                                          .differs = differs};
+    struct nbx_rebuilt out;
+    struct nbx_fault fault;
+    nbx_buf_clear(&told);
+    cr_assert_eq(nbx_rebuild_folder(&out, t.shop.f.store, &options, &fault), NBX_OK, "%s",
+                 fault.message);
+    return out;
+}
+
+static void found(void *ctx, const struct nbx_finding *finding)
+{
+    (void)ctx;
+    cr_assert_fail("%s: %s", nbx_family_name(finding->family), finding->what);
+}
+
+static struct nbx_store *open_beside(const char *name)
+{
+    char dir[160];
+    struct nbx_store *store;
+    struct nbx_fault fault;
+    snprintf(dir, sizeof dir, "%s/%s", t.shop.f.root, name);
+    struct nbx_store_options options = {
+        .dir = dir, .cache_bytes = 1 << 20, .write_buffer_bytes = 4 << 20};
+    cr_assert_eq(nbx_store_open(&store, &options, &fault), NBX_OK, "%s", fault.message);
+    return store;
+}
+
+static void verify_beside(const char *name)
+{
+    struct nbx_verified done;
+    struct nbx_verify_options options = {.now_ms = SHOP_NOW, .found = found};
+    struct nbx_store *store = open_beside(name);
+    cr_assert_eq(nbx_verify(&done, store, &options), NBX_OK);
+    nbx_store_close(&store);
+}
+
+Test(rebuild, the_log_done_again_is_the_state)
+{
+    struct nbx_random r;
+    nbx_random_init(&r, SEED);
+    cr_log_info("seed %u", SEED);
+    any_commands(&r, N_COMMANDS, false);
+    struct nbx_rebuilt done = rebuild("again");
+    cr_assert_eq(done.differences, 0, "%s", told_text());
+    cr_assert_gt(done.lines, 1000);
+    cr_assert_gt(done.commands, N_COMMANDS / 2);
+    cr_assert_eq(done.as_stored, 0);
+    cr_assert_not(done.items_as_stored || done.trends_as_stored);
+    verify_beside("again");
+}
+
+/* Of who was forgotten nothing is left that could be done again, nor anything that differs. */
+Test(rebuild, also_where_customers_were_forgotten)
+{
+    struct nbx_random r;
+    nbx_random_init(&r, SEED + 1);
+    any_commands(&r, N_COMMANDS, true);
+    struct nbx_rebuilt done = rebuild("again");
+    cr_assert_eq(done.differences, 0, "%s", told_text());
+    cr_assert_eq(done.as_stored, 0);
+    cr_assert_not(done.items_as_stored);
+    verify_beside("again");
+}
+
+static void write_raw(enum nbx_family family, const struct nbx_key *key, uint8_t version,
+                      const struct nbx_buf *b)
+{
+    nbx_batch_put(t.shop.f.batch, family, nbx_key_str(key), version,
+                  (struct nbx_str){(const char *)b->p, (uint32_t)b->len});
+    fixture_write(&t.shop.f);
+}
+
+/* One wrong number in each kind of state is seen. */
+Test(rebuild, a_state_that_is_something_else_differs)
+{
+    struct nbx_random r;
+    struct nbx_buf b = {0};
+    nbx_random_init(&r, SEED);
+    town_observe(&t, "anna",
+                 "{id:'e1',type:'view',item:'i01',time:1},{id:'e2',type:'buy',"
+                 "item:'i02',channel:'web'}");
+    any_items(&r);
+    put(&r, "anna");
+    cr_assert_eq(rebuild("0").differences, 0, "%s", told_text());
+    struct nbx_profile p = town_profile(&t, "anna");
+    struct nbx_key key = nbx_key_customer(p.number);
+    p.seen.entries[0].last_ms++;
+    nbx_seen_record_encode(&b, &p.seen);
+    write_raw(NBX_FAMILY_SEEN, &key, NBX_SEEN_RECORD, &b);
+    struct nbx_rebuilt done = rebuild("1");
+    cr_assert_eq(done.differences, 1);
+    cr_assert_not_null(strstr(told_text(), "stored  seen {\"customer\":\"anna\",\"item\":\"i01\""));
+    p.seen.entries[0].last_ms--;
+    nbx_buf_clear(&b);
+    nbx_seen_record_encode(&b, &p.seen);
+    write_raw(NBX_FAMILY_SEEN, &key, NBX_SEEN_RECORD, &b);
+    p.head.put_ms++;
+    nbx_buf_clear(&b);
+    nbx_customer_record_encode(&b, &p.head);
+    write_raw(NBX_FAMILY_CUSTOMERS, &key, NBX_CUSTOMER_RECORD, &b);
+    cr_assert_eq(rebuild("2").differences, 1);
+    p.head.put_ms--;
+    nbx_buf_clear(&b);
+    nbx_customer_record_encode(&b, &p.head);
+    write_raw(NBX_FAMILY_CUSTOMERS, &key, NBX_CUSTOMER_RECORD, &b);
+    struct nbx_key total =
+        nbx_key_trend(NBX_TREND_ALL, 0, nbx_ids_find(t.shop.ids, NBX_STR("i01")));
+    nbx_batch_add(t.shop.f.batch, nbx_key_str(&total), 1);
+    fixture_write(&t.shop.f);
+    cr_assert_eq(rebuild("3").differences, 1);
+    cr_assert_not_null(strstr(told_text(), "total {\"item\":\"i01\""), "%s", told_text());
+    nbx_batch_add(t.shop.f.batch, nbx_key_str(&total), -1);
+    fixture_write(&t.shop.f);
+    cr_assert_eq(rebuild("4").differences, 0, "%s", told_text());
+    nbx_buf_fini(&b);
+}
+
+/* What the log does not say is taken as it is stored, the rest replays onto it. */
+Test(rebuild, what_the_log_does_not_say_is_the_checkpoint)
+{
+    struct nbx_random r;
+    struct nbx_key from = nbx_key_log(0, 0), to = nbx_key_log(NBX_N_STREAMS, 0);
+    struct nbx_key all = nbx_key_customer(0), behind = nbx_key_customer_end(UINT64_MAX);
+    nbx_random_init(&r, SEED + 2);
+    any_commands(&r, 300, false);
+    nbx_batch_delete_range(t.shop.f.batch, NBX_FAMILY_LOG, nbx_key_str(&from), nbx_key_str(&to));
+    nbx_batch_delete_range(t.shop.f.batch, NBX_FAMILY_MENTIONS, nbx_key_str(&all),
+                           nbx_key_str(&behind));
+    fixture_write(&t.shop.f);
+    reopen();
+    cr_assert_eq(nbx_log_begin(t.shop.f.store, NBX_STREAM_CATALOGUE, catalogue_seq), NBX_OK);
+    any_commands(&r, 300, false);
+    town_observe(&t, "newcomer", "{type:'view',item:'i01'}");
+    struct nbx_rebuilt done = rebuild("again");
+    cr_assert_eq(done.differences, 0, "%s", told_text());
+    cr_assert_eq(done.as_stored, N_CUSTOMERS);
+    cr_assert(done.items_as_stored && done.trends_as_stored);
+    cr_assert_gt(done.lines, 1, "the newcomer's");
+    verify_beside("again");
+}
+
+static bool add_line(void *ctx, struct nbx_str line)
+{
+    nbx_buf_put(ctx, line.p, line.len);
+    nbx_buf_put_u8(ctx, '\n');
+    return true;
+}
+
+static struct nbx_buf dump(const struct nbx_store *store)
+{
+    struct nbx_buf out = {0};
+    struct nbx_dump_options options = {.line = add_line, .ctx = &out};
+    cr_assert_eq(nbx_state_dump(store, &options), NBX_OK);
+    nbx_buf_put_u8(&out, '\0');
+    return out;
+}
+
+/* Histories of customers, sent in one order or another, in messages of any size, twice, with
+ * restarts between, and first to whoever: the same lines. */
+Test(rebuild, any_order_of_events_is_the_same_state)
+{
+    static struct history_event e[N_CUSTOMERS][HISTORY_MAX];
+    uint32_t n[N_CUSTOMERS];
+    struct nbx_random r;
+    struct nbx_buf first = {0};
+    nbx_random_init(&r, SEED + 3);
+    for (int c = 0; c < N_CUSTOMERS; c++)
+        n[c] = history_make(e[c], &r);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < N_CUSTOMERS; i++) {
+            int c = round % 2 ? N_CUSTOMERS - 1 - i : i;
+            nbx_arena_reset(t.shop.arena);
+            history_shuffle(e[c], n[c], &r);
+            history_send_all(&t, name_of(c), e[c], n[c], &r);
+            if (i == round)
+                reopen();
+        }
+        struct nbx_buf now = dump(t.shop.f.store);
+        if (round == 0)
+            first = now;
+        cr_assert_str_eq((const char *)now.p, (const char *)first.p, "round %d", round);
+        if (round)
+            nbx_buf_fini(&now);
+        town_end(&t);
+        history_town(&t);
+    }
+    cr_assert_gt(first.len, 10000);
+    nbx_buf_fini(&first);
+}
