@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ * nbxd --rebuild: what any number of workers made of what they were told is what the log comes to,
+ * and any of them makes the same of it.
+ */
+#include "engine/base/random.h"
+#include "engine/care/dump.h"
+#include "tests/daemon/harness.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEED        20261128u
+#define N_CUSTOMERS 40
+#define N_EVENTS    25 /* of each */
+#define N_ITEMS     12
+
+static struct server s;
+static struct peer *p;
+
+TestSuite(rebuild_program, .timeout = 300);
+
+static int run(const char *words, char *out, size_t room)
+{
+    char command[512];
+    snprintf(command, sizeof command, "%s/%s --config %s 2>&1", NBX_BIN_DIR, words, s.config);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, room - 1, f)] = '\0';
+    int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The daemon's folder done again in `name` beside it; whatever is told of it in `out`. */
+static int rebuild(const char *name, char *out, size_t room)
+{
+    char words[256];
+    snprintf(words, sizeof words, "nbxd --rebuild %s/%s", s.folder, name);
+    return run(words, out, room);
+}
+
+static void put_items(void)
+{
+    for (int i = 0; i < N_ITEMS; i++)
+        get(p, "item.put", "", "{'items': [{'id': 'i%d', 'price': %d, 'brand': 'b%d'}]}", i, i,
+            i % 3);
+    get(p, "item.patch", "", "{'items': [{'id': 'i3', 'price': null, 'title': 'three'}]}");
+    get(p, "item.delete", "", "{'ids': ['i4']}");
+}
+
+/* An event of a customer has its own id and time; the same whoever sends it when. */
+static void print_event(struct nbx_buf *b, int customer, int no, bool names_customer)
+{
+    static const char *const types[] = {"view", "purchase", "dismiss", "click"};
+    nbx_buf_printf(b, "%s{'id': 'c%d-e%d', 'type': '%s', 'item': 'i%d', 'time': %lld",
+                   b->len ? "," : "", customer, no, types[(customer + no) % 4],
+                   (customer * 7 + no * 5) % N_ITEMS,
+                   (long long)(INT64_C(1700000000000) + no * 1000));
+    if (names_customer)
+        nbx_buf_printf(b, ", 'customer': 'c%d'", customer);
+    nbx_buf_printf(b, "}");
+}
+
+static void send_one(int customer, int no, bool fanned)
+{
+    struct nbx_buf b = {0};
+    char key[16];
+    print_event(&b, customer, no, fanned);
+    if (fanned) /* and one of somebody else's, of another worker's as a rule */
+        nbx_buf_printf(&b, ", {'id': 'n%d-%d', 'type': 'view', 'item': 'i1', 'time': 5}", customer,
+                       no);
+    nbx_buf_put_u8(&b, '\0');
+    snprintf(key, sizeof key, "c%d", customer);
+    get(p, "observe", fanned ? "" : key, "{'ack': 'memory', 'events': [%s]}", (const char *)b.p);
+    nbx_buf_fini(&b);
+}
+
+/* Every event once, in an order of the seed's. */
+static void observe_all(struct nbx_random *r)
+{
+    int order[N_CUSTOMERS * N_EVENTS];
+    for (int i = 0; i < N_CUSTOMERS * N_EVENTS; i++) {
+        int j = (int)nbx_random_below(r, (uint64_t)i + 1);
+        order[i] = order[j];
+        order[j] = i;
+    }
+    for (int i = 0; i < N_CUSTOMERS * N_EVENTS; i++) {
+        send_one(order[i] / N_EVENTS, order[i] % N_EVENTS, (order[i] * 7) % 5 == 0);
+        if (i == N_CUSTOMERS * N_EVENTS / 2) {
+            server_kill(&s);
+            server_begin(&s);
+        }
+    }
+}
+
+static void change_customers(void)
+{
+    get(p, "retract", "c1", "{'all': true}");
+    get(p, "retract", "c2", "{'events': ['c2-e3', 'c2-e4', 'none']}");
+    get(p, "retract", "c3", "{'brand': 'b1'}");
+}
+
+static void begin(int workers)
+{
+    char settings[64];
+    snprintf(settings, sizeof settings, "workers: %d\nevent_retention: 0\n", workers);
+    server_start(&s, &(struct server_options){.settings = settings});
+    p = &s.peer;
+}
+
+static bool add_line(void *ctx, struct nbx_str line)
+{
+    nbx_buf_put(ctx, line.p, line.len);
+    nbx_buf_put_u8(ctx, '\n');
+    return true;
+}
+
+/* Of a folder that a daemon may be using. Times of changes of items are the clock's, so they are
+ * left out. */
+static struct nbx_buf dump(const char *dir)
+{
+    struct nbx_buf out = {0};
+    struct nbx_store *store;
+    struct nbx_fault fault;
+    struct nbx_store_options folder = {.dir = dir, .cache_bytes = 1 << 20, .read_only = true};
+    struct nbx_dump_options options = {.line = add_line, .ctx = &out, .no_items = true};
+    cr_assert_eq(nbx_store_open(&store, &folder, &fault), NBX_OK, "%s", fault.message);
+    cr_assert_eq(nbx_state_dump(store, &options), NBX_OK);
+    nbx_store_close(&store);
+    nbx_buf_put_u8(&out, '\0');
+    return out;
+}
+
+Test(rebuild_program, any_number_of_workers_comes_to_the_same)
+{
+    struct nbx_buf first = {0};
+    char out[4096], dir[160];
+    struct nbx_random r;
+    cr_log_info("seed %u", SEED);
+    nbx_random_init(&r, SEED);
+    for (int workers = 1; workers <= 4; workers++) {
+        begin(workers);
+        put_items();
+        observe_all(&r);
+        change_customers();
+        cr_assert_eq(rebuild("again", out, sizeof out), 0, "%s", out);
+        cr_assert_not_null(strstr(out, " 0 differ\n"), "%s", out);
+        cr_assert_null(strstr(out, "as they are stored"), "%s", out);
+        struct nbx_buf now = dump(s.data);
+        snprintf(dir, sizeof dir, "%s/again", s.folder);
+        struct nbx_buf again = dump(dir);
+        cr_assert_str_eq((const char *)again.p, (const char *)now.p);
+        if (workers == 1)
+            first = now;
+        cr_assert_str_eq((const char *)now.p, (const char *)first.p, "%d workers", workers);
+        if (workers > 1)
+            nbx_buf_fini(&now);
+        nbx_buf_fini(&again);
+        server_stop(&s);
+    }
+    cr_assert_gt(first.len, 50000);
+    nbx_buf_fini(&first);
+}
+
+/* The new folder is a whole one: nbxd serves it as it served the other. */
+Test(rebuild_program, what_was_made_anew_is_served)
+{
+    char out[4096], command[512];
+    begin(2);
+    put_items();
+    for (int i = 0; i < N_EVENTS; i++)
+        send_one(1, i, i % 2);
+    get(p, "customer.put", "c1", "{'attributes': {'age': 30}, 'consent': {'mail': true}}");
+    get(p, "observe", "c2", "{'events': [{'type': 'view', 'item': 'i2'}]}");
+    get(p, "customer.forget", "c2", "{}");
+    struct nbx_value *customer = get(p, "customer.get", "c1", "{}");
+    struct nbx_value *heads = get(p, "log.heads", "", "{}");
+    struct nbx_value *items = get(p, "item.get", "", "{'ids': ['i0', 'i3', 'i4']}");
+    cr_assert_eq(rebuild("again", out, sizeof out), 0, "%s", out);
+    cr_assert_eq(rebuild("again", out, sizeof out), 4, "%s", out);
+    cr_assert_not_null(strstr(out, "not empty"), "%s", out);
+    server_end(&s);
+    snprintf(command, sizeof command, "rm -r %s && mv %s/again %s", s.data, s.folder, s.data);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(run("nbxd --verify", out, sizeof out), 0, "%s", out);
+    server_begin(&s);
+    cr_assert(nbx_value_eq(customer, get(p, "customer.get", "c1", "{}")));
+    cr_assert(nbx_value_eq(items, get(p, "item.get", "", "{'ids': ['i0', 'i3', 'i4']}")));
+    cr_assert(nbx_value_eq(heads, get(p, "log.heads", "", "{}")));
+    must_be(get(p, "customer.get", "c2", "{}"), "known", "false");
+    get(p, "observe", "c1", "{'events': [{'type': 'view', 'item': 'i2'}]}");
+    must_be(get(p, "observe", "c1", "{'events': [{'id': 'c1-e3', 'type': 'view'}]}"), "duplicates",
+            "1");
+    cr_assert_eq(run("nbxd --verify", out, sizeof out), 0, "%s", out);
+    server_stop(&s);
+}
+
+/* A folder whose state is not what its log says is found out. */
+Test(rebuild_program, what_is_something_else_is_told)
+{
+    char out[4096];
+    struct nbx_store *store;
+    struct nbx_fault fault;
+    begin(1);
+    get(p, "item.put", "", "{'items': [{'id': 'a', 'price': 5}]}");
+    get(p, "observe", "c1", "{'events': [{'type': 'view', 'item': 'a'}]}");
+    server_end(&s);
+    struct nbx_store_options folder = {
+        .dir = s.data, .cache_bytes = 1 << 20, .write_buffer_bytes = 4 << 20};
+    cr_assert_eq(nbx_store_open(&store, &folder, &fault), NBX_OK, "%s", fault.message);
+    struct nbx_batch *batch = nbx_batch_new();
+    cr_assert_not_null(batch);
+    struct nbx_key key = nbx_key_item(1);
+    nbx_batch_delete(batch, NBX_FAMILY_ITEMS, nbx_key_str(&key));
+    cr_assert_eq(nbx_store_write(store, batch), NBX_OK);
+    nbx_batch_destroy(&batch);
+    nbx_store_close(&store);
+    cr_assert_eq(rebuild("again", out, sizeof out), 3, "%s", out);
+    cr_assert_not_null(strstr(out, "rebuilt: a line of item"), "%s", out);
+    cr_assert_null(strstr(out, "c1"), "nothing of anybody: %s", out);
+    server_begin(&s);
+    server_stop(&s);
+}
