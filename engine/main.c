@@ -255,16 +255,12 @@ struct arguments {
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check-config", required_argument, NULL, 't'},
-                                            {"print-config", no_argument, NULL, 'p'},
-                                            {"verify", no_argument, NULL, 'v'},
-                                            {"restore", required_argument, NULL, 'r'},
-                                            {"replay", required_argument, NULL, 'd'},
-                                            {"rebuild", required_argument, NULL, 'b'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},  {"check-config", required_argument, NULL, 't'},
+        {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
+        {"restore", required_argument, NULL, 'r'}, {"replay", required_argument, NULL, 'd'},
+        {"rebuild", required_argument, NULL, 'b'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {

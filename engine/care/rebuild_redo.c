@@ -83,11 +83,11 @@ static enum nbx_err do_again(struct stream *s, const struct nbx_log_record *entr
                                        .arena = r->arena,
                                        .batch = r->batch};
     struct nbx_redo redo = {.scope = &scope,
-                                .from = r->from,
-                                .group = s->no,
-                                .seq = s->next,
-                                .entry = entry,
-                                .customer = customer};
+                            .from = r->from,
+                            .group = s->no,
+                            .seq = s->next,
+                            .entry = entry,
+                            .customer = customer};
     struct nbx_fault fault;
     uint32_t absent;
     bool expired = false;
@@ -166,8 +166,7 @@ static enum nbx_err redo_catalogue(struct stream *s, const struct nbx_log_record
 }
 
 /* What stands at s->next. */
-static enum nbx_err redo_next(struct stream *s, struct nbx_str key,
-                                const struct nbx_stored *stored)
+static enum nbx_err redo_next(struct stream *s, struct nbx_str key, const struct nbx_stored *stored)
 {
     struct nbx_rebuilding *r = s->r;
     struct nbx_log_record entry;

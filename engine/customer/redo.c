@@ -6,8 +6,8 @@
 
 /* The events of the entry that are kept and have its numbers, as they were applied: one that was
  * held has the numbers of where it became due. */
-static enum nbx_err read_events(const struct nbx_redo *r, struct nbx_kept_event **out,
-                                uint32_t *n, uint32_t *absent)
+static enum nbx_err read_events(const struct nbx_redo *r, struct nbx_kept_event **out, uint32_t *n,
+                                uint32_t *absent)
 {
     const struct nbx_log_record *entry = r->entry;
     struct nbx_arena *arena = r->scope->arena;
@@ -58,8 +58,8 @@ static enum nbx_err commit_bare(const struct nbx_redo *r, const struct nbx_custo
     return nbx_customers__commit(scope, &command, before);
 }
 
-static enum nbx_err redo_events(const struct nbx_redo *r,
-                                  const struct nbx_customer_scope *scope, uint32_t *absent)
+static enum nbx_err redo_events(const struct nbx_redo *r, const struct nbx_customer_scope *scope,
+                                uint32_t *absent)
 {
     struct nbx_kept_event *kept;
     struct nbx_profile profile = {0};
@@ -76,7 +76,7 @@ static enum nbx_err redo_events(const struct nbx_redo *r,
 }
 
 static enum nbx_err redo_put(const struct nbx_redo *r, const struct nbx_customer_scope *scope,
-                               struct nbx_fault *fault)
+                             struct nbx_fault *fault)
 {
     struct nbx_customer_put_req req;
     struct nbx_buf bytes = {0};
@@ -94,8 +94,7 @@ static enum nbx_err redo_put(const struct nbx_redo *r, const struct nbx_customer
 
 /* The events are gone from where they were kept, so they were never applied again: what is left is
  * that their ids, and those of none, stay taken. */
-static enum nbx_err redo_retract(const struct nbx_redo *r,
-                                   const struct nbx_customer_scope *scope)
+static enum nbx_err redo_retract(const struct nbx_redo *r, const struct nbx_customer_scope *scope)
 {
     const struct nbx_log_record *entry = r->entry;
     struct nbx_event_id_record taken = {.time_ms = scope->now_ms, .retracted = true};

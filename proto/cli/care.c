@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * backup, which the daemon does; verify, restore and replay, which need its data folder and not the
- * daemon: nbxd does them, this finds it and steps aside.
+ * backup, which the daemon does; verify, restore, rebuild and replay, which need its data folder
+ * and not the daemon: nbxd does them, this finds it and steps aside.
  */
 #include "proto/cli/cli.h"
 #include "proto/cli/show.h"
@@ -64,6 +64,12 @@ static int run_replay(struct nbx_cli *cli, const struct nbx_cli_args *args)
     return run_nbxd(args, "--replay", (char *)args->values[0].p);
 }
 
+static int run_rebuild(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    (void)cli;
+    return run_nbxd(args, "--rebuild", (char *)args->values[0].p);
+}
+
 static int run_backup(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     struct nbx_value body = args->body;
@@ -94,6 +100,20 @@ const struct nbx_cli_command nbx_cli_restore = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_restore,
+};
+
+const struct nbx_cli_command nbx_cli_rebuild = {
+    .name = "rebuild",
+    .arguments = "DIR",
+    .summary = "do all of the data folder's log again into DIR; print where the two differ",
+    .notes =
+        "Runs nbxd --rebuild, also beside a daemon. DIR, which must be empty or not there, is a\n"
+        "whole data folder then. Exit code 3: the state is not what the log comes to, or the\n"
+        "log cannot be read.",
+    NBX_CLI_OPTIONS(options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_rebuild,
 };
 
 const struct nbx_cli_command nbx_cli_verify = {

@@ -4,6 +4,7 @@
  */
 #include "engine/base/random.h"
 #include "engine/care/dump.h"
+#include "engine/store/key.h"
 #include "tests/daemon/harness.h"
 
 #include <sys/wait.h>
@@ -101,8 +102,8 @@ static void change_customers(void)
 
 static void begin(int workers)
 {
-    char settings[64];
-    snprintf(settings, sizeof settings, "workers: %d\nevent_retention: 0\n", workers);
+    static char settings[64]; /* it is read at every start */
+    snprintf(settings, sizeof settings, "workers: %d\nevent_retention: 36500d\n", workers);
     server_start(&s, &(struct server_options){.settings = settings});
     p = &s.peer;
 }
@@ -172,9 +173,11 @@ Test(rebuild_program, what_was_made_anew_is_served)
     get(p, "customer.put", "c1", "{'attributes': {'age': 30}, 'consent': {'mail': true}}");
     get(p, "observe", "c2", "{'events': [{'type': 'view', 'item': 'i2'}]}");
     get(p, "customer.forget", "c2", "{}");
-    struct nbx_value *customer = get(p, "customer.get", "c1", "{}");
-    struct nbx_value *heads = get(p, "log.heads", "", "{}");
-    struct nbx_value *items = get(p, "item.get", "", "{'ids': ['i0', 'i3', 'i4']}");
+    struct nbx_arena *arena = nbx_arena_new(1 << 20); /* a peer's goes with its connection */
+    struct nbx_value customer, heads, items;
+    cr_assert(nbx_value_copy(&customer, get(p, "customer.get", "c1", "{}"), arena));
+    cr_assert(nbx_value_copy(&heads, get(p, "log.heads", "", "{}"), arena));
+    cr_assert(nbx_value_copy(&items, get(p, "item.get", "", "{'ids': ['i0', 'i3', 'i4']}"), arena));
     cr_assert_eq(rebuild("again", out, sizeof out), 0, "%s", out);
     cr_assert_eq(rebuild("again", out, sizeof out), 4, "%s", out);
     cr_assert_not_null(strstr(out, "not empty"), "%s", out);
@@ -183,9 +186,10 @@ Test(rebuild_program, what_was_made_anew_is_served)
     cr_assert_eq(system(command), 0);
     cr_assert_eq(run("nbxd --verify", out, sizeof out), 0, "%s", out);
     server_begin(&s);
-    cr_assert(nbx_value_eq(customer, get(p, "customer.get", "c1", "{}")));
-    cr_assert(nbx_value_eq(items, get(p, "item.get", "", "{'ids': ['i0', 'i3', 'i4']}")));
-    cr_assert(nbx_value_eq(heads, get(p, "log.heads", "", "{}")));
+    cr_assert(nbx_value_eq(&customer, get(p, "customer.get", "c1", "{}")));
+    cr_assert(nbx_value_eq(&items, get(p, "item.get", "", "{'ids': ['i0', 'i3', 'i4']}")));
+    cr_assert(nbx_value_eq(&heads, get(p, "log.heads", "", "{}")));
+    nbx_arena_destroy(&arena);
     must_be(get(p, "customer.get", "c2", "{}"), "known", "false");
     get(p, "observe", "c1", "{'events': [{'type': 'view', 'item': 'i2'}]}");
     must_be(get(p, "observe", "c1", "{'events': [{'id': 'c1-e3', 'type': 'view'}]}"), "duplicates",
