@@ -181,6 +181,8 @@ enum nbx_err nbx_rebuild__copy_rest(struct nbx_rebuilding *r)
         err = replace(r, NBX_FAMILY_ITEMS);
     if (!err && r->out->trends_as_stored)
         err = replace(r, NBX_FAMILY_TRENDS);
+    if (!err) /* those that decisions still need */
+        err = replace(r, NBX_FAMILY_PAST_ITEMS);
     if (!err)
         err = nbx_rebuild__copy(r, NBX_FAMILY_DECISIONS);
     return err ? err : nbx_rebuild__copy_meta(r, true);

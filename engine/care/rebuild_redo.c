@@ -124,7 +124,8 @@ static enum nbx_err redo_entry(struct stream *s, const struct nbx_log_record *en
     return pass_over(s, entry);
 }
 
-static enum nbx_err redo_items(struct nbx_rebuilding *r, const struct nbx_log_record *entry)
+static enum nbx_err redo_items(struct nbx_rebuilding *r, const struct nbx_log_record *entry,
+                               uint64_t seq)
 {
     static const enum nbx_change_kind kinds[NBX_N_LOG_WHATS] = {
         [NBX_LOG_ITEM_PUT] = NBX_CHANGE_PUT,
@@ -143,7 +144,8 @@ static enum nbx_err redo_items(struct nbx_rebuilding *r, const struct nbx_log_re
             changes[i].id = id->s;
     }
     enum nbx_err err =
-        nbx_catalog_apply(&next, r->catalog, changes, entry->n_changes, entry->now_ms, r->batch);
+        nbx_catalog_apply(&next, r->catalog, changes, entry->n_changes,
+                          (struct nbx_change_time){entry->now_ms, seq}, r->batch);
     if (err)
         return err;
     nbx_catalog_release(&r->catalog);
@@ -156,7 +158,7 @@ static enum nbx_err redo_items(struct nbx_rebuilding *r, const struct nbx_log_re
 static enum nbx_err redo_catalogue(struct stream *s, const struct nbx_log_record *entry)
 {
     struct nbx_rebuilding *r = s->r;
-    enum nbx_err err = redo_items(r, entry);
+    enum nbx_err err = redo_items(r, entry, s->next);
     if (!err) {
         nbx_log_put(r->batch, s->no, s->next, entry);
         err = nbx_store_write(r->to, r->batch);

@@ -41,13 +41,13 @@ static void change_items(struct nbx_change *changes, uint32_t n)
     struct nbx_log_record entry = {
         .kind = NBX_LOG_ITEMS, .now_ms = t.shop.now_ms, .changes = logged};
     struct nbx_key seq = nbx_key_meta("catalogue_seq");
-    cr_assert_eq(nbx_catalog_apply(&next, t.shop.c, changes, n, t.shop.now_ms, t.shop.f.batch),
-                 NBX_OK);
+    struct nbx_change_time when = {t.shop.now_ms, ++catalogue_seq};
+    cr_assert_eq(nbx_catalog_apply(&next, t.shop.c, changes, n, when, t.shop.f.batch), NBX_OK);
     for (uint32_t i = 0; i < n; i++)
         if (!changes[i].fault.code)
             logged[entry.n_changes++] = (struct nbx_log_change){(enum nbx_log_what)changes[i].kind,
                                                                 changes[i].id, changes[i].fields};
-    nbx_log_put(t.shop.f.batch, NBX_STREAM_CATALOGUE, ++catalogue_seq, &entry);
+    nbx_log_put(t.shop.f.batch, NBX_STREAM_CATALOGUE, catalogue_seq, &entry);
     nbx_record_u64_put(t.shop.f.batch, NBX_FAMILY_META, nbx_key_str(&seq), catalogue_seq);
     fixture_write(&t.shop.f);
     nbx_catalog_release(&t.shop.c);
