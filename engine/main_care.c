@@ -206,8 +206,11 @@ enum nbx_err nbx_main_rebuild(const struct nbx_conf *conf, const char *dir)
     struct nbx_fault fault = {0};
     struct nbx_store *store = NULL;
     struct nbx_main_options *words = nbx_main_options_new(conf, NBX_VERSION);
-    enum nbx_err err = words ? open_to_read(&store, conf, &fault)
-                             : nbx_fault_set(&fault, NBX_ELIMIT, NULL, "no memory");
+    if (!words) {
+        fprintf(stderr, "nbxd: no memory\n");
+        return NBX_ELIMIT;
+    }
+    enum nbx_err err = open_to_read(&store, conf, &fault);
     if (err)
         fprintf(stderr, "nbxd: %s\n", fault.message);
     else

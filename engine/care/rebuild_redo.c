@@ -143,9 +143,8 @@ static enum nbx_err redo_items(struct nbx_rebuilding *r, const struct nbx_log_re
         if (id && id->type == NBX_STRING)
             changes[i].id = id->s;
     }
-    enum nbx_err err =
-        nbx_catalog_apply(&next, r->catalog, changes, entry->n_changes,
-                          (struct nbx_change_time){entry->now_ms, seq}, r->batch);
+    enum nbx_err err = nbx_catalog_apply(&next, r->catalog, changes, entry->n_changes,
+                                         (struct nbx_change_time){entry->now_ms, seq}, r->batch);
     if (err)
         return err;
     nbx_catalog_release(&r->catalog);
