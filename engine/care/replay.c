@@ -45,6 +45,8 @@ __attribute__((format(printf, 2, 3))) static enum nbx_err gone(struct scene *s, 
 
 static enum nbx_err failed(struct scene *s, enum nbx_err err, const char *what)
 {
+    if (err == NBX_ECORRUPT)
+        return nbx_fault_set(s->fault, err, NULL, "%s is damaged: nbx verify says more", what);
     return nbx_fault_set(s->fault, err, NULL, "%s cannot be read: %s", what, nbx_err_status(err));
 }
 

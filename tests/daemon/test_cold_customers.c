@@ -90,6 +90,20 @@ Test(cold_customers, have_a_list_by_their_attributes)
     end();
 }
 
+Test(cold_customers, decisions_are_the_same_when_made_again)
+{
+    char id[33], out[1024];
+    begin();
+    get(p, "customer.put", "anna", "{'attributes': {'taste': 'first'}}");
+    struct nbx_value *r = get(p, "recommend", "anna", "{'n': 9}");
+    snprintf(id, sizeof id, "%.*s", NBX_STR_ARG(text_at(r, "decision")));
+    must_be(get(p, "decision.get", id, "{}"), "vector", "'described'");
+    get(p, "customer.put", "anna", "{'attributes': {'taste': 'second'}}");
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), 0, "%s", out);
+    cr_assert_not_null(strstr(out, "9 found and scored"), "%s", out);
+    end();
+}
+
 Test(cold_customers, are_asked_for_by_their_history_once_there_is_one)
 {
     begin();

@@ -168,3 +168,23 @@ Test(new_items, find_a_new_item_in_a_blend)
     cr_assert(!names_item(answer("anna"), "new"));
     server_stop(&s);
 }
+
+/* Vectors that attributes make come of the attributes of then. */
+Test(new_items, decisions_about_them_can_be_made_again)
+{
+    char ids[4][33], out[1024];
+    const char *const then[] = {"other", "liked", "never heard of", "other"};
+    begin();
+    put("new", "liked");
+    for (int i = 0; i < 4; i++) {
+        struct nbx_value *r = get(p, "recommend", "anna", "{'n': 10}");
+        snprintf(ids[i], sizeof ids[i], "%.*s", NBX_STR_ARG(text_at(r, "decision")));
+        put("new", then[i]);
+        put("i005", then[i]);
+        if (i == 2)
+            get(p, "item.delete", "", "{'ids': ['new', 'i007']}");
+    }
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(server_replay(&s, ids[i], out, sizeof out), 0, "%d: %s", i, out);
+    end();
+}

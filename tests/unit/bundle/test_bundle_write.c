@@ -245,3 +245,18 @@ Test(bundle_write, the_newest_sound_one_wins)
     expect_newest("x.safetensors");
     cr_expect_eq(nbx_bundle_newest(folder, got, 10), NBX_ELIMIT);
 }
+
+Test(bundle_write, one_is_found_by_name_and_version)
+{
+    char got[256], want[256];
+    struct nbx_str name = sample().name;
+    write_as("z.safetensors", 100, "a");
+    write_as("y.safetensors", 300, "b");
+    write_as("x.safetensors", 200, "a");
+    snprintf(want, sizeof want, "%s/x.safetensors", folder);
+    cr_assert_eq(nbx_bundle_find(folder, name, NBX_STR("a"), got, sizeof got), NBX_OK);
+    cr_expect_str_eq(got, want);
+    cr_expect_eq(nbx_bundle_find(folder, name, NBX_STR("c"), got, sizeof got), NBX_ENOTFOUND);
+    cr_expect_eq(nbx_bundle_find(folder, NBX_STR("other"), NBX_STR("a"), got, sizeof got),
+                 NBX_ENOTFOUND);
+}

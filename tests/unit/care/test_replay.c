@@ -447,6 +447,36 @@ Test(replay, a_changed_record_differs_and_says_where)
     must_be_same(id);
 }
 
+/* Each byte of each item and score that the vector ranked. */
+Test(replay, no_byte_of_a_scored_list_may_change)
+{
+    struct nbx_decision_id id = scored_decision("{n:12}");
+    struct nbx_decision_record as_made = read_record(id);
+    for (uint32_t i = 0; i < as_made.n; i++)
+        for (size_t b = 0; b < 8; b++) {
+            struct nbx_decision_record record = as_made;
+            uint8_t *item = (uint8_t *)&own_items(&record)[i];
+            item[b] ^= (uint8_t)(1u << below(8)); /* item number, then score */
+            write_record(id, &record);
+            must_say(id, NBX_REPLAY_DIFFERS, "position");
+        }
+    write_record(id, &as_made);
+    must_be_same(id);
+}
+
+Test(replay, a_damaged_record_is_an_error)
+{
+    struct nbx_decision_id id = scored_decision("{n:3}");
+    struct nbx_key key = nbx_key_decision(id);
+    struct nbx_replay_options options = {.data_dir = t.shop.f.dir, .now_ms = SHOP_NOW};
+    struct nbx_replay out;
+    nbx_batch_put(t.shop.f.batch, NBX_FAMILY_DECISIONS, nbx_key_str(&key), NBX_DECISION_RECORD,
+                  NBX_STR("no decision"));
+    fixture_write(&t.shop.f);
+    cr_assert_eq(nbx_replay(&out, t.shop.f.store, id, &options, &t.fault), NBX_ECORRUPT);
+    cr_assert_str_eq(t.fault.message, "the decision is damaged: nbx verify says more");
+}
+
 Test(replay, rankings_fall_within_themselves)
 {
     town_observe(&t, "bert", "{type:'buy',item:'a'},{type:'view',item:'b'}");
