@@ -251,6 +251,10 @@ Test(program, replay_makes_a_decision_again_beside_it_and_after_it)
     cr_assert_eq(server_replay(&s, id, out, sizeof out), SAME, "%s", out);
     server_end(&s);
     cr_assert_eq(server_replay(&s, id, out, sizeof out), SAME, "%s", out);
+    server_configure(&s, "channels: [moon]\n");
+    cr_assert_eq(server_replay(&s, id, out, sizeof out), GONE, "%s", out);
+    cr_assert_not_null(strstr(out, "not those it was served with"), "%s", out);
+    server_configure(&s, NULL);
     server_begin(&s);
     get(&s.peer, "retract", "anna", "{'events': ['e']}");
     cr_assert_eq(server_replay(&s, id, out, sizeof out), GONE, "%s", out);
