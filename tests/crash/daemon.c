@@ -244,6 +244,24 @@ bool daemon_verify(const struct daemon *d)
     return said && pclose(said) == 0 && shown;
 }
 
+bool daemon_rebuild(const struct daemon *d)
+{
+    char command[4 * DAEMON_PATH_BYTES], line[DAEMON_PATH_BYTES], dir[2 * DAEMON_PATH_BYTES];
+    snprintf(dir, sizeof dir, "%s/again", d->folder);
+    snprintf(command, sizeof command, "%s --rebuild %s --config %s/nbxd.yaml 2>&1", d->program, dir,
+             d->folder);
+    FILE *said = popen(command, "re");
+    bool same = false;
+    while (said && fgets(line, sizeof line, said)) {
+        same |= strstr(line, " 0 differ\n") != NULL;
+        printf("rebuild: %s", line);
+    }
+    bool ended = said && pclose(said) == 0;
+    if (ended && same)
+        folder_remove(dir);
+    return ended && same;
+}
+
 double daemon_resident_mib(const struct daemon *d)
 {
     char path[64];

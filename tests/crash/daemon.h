@@ -47,6 +47,9 @@ int daemon_wait(struct daemon *d, int timeout_ms);
 /* nbxd --verify on its folder, whether it runs or not; false, with all findings told, where there
  * are any. */
 bool daemon_verify(const struct daemon *d);
+/* nbxd --rebuild of its folder into another, whether it runs or not, which is removed; false, with
+ * all that it says told, where the states differ. */
+bool daemon_rebuild(const struct daemon *d);
 /* VmRSS in MiB; 0 where it is gone. */
 double daemon_resident_mib(const struct daemon *d);
 /* The last lines of its log. */
