@@ -2,6 +2,7 @@
  * State is what the commands come to: done again from the log it is the same, and in whatever
  * order the events of a history came.
  */
+#include "engine/base/clock.h"
 #include "engine/care/dump.h"
 #include "engine/care/rebuild.h"
 #include "engine/care/verify.h"
@@ -279,13 +280,20 @@ static struct nbx_store *open_beside(const char *name)
     return store;
 }
 
-static void verify_beside(const char *name)
+/* Events older than keep_ms, 0: none, may be gone. */
+static void verify_kept(const char *name, int64_t keep_ms)
 {
     struct nbx_verified done;
-    struct nbx_verify_options options = {.now_ms = SHOP_NOW, .found = found};
+    struct nbx_verify_options options = {
+        .now_ms = SHOP_NOW, .event_retention_ms = keep_ms, .found = found};
     struct nbx_store *store = open_beside(name);
     cr_assert_eq(nbx_verify(&done, store, &options), NBX_OK);
     nbx_store_close(&store);
+}
+
+static void verify_beside(const char *name)
+{
+    verify_kept(name, 0);
 }
 
 Test(rebuild, the_log_done_again_is_the_state)
@@ -392,6 +400,31 @@ Test(rebuild, what_the_log_does_not_say_is_the_checkpoint)
     cr_assert(done.items_as_stored && done.trends_as_stored);
     cr_assert_gt(done.lines, 1, "the newcomer's");
     verify_beside("again");
+}
+
+/* What retention took of events, and then of the log, is in the state still. */
+Test(rebuild, what_is_past_its_retention_is_taken_as_it_is_stored)
+{
+    static const enum nbx_family families[] = {NBX_FAMILY_EVENTS, NBX_FAMILY_EVENT_IDS,
+                                               NBX_FAMILY_LOG};
+    const int64_t keep_ms = 200 * TOWN_HOUR_MS;
+    struct nbx_random r;
+    nbx_random_init(&r, SEED + 4);
+    any_commands(&r, 500, false);
+    town_observe(&t, "newcomer", "{type:'view',item:'i01'}");
+    t.shop.f.options.event_retention_ms = nbx_clock_wall_ms() - SHOP_NOW + keep_ms;
+    reopen();
+    for (int i = 0; i < 3; i++) {
+        char name[2] = {(char)('0' + i), '\0'};
+        cr_assert_eq(nbx_store__compact(t.shop.f.store, families[i]), NBX_OK);
+        struct nbx_rebuilt done = rebuild(name);
+        cr_assert_eq(done.differences, 0, "%s", told_text());
+        cr_assert_gt(done.as_stored, N_CUSTOMERS / 2, "%llu, nearly each has old events",
+                     (unsigned long long)done.as_stored);
+        cr_assert(done.trends_as_stored && done.nobodys_as_stored);
+        cr_assert_gt(done.lines, 1, "the newcomer's");
+        verify_kept(name, keep_ms);
+    }
 }
 
 static bool add_line(void *ctx, struct nbx_str line)
