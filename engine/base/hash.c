@@ -26,3 +26,25 @@ void nbx_sha256(const void *p, size_t n, uint8_t *out)
 {
     crypto_hash_sha256(out, p, n);
 }
+
+_Static_assert(sizeof(crypto_generichash_state) <= sizeof(struct nbx_digest), "room for its state");
+
+static crypto_generichash_state *state_of(struct nbx_digest *d)
+{
+    return (crypto_generichash_state *)(void *)d->state;
+}
+
+void nbx_digest_begin(struct nbx_digest *d)
+{
+    crypto_generichash_init(state_of(d), NULL, 0, NBX_DIGEST_BYTES);
+}
+
+void nbx_digest_add(struct nbx_digest *d, const void *p, size_t n)
+{
+    crypto_generichash_update(state_of(d), p, n);
+}
+
+void nbx_digest_end(struct nbx_digest *d, uint8_t *out)
+{
+    crypto_generichash_final(state_of(d), out, NBX_DIGEST_BYTES);
+}

@@ -20,6 +20,16 @@ uint32_t nbx_hash32(const void *p, size_t n);
 /* SHA-256. out: (32) bytes. */
 void nbx_sha256(const void *p, size_t n, uint8_t *out);
 
+/* BLAKE2b of 32 bytes, of what is added piece by piece (RFC 7693, no key). */
+#define NBX_DIGEST_BYTES 32
+struct nbx_digest {
+    _Alignas(64) uint8_t state[384]; /* libsodium's */
+};
+void nbx_digest_begin(struct nbx_digest *d);
+void nbx_digest_add(struct nbx_digest *d, const void *p, size_t n);
+/* out: (NBX_DIGEST_BYTES). d must begin anew after it. */
+void nbx_digest_end(struct nbx_digest *d, uint8_t *out);
+
 static inline uint64_t nbx_hash64_str(struct nbx_str s)
 {
     return nbx_hash64(s.p, s.len);

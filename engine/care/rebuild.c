@@ -17,8 +17,6 @@ static enum nbx_err open_folder(struct nbx_rebuilding *r)
         return nbx_fault_set(r->fault, NBX_ECONFLICT, NULL, "%s is not empty", r->options->dir);
     enum nbx_err err = nbx_store_open(&r->to, &options, r->fault);
     if (!err)
-        nbx_store_be_patient(r->to, true);
-    if (!err)
         err = nbx_rebuild__copy_meta(r, false);
     return err ? err : nbx_rebuild__copy(r, NBX_FAMILY_ITEM_IDS);
 }

@@ -58,10 +58,10 @@ static enum nbx_err refuse(const char *doing, const char *path, struct nbx_fault
 }
 
 /* NBX_ENOTFOUND: there is none, as in a new folder or one of an older program. */
-static enum nbx_err read_file(const char *path, uint64_t *changes, struct nbx_store__logs *logs,
+static enum nbx_err read_file(const char *path, struct nbx_store__sure *out,
                               struct nbx_fault *fault)
 {
-    char record[RECORD_BYTES + NBX_LOGS_BYTES + 1] = "";
+    char record[RECORD_BYTES + NBX_MANIFEST_BYTES + NBX_LOGS_BYTES + 1] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? NBX_ENOTFOUND : refuse("open", path, fault);
@@ -69,12 +69,14 @@ static enum nbx_err read_file(const char *path, uint64_t *changes, struct nbx_st
     close(fd);
     if (n < 0)
         return refuse("read", path, fault);
-    if (n < RECORD_BYTES || !parse_record(record, changes))
+    if (n < RECORD_BYTES || !parse_record(record, &out->changes))
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                              "%s is damaged, so nothing tells whether all that was acknowledged is "
                              "there; to start with what is: rm %s",
                              path, path);
-    nbx_store__parse_logs(logs, record + RECORD_BYTES);
+    nbx_store__parse_manifest(&out->manifest, record + RECORD_BYTES);
+    bool has_manifest = strncmp(record + RECORD_BYTES, "manifest", 8) == 0;
+    nbx_store__parse_logs(&out->logs, record + RECORD_BYTES + has_manifest * NBX_MANIFEST_BYTES);
     return NBX_OK;
 }
 
@@ -83,18 +85,23 @@ enum nbx_err nbx_store__expect(struct nbx_store *store, struct nbx_fault *fault)
     char path[NBX_STORE_PATH_BYTES], current[NBX_STORE_PATH_BYTES];
     path_of(path, store->dir, FILE_NAME);
     path_of(current, store->dir, "CURRENT");
-    struct nbx_store__logs logs;
-    enum nbx_err err = read_file(path, &store->acknowledged_changes, &logs, fault);
+    struct nbx_store__sure sure = {0};
+    enum nbx_err err = read_file(path, &sure, fault);
     if (err)
         return err == NBX_ENOTFOUND ? NBX_OK : err;
     store->says_changes = true;
+    store->acknowledged_changes = sure.changes;
+    store->newest_log = nbx_store__newest_log(store->dir);
     /* RocksDB would begin an empty database there, and delete the files of the old one. */
     if (store->acknowledged_changes && access(current, F_OK) && errno == ENOENT)
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                              "%s is missing, but %s says that there was data; put it back or start "
                              "from a backup in another folder",
                              current, path);
-    uint64_t lost = nbx_store__lost_log(&logs, store->dir);
+    err = nbx_store__check_manifest(&sure.manifest, store->dir, fault);
+    if (err)
+        return err;
+    uint64_t lost = nbx_store__lost_log(&sure.logs, store->dir);
     return lost
                ? nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                                "%s/%06" PRIu64 ".log is missing or cut short, but what it held was "
@@ -134,9 +141,10 @@ enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_f
                        changes, store->acknowledged_changes);
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                              "%s ends at change %" PRIu64 " but %" PRIu64 " were acknowledged: its "
-                             "log was cut short or removed; start from a backup, or without what "
-                             "is lost: rm %s",
-                             store->dir, changes, store->acknowledged_changes, path);
+                             "log %06" PRIu64 ".log was cut short or a newer one removed; start "
+                             "from a backup, or without what is lost: rm %s",
+                             store->dir, changes, store->acknowledged_changes, store->newest_log,
+                             path);
     }
     if (store->read_only)
         return NBX_OK;
@@ -153,12 +161,17 @@ void nbx_store__before_sync(struct nbx_store *store, struct nbx_store__sure *out
     struct stat st;
     out->changes = rocksdb_get_latest_sequence_number(store->db); /* all are in the log */
     out->listed = false;
+    out->manifest = (struct nbx_store__log){0};
     if (stat(store->dir, &st))
         return;
     pthread_mutex_lock(&store->acknowledging);
     out->listed = st.st_mtim.tv_sec != store->logs_seen.tv_sec ||
                   st.st_mtim.tv_nsec != store->logs_seen.tv_nsec;
     store->logs_seen = st.st_mtim;
+    if (out->listed)
+        nbx_store__reopen_manifest(store);
+    nbx_store__look_at_manifest(store);
+    out->manifest = store->manifest;
     pthread_mutex_unlock(&store->acknowledging);
     if (out->listed)
         nbx_store__list_logs(&out->logs, store->dir);
@@ -166,11 +179,12 @@ void nbx_store__before_sync(struct nbx_store *store, struct nbx_store__sure *out
 
 void nbx_store__acknowledge(struct nbx_store *store, const struct nbx_store__sure *sure)
 {
-    char text[RECORD_BYTES + NBX_LOGS_BYTES];
-    size_t n = RECORD_BYTES;
+    char text[RECORD_BYTES + NBX_MANIFEST_BYTES + NBX_LOGS_BYTES];
+    size_t n = RECORD_BYTES + NBX_MANIFEST_BYTES;
     print_record(text, sure->changes);
+    nbx_store__print_manifest(text + RECORD_BYTES, &sure->manifest);
     if (sure->listed)
-        n += nbx_store__print_logs(text + RECORD_BYTES, &sure->logs);
+        n += nbx_store__print_logs(text + n, &sure->logs);
     pthread_mutex_lock(&store->acknowledging);
     /* Where the folder was refused, what it says stays. */
     if (store->acknowledged_fd >= 0 && pwrite(store->acknowledged_fd, text, n, 0) != (ssize_t)n)

@@ -51,6 +51,16 @@ void nbx_store__list_logs(struct nbx_store__logs *out, const char *dir)
     out->n = n;
 }
 
+uint64_t nbx_store__newest_log(const char *dir)
+{
+    uint64_t newest = 0;
+    struct nbx_store__logs logs;
+    nbx_store__list_logs(&logs, dir);
+    for (size_t i = 0; i < logs.n; i++)
+        newest = logs.p[i].number > newest ? logs.p[i].number : newest;
+    return newest;
+}
+
 /* "logs N SUM" and a line for each, SUM over these. */
 size_t nbx_store__print_logs(char out[NBX_LOGS_BYTES], const struct nbx_store__logs *logs)
 {

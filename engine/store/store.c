@@ -62,18 +62,38 @@ static enum nbx_err make_folders(const char *dir, struct nbx_fault *fault)
     return err;
 }
 
+/* Where RocksDB does not say in which file: a log, or the file that names the others. */
+static enum nbx_err refuse_damaged(const char *reason, const char *dir, struct nbx_fault *fault)
+{
+    struct nbx_store__logs logs;
+    char names[NBX_FAULT_MESSAGE_BYTES] = "";
+    if (strstr(reason, "MANIFEST") && strstr(reason, "No such file"))
+        return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
+                             "%s/CURRENT is damaged, or what it names is gone: %s", dir, reason);
+    if (strstr(reason, dir))
+        return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is damaged: %s", dir, reason);
+    nbx_store__list_logs(&logs, dir);
+    for (size_t i = 0, n = 0; i < logs.n && n + 32 < sizeof names; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, " %06llu.log",
+                              (unsigned long long)logs.p[i].number);
+    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is damaged, in one of its logs (%s ): %s",
+                         dir, names, reason);
+}
+
 /* Names the folder and what to do; takes `text`. */
 static enum nbx_err refuse_open(char *text, const char *dir, struct nbx_fault *fault)
 {
     char reason[NBX_FAULT_MESSAGE_BYTES];
     snprintf(reason, sizeof reason, "%s", text);
     enum nbx_err err = nbx_store__error(text, "open", dir);
+    if (strncmp(reason, "IO error: No such file", 22) == 0) /* that another of the folder's names */
+        err = NBX_ECORRUPT;
     switch (err) {
     case NBX_ECONFLICT:
         return nbx_fault_set(fault, err, NULL, "%s is in use by another process", dir);
     case NBX_EVERSION:
         return nbx_fault_set(fault, err, NULL, "%s was written by a newer nbx: %s", dir, reason);
-    case NBX_ECORRUPT: return nbx_fault_set(fault, err, NULL, "%s is damaged: %s", dir, reason);
+    case NBX_ECORRUPT: return refuse_damaged(reason, dir, fault);
     default: return nbx_fault_set(fault, err, NULL, "cannot open %s: %s", dir, reason);
     }
 }
@@ -190,7 +210,7 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     if (!store)
         return NULL;
     store->dir = strdup(options->dir);
-    store->acknowledged_fd = -1;
+    store->acknowledged_fd = store->manifest_fd = -1;
     pthread_mutex_init(&store->acknowledging, NULL);
     store->read_only = options->read_only;
     store->cache = rocksdb_cache_create_lru(options->cache_bytes);
@@ -253,11 +273,6 @@ static enum nbx_err open_whole_or_torn(struct nbx_store *store,
     return err == NBX_ECORRUPT ? open_torn(store, options, fault) : err;
 }
 
-void nbx_store_be_patient(struct nbx_store *store, bool patient)
-{
-    rocksdb_writeoptions_set_no_slowdown(store->write, !patient);
-}
-
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
                             struct nbx_fault *fault)
 {
@@ -278,6 +293,9 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
         err = nbx_store__check_acknowledged(store, fault);
     if (!err)
         err = check_format(store, fault);
+    if (!err && !store->read_only &&
+        nbx_store_sync(store)) /* from here on it is held to be there */
+        err = nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot sync %s", store->dir);
     if (err) {
         nbx_store_close(&store);
         return err;
@@ -312,6 +330,8 @@ void nbx_store_close(struct nbx_store **store)
     rocksdb_cache_destroy(s->cache);
     if (s->acknowledged_fd >= 0)
         close(s->acknowledged_fd);
+    if (s->manifest_fd >= 0)
+        close(s->manifest_fd);
     pthread_mutex_destroy(&s->acknowledging);
     free(s->dir);
     free(s);

@@ -38,6 +38,7 @@ struct nbx_store__logs {
 };
 
 #define NBX_STORE_PATH_BYTES 4096
+#define NBX_MANIFEST_BYTES   60 /* its line in the file */
 
 struct nbx_store {
     rocksdb_t *db;
@@ -47,12 +48,15 @@ struct nbx_store {
     rocksdb_cache_t *cache;
     struct nbx_retention retentions[NBX_N_RETENTIONS];
     atomic_bool retention_armed;
-    uint64_t acknowledged_changes; /* what the folder said at the start */
-    bool says_changes;             /* it did say */
-    bool torn;                     /* opened up to where its logs cannot be read, see store.c */
-    int acknowledged_fd;           /* -1: not open */
-    pthread_mutex_t acknowledging; /* guards the file and what follows */
-    struct timespec logs_seen;     /* the folder's time when its logs were listed */
+    uint64_t acknowledged_changes;  /* what the folder said at the start */
+    bool says_changes;              /* it did say */
+    uint64_t newest_log;            /* its number, then; 0: there was none */
+    bool torn;                      /* opened up to where its logs cannot be read, see store.c */
+    int acknowledged_fd;            /* -1: not open */
+    pthread_mutex_t acknowledging;  /* guards the file and what follows */
+    struct timespec logs_seen;      /* the folder's time when its logs were listed */
+    struct nbx_store__log manifest; /* in use, as far as it is synced */
+    int manifest_fd;                /* -1: not open */
     uint64_t least_room; /* bytes free without which nothing is written; 0: while opening */
     _Atomic int64_t look_ns;
     atomic_bool full; /* at the last look */
@@ -89,6 +93,7 @@ enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_f
 /* Before a sync: what it will have made sure of. */
 struct nbx_store__sure {
     uint64_t changes;
+    struct nbx_store__log manifest;
     struct nbx_store__logs logs;
     bool listed; /* the logs are not those of the sync before */
 };
@@ -96,8 +101,22 @@ void nbx_store__before_sync(struct nbx_store *store, struct nbx_store__sure *out
 /* After it. */
 void nbx_store__acknowledge(struct nbx_store *store, const struct nbx_store__sure *sure);
 
+/* manifest.c. Opens the one in use, where it is another than before. */
+void nbx_store__reopen_manifest(struct nbx_store *store);
+/* Notes how long it is; syncs it where it has grown. */
+void nbx_store__look_at_manifest(struct nbx_store *store);
+/* Its line as text, and back; {0} where there is none or it is damaged. */
+void nbx_store__print_manifest(char out[NBX_MANIFEST_BYTES + 1],
+                               const struct nbx_store__log *manifest);
+void nbx_store__parse_manifest(struct nbx_store__log *out, const char *text);
+/* Before the database is opened: NBX_ECORRUPT where what was noted is not there. */
+enum nbx_err nbx_store__check_manifest(const struct nbx_store__log *noted, const char *dir,
+                                       struct nbx_fault *fault);
+
 /* logs.c. Those in the folder. */
 void nbx_store__list_logs(struct nbx_store__logs *out, const char *dir);
+/* The number of the newest; 0: none. */
+uint64_t nbx_store__newest_log(const char *dir);
 /* As text of the length returned, and back; no logs where the text is damaged. */
 size_t nbx_store__print_logs(char out[NBX_LOGS_BYTES], const struct nbx_store__logs *logs);
 void nbx_store__parse_logs(struct nbx_store__logs *out, const char *text);

@@ -75,7 +75,9 @@ static enum nbx_err read_file(struct nbx_bundle *b, enum nbx_bundle__part part,
         return err;
     /* sequential reading ahead while the ids are checked */
     (void)madvise(b->map, b->map_bytes, MADV_WILLNEED);
-    err = nbx_bundle__read_tensors(&b->info, &b->texts, &file, fault);
+    err = nbx_bundle__check_digest(&file.metadata, b->map, b->map_bytes, fault);
+    if (!err)
+        err = nbx_bundle__read_tensors(&b->info, &b->texts, &file, fault);
     if (!err && keep_metadata(b, &file.metadata))
         err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory");
     return err;

@@ -40,6 +40,9 @@
 #define NBX_BUNDLE_MAX_PRICE_BOUNDS 255
 #define NBX_BUNDLE_MOST             1e6 /* of weights, positions and such */
 
+#define NBX_BUNDLE_DIGEST    "nbx_digest"
+#define NBX_BUNDLE_NO_DIGEST "0000000000000000000000000000000000000000000000000000000000000000"
+
 /* Indexed by enum nbx_metric and enum nbx_customer_source. */
 extern const char *const nbx_bundle__metrics[2];
 extern const char *const nbx_bundle__sources[4];
@@ -57,6 +60,12 @@ enum nbx_bundle__part {
 
 enum nbx_err nbx_bundle__open(struct nbx_bundle **out, const char *path, enum nbx_bundle__part part,
                               struct nbx_fault *fault);
+
+/* digest.c: sets the digits in a header that has NBX_BUNDLE_NO_DIGEST; tensors: (n) that follow. */
+void nbx_bundle__sign(struct nbx_buf *header, const struct nbx_tensor *tensors, size_t n);
+/* The whole file, mapped, against the digest in its metadata, if there is one. */
+enum nbx_err nbx_bundle__check_digest(const struct nbx_value *metadata, const void *file,
+                                      size_t bytes, struct nbx_fault *fault);
 
 /* metadata.c: fills info's name, version, family, created_ms, spaces (not item_factors). */
 enum nbx_err nbx_bundle__read_metadata(struct nbx_bundle_info *info,

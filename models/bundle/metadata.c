@@ -18,8 +18,9 @@ const char *const nbx_bundle__sources[4] = {
     [NBX_CUSTOMER_CONSTANT] = "constant",
 };
 const char *const nbx_bundle__families[] = {"factors", "blend", NULL};
-const char *const nbx_bundle__keys[] = {"nbx_format", "name",   "version",    "family",
-                                        "created_ms", "spaces", "neighbours", NULL};
+const char *const nbx_bundle__keys[] = {"nbx_format",      "name",       "version",
+                                        "family",          "created_ms", "spaces",
+                                        NBX_BUNDLE_DIGEST, "neighbours", NULL};
 
 /* What a part may be, which depends on the family. */
 struct reading {

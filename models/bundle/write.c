@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SCRATCH_BYTES   ((size_t)64 << 20)
-#define OWN_KEYS        7
+#define OWN_KEYS        8
 #define SPACE_KEYS      8
 #define NEIGHBOURS_KEYS 4
 #define MAX_TENSORS     (9 + 2 * NBX_BUNDLE_MAX_SPACES + 3 * NBX_BUNDLE_MAX_NEIGHBOURS)
@@ -178,6 +178,7 @@ static enum nbx_err own_members(struct content *c, struct nbx_fault *fault)
                                          nbx_value_string(info->family),
                                          text_value(c->arena, nbx_str_c(created)),
                                          spaces,
+                                         nbx_value_string(NBX_STR(NBX_BUNDLE_NO_DIGEST)),
                                          neighbours};
     for (int i = 0; i < (blend ? OWN_KEYS : OWN_KEYS - 1); i++)
         c->metadata.members[c->metadata.n++] =
@@ -377,6 +378,7 @@ static enum nbx_err write_content(int fd, const struct content *c, struct nbx_fa
         err = nbx_fault_set(fault, err, "header", "cannot be written or is too large");
         goto out;
     }
+    nbx_bundle__sign(&header, c->tensors, c->n_tensors);
     bool ok = write_all(fd, header.p, header.len);
     for (size_t i = 0; ok && i < c->n_tensors; i++)
         ok = write_all(fd, c->tensors[i].data, c->tensors[i].bytes);

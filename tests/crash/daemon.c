@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -166,9 +169,14 @@ static bool await_hello(struct daemon *d)
     return ready;
 }
 
+bool daemon_await_quietly(struct daemon *d)
+{
+    return await_socket(d) && await_hello(d);
+}
+
 bool daemon_await(struct daemon *d, double *ready_ms)
 {
-    bool ready = await_socket(d) && await_hello(d);
+    bool ready = daemon_await_quietly(d);
     if (ready_ms)
         *ready_ms = (double)(nbx_clock_mono_ns() - d->launched_ns) / 1e6;
     if (!ready) {
@@ -226,6 +234,15 @@ bool daemon_stop(struct daemon *d)
         daemon_kill(d);
     }
     return code == 0;
+}
+
+int daemon_verify_code(const struct daemon *d)
+{
+    char command[3 * DAEMON_PATH_BYTES];
+    snprintf(command, sizeof command, "%s --verify --config %s/nbxd.yaml >/dev/null 2>&1",
+             d->program, d->folder);
+    int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 bool daemon_verify(const struct daemon *d)
@@ -319,6 +336,26 @@ int64_t reply_int(const struct nbx_value *body, const char *name)
 {
     const struct nbx_value *v = nbx_value_get(body, name);
     return v && v->type == NBX_INT ? v->i : -1;
+}
+
+bool run_program(const char *const argv[])
+{
+    pid_t pid;
+    int status = -1;
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) ||
+        waitpid(pid, &status, 0) != pid || status != 0) {
+        printf("%s failed, status %#x\n", argv[0], (unsigned)status);
+        return false;
+    }
+    return true;
+}
+
+void program_beside(char *path, size_t path_bytes, const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    snprintf(path, path_bytes, "%s/%s", dirname(self), name);
 }
 
 bool folder_make(char *path, size_t path_bytes, const char *name)

@@ -38,6 +38,8 @@ bool daemon_init(struct daemon *d, const char *program, const char *folder, cons
 bool daemon_launch(struct daemon *d);
 /* Waits until `hello` says ready; *ready_ms (may be NULL) counts from the launch. */
 bool daemon_await(struct daemon *d, double *ready_ms);
+/* The same, and nothing said: it may end before. */
+bool daemon_await_quietly(struct daemon *d);
 /* kill -9; false where it had ended by itself before. */
 bool daemon_kill(struct daemon *d);
 /* SIGTERM; false unless it ends with 0. */
@@ -47,6 +49,8 @@ int daemon_wait(struct daemon *d, int timeout_ms);
 /* nbxd --verify on its folder, whether it runs or not; false, with all findings told, where there
  * are any. */
 bool daemon_verify(const struct daemon *d);
+/* The same without a word: its exit code, -1 where it did not end by itself. */
+int daemon_verify_code(const struct daemon *d);
 /* nbxd --rebuild of its folder into another, whether it runs or not, which is removed; false, with
  * all that it says told, where the states differ. */
 bool daemon_rebuild(const struct daemon *d);
@@ -62,6 +66,10 @@ bool daemon_ask(struct nbx_client *client, const char *op, struct nbx_str key, s
 /* A member of a reply as a number; -1 where it is none. */
 int64_t reply_int(const struct nbx_value *body, const char *name);
 
+/* A program found by PATH, to its end; false, after saying so, unless it ends with 0. */
+bool run_program(const char *const argv[]);
+/* The path of a program in our own folder. */
+void program_beside(char *path, size_t path_bytes, const char *name);
 /* A new folder under $TMPDIR or the usual place, and its removal with all in it. */
 bool folder_make(char *path, size_t path_bytes, const char *name);
 void folder_remove(const char *path);

@@ -20,7 +20,6 @@
 
 #include <fcntl.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,15 +300,6 @@ static void tear_down(struct test *t, bool keep)
     free(t->taken);
 }
 
-/* The nbxd beside us. */
-static void find_program(char path[PATH_MAX + 8])
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    snprintf(path, PATH_MAX + 8, "%s/nbxd", dirname(self));
-}
-
 int main(int argc, char **argv)
 {
     static const struct option known[] = {{"cycles", required_argument, NULL, 'c'},
@@ -321,7 +311,7 @@ int main(int argc, char **argv)
     unsigned cycles = CYCLES, passed = 0;
     uint64_t seed = 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    find_program(program);
+    program_beside(program, sizeof program, "nbxd");
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'c': cycles = (unsigned)strtoul(optarg, NULL, 10); break;

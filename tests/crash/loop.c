@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/crash/loop.h"
 
-#include <spawn.h>
+#include "tests/crash/daemon.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define PATH_BYTES 512
-
-extern char **environ;
-
-/* A program found by PATH, to its end; false unless it ends with 0. */
-static bool run(const char *const argv[])
-{
-    pid_t pid;
-    int status = -1;
-    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) ||
-        waitpid(pid, &status, 0) != pid || status != 0) {
-        printf("loop: %s failed, status %#x\n", argv[0], (unsigned)status);
-        return false;
-    }
-    return true;
-}
 
 const char *loop_missing(void)
 {
@@ -41,14 +26,14 @@ static bool mount_image(const char *folder)
     char image[PATH_BYTES], disk[PATH_BYTES];
     snprintf(image, sizeof image, "%s/disk.img", folder);
     snprintf(disk, sizeof disk, "%s/disk", folder);
-    return run((const char *const[]){"mount", "-o", "loop", image, disk, NULL});
+    return run_program((const char *const[]){"mount", "-o", "loop", image, disk, NULL});
 }
 
 static bool make_folders(const char *folder)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/disk/data", folder);
-    if (!run((const char *const[]){"mkdir", path, NULL}))
+    if (!run_program((const char *const[]){"mkdir", path, NULL}))
         return false;
     snprintf(path, sizeof path, "%s/data", folder);
     sync(); /* a cut is not to find a disk without a folder */
@@ -63,8 +48,8 @@ bool loop_make(const char *folder, unsigned mib)
     FILE *f = fopen(image, "we");
     if (!f || ftruncate(fileno(f), (off_t)mib << 20) || fclose(f))
         return false;
-    return run((const char *const[]){"mkfs.ext4", "-q", "-m", "0", image, NULL}) &&
-           run((const char *const[]){"mkdir", disk, NULL}) && mount_image(folder) &&
+    return run_program((const char *const[]){"mkfs.ext4", "-q", "-m", "0", image, NULL}) &&
+           run_program((const char *const[]){"mkdir", disk, NULL}) && mount_image(folder) &&
            make_folders(folder);
 }
 
@@ -73,7 +58,7 @@ bool loop_copy(const char *folder)
     char image[PATH_BYTES], copy[PATH_BYTES];
     snprintf(image, sizeof image, "%s/disk.img", folder);
     snprintf(copy, sizeof copy, "%s/cut.img", folder);
-    return run((const char *const[]){"cp", "--sparse=always", image, copy, NULL});
+    return run_program((const char *const[]){"cp", "--sparse=always", image, copy, NULL});
 }
 
 bool loop_end(const char *folder)
@@ -81,7 +66,7 @@ bool loop_end(const char *folder)
     char disk[PATH_BYTES], data[PATH_BYTES];
     snprintf(disk, sizeof disk, "%s/disk", folder);
     snprintf(data, sizeof data, "%s/disk/data", folder);
-    return access(data, F_OK) || run((const char *const[]){"umount", disk, NULL});
+    return access(data, F_OK) || run_program((const char *const[]){"umount", disk, NULL});
 }
 
 bool loop_replace(const char *folder)

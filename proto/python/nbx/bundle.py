@@ -5,6 +5,7 @@
     nbx.bundle.write("taste.safetensors", item_ids=ids, item_factors=factors, name="taste")
 """
 
+import hashlib
 import json
 import os
 import re
@@ -29,8 +30,10 @@ MAX_ID_BYTES = 255
 MAX_FEATURES = 65536
 MAX_PRICE_BOUNDS = 255
 WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
-OWN_KEYS = ("nbx_format", "name", "version", "family", "created_ms", "spaces", "neighbours")
+OWN_KEYS = ("nbx_format", "name", "version", "family", "created_ms", "spaces", "neighbours",
+            "nbx_digest")
 CUSTOMERS = {"factors": ("folded", "given"), "blend": ("folded", "summed", "constant")}
+NO_DIGEST = "0" * 64
 FOLDED = {"alpha0": (0.01, 0, 1e6), "lambda": (0.003, 0, 1e6), "nu": (1.0, 0, 4)}
 
 
@@ -84,10 +87,11 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     tensors = _tensors(offsets, id_bytes, spaces, neighbours, features, of_customers)
     number = max(FORMATS[family], FORMAT_OF_ATTRIBUTES if features or of_customers else 1)
     own = {"nbx_format": str(number), "name": name, "version": version, "family": family,
-           "created_ms": str(created_ms), "spaces": _json([info for info, *_ in spaces])}
+           "created_ms": str(created_ms), "spaces": _json([info for info, *_ in spaces]), "nbx_digest": NO_DIGEST}
     if family == "blend":
         own["neighbours"] = _json([info for info, _ in neighbours])
-    _write_file(path, _header(dict(own, **_extra(metadata or {})), tensors), tensors)
+    header = _signed(_header(dict(own, **_extra(metadata or {})), tensors), tensors)
+    _write_file(path, header, tensors)
     return version
 
 
@@ -397,6 +401,15 @@ def _header(metadata, tensors):
     if len(text) > MAX_HEADER_BYTES:
         raise ValueError(f"metadata: the header has {len(text)} bytes, at most {MAX_HEADER_BYTES}")
     return len(text).to_bytes(8, "little") + text
+
+
+def _signed(header, tensors):
+    """The header with the digest of the whole file, its own digits taken as zeros."""
+    digest = hashlib.blake2b(header, digest_size=len(NO_DIGEST) // 2)
+    for _, array in tensors:
+        digest.update(array.data)
+    empty = f'"nbx_digest":"{NO_DIGEST}"'
+    return header.replace(empty.encode(), empty.replace(NO_DIGEST, digest.hexdigest()).encode(), 1)
 
 
 def _write_file(path, header, tensors):

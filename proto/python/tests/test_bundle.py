@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Bundles as nbx.bundle writes them, read back by the letter of models/FORMAT.md."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -78,6 +79,16 @@ class BundleTest(unittest.TestCase):
         self.assertEqual(list(tensors),
                          ["item_ids.offsets", "space.main.item_factors", "item_ids.bytes"])
         np.testing.assert_array_equal(tensors["space.main.item_factors"], FACTORS)
+
+    def test_the_digest_is_of_the_whole_file(self):
+        bundle.write(self.path, IDS, FACTORS, version="v", created_ms=1, metadata={"note": "0" * 64})
+        metadata, _ = read(self.path)
+        with open(self.path, "rb") as file:
+            whole = file.read()
+        digits = metadata["nbx_digest"].encode()
+        self.assertEqual(whole.count(digits), 1)
+        blank = whole.replace(digits, b"0" * 64)
+        self.assertEqual(hashlib.blake2b(blank, digest_size=32).hexdigest().encode(), digits)
         raw, ends = tensors["item_ids.bytes"].tobytes(), tensors["item_ids.offsets"]
         self.assertEqual([raw[a:b].decode() for a, b in zip(ends, ends[1:])], IDS)
         self.assertEqual(ends.dtype, np.dtype("<u4"))
@@ -162,7 +173,7 @@ class BundleTest(unittest.TestCase):
         metadata, tensors = read(self.path)
         self.assertEqual((metadata["nbx_format"], metadata["family"]), ("2", "blend"))
         self.assertEqual(list(metadata), ["nbx_format", "name", "version", "family", "created_ms",
-                                          "spaces", "neighbours"])
+                                          "spaces", "nbx_digest", "neighbours"])
         self.assertEqual(metadata["neighbours"],
                          '[{"name":"together","positions":[1.0,0.5],"weight":3.0},'
                          '{"name":"alike","positions":[1.0],"weight":1.0}]')

@@ -9,6 +9,7 @@
 #define NBX_TESTS_BUNDLE_SPOIL_H
 
 #include "models/bundle/bundle.h"
+#include "tests/unit/bundle/undigest.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -111,6 +112,7 @@ static inline void must_have_bytes(const struct nbx_bundle_info *info, const cha
     memcpy(&length, bytes, 8);
     cr_assert_eq(n, 8 + length + data_bytes);
     cr_expect_eq((8 + length) % 64, 0);
+    length -= undigest(bytes, n);
     cr_expect_eq(memcmp(bytes + 8, header, strlen(header)), 0, "%.*s", (int)length, bytes + 8);
     cr_expect_eq(memcmp(bytes + 8 + length, data, data_bytes), 0);
     cr_assert_eq(open_parts(header, data, data_bytes), NBX_OK, "%s: %s", fault.field,

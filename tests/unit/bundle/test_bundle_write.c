@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/bundle/bundle.h"
+#include "tests/unit/bundle/undigest.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -115,6 +116,9 @@ Test(bundle_write, has_the_bytes_of_format_1)
     uint64_t length;
     memcpy(&length, bytes, 8);
     cr_expect_eq((length + 8) % 64, 0);
+    size_t cut = undigest(bytes, n);
+    length -= cut;
+    n -= cut;
     cr_assert_eq(n, 8 + length + 64);
     cr_expect_eq(memcmp(bytes + 8, header, sizeof header - 1), 0);
     for (; at < 8 + length; at++)
@@ -259,4 +263,53 @@ Test(bundle_write, one_is_found_by_name_and_version)
     cr_expect_eq(nbx_bundle_find(folder, name, NBX_STR("c"), got, sizeof got), NBX_ENOTFOUND);
     cr_expect_eq(nbx_bundle_find(folder, NBX_STR("other"), NBX_STR("a"), got, sizeof got),
                  NBX_ENOTFOUND);
+}
+
+/* Made by Python's hashlib from the same bytes. */
+Test(bundle_write, has_the_digest_of_the_whole_file)
+{
+    struct nbx_bundle_info in = sample();
+    cr_assert_eq(nbx_bundle_write(path, &in, NULL, &fault), NBX_OK);
+    size_t n;
+    char *bytes = slurp(path, &n);
+    const char *at = memmem(bytes, n, DIGEST_KEY, sizeof DIGEST_KEY - 1);
+    cr_assert(at);
+    cr_expect_arr_eq(at + sizeof DIGEST_KEY - 1,
+                     "b4da7da739309e02d751d9225c80daacb2cacad3c0e33a4e99bb11b67250f1dd", 64,
+                     "%.64s", at + sizeof DIGEST_KEY - 1);
+    free(bytes);
+}
+
+static enum nbx_err open_bytes(const char *bytes, size_t n)
+{
+    struct nbx_bundle *b = NULL;
+    FILE *f = fopen(path, "wb");
+    cr_assert(f);
+    cr_assert_eq(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    enum nbx_err err = nbx_bundle_open(&b, path, &fault);
+    nbx_bundle_close(&b);
+    return err;
+}
+
+/* But for the key's own letters: without the key nothing is promised, and nothing is changed. */
+Test(bundle_write, any_flipped_bit_is_refused)
+{
+    struct nbx_bundle_info in = sample();
+    cr_assert_eq(nbx_bundle_write(path, &in, NULL, &fault), NBX_OK);
+    size_t n;
+    char *bytes = slurp(path, &n);
+    const char *key = memmem(bytes, n, DIGEST_KEY, sizeof DIGEST_KEY - 1);
+    cr_assert(key);
+    size_t from = (size_t)(key - bytes) + 2, to = from + sizeof "nbx_digest" - 1;
+    for (size_t i = 0; i < n; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bytes[i] = (char)(bytes[i] ^ (1 << bit));
+            if (i < from || i >= to)
+                cr_expect_neq(open_bytes(bytes, n), NBX_OK, "bit %d of byte %zu", bit, i);
+            bytes[i] = (char)(bytes[i] ^ (1 << bit));
+        }
+    }
+    cr_expect_eq(open_bytes(bytes, n), NBX_OK);
+    free(bytes);
 }

@@ -357,6 +357,33 @@ Test(store_damage, a_log_cut_short_before_newer_ones_is_refused)
     is_refused_until_removed("is missing or cut short");
 }
 
+/* RocksDB would open it with the tables of before. */
+Test(store_damage, a_manifest_cut_short_is_refused)
+{
+    char path[400], command[900];
+    struct nbx_fault fault;
+    put_many(10);
+    cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_CUSTOMERS), NBX_OK);
+    nbx_store_close(&f.store);
+    snprintf(command, sizeof command, "ls %s/MANIFEST-*", f.dir);
+    FILE *list = popen(command, "r");
+    cr_assert(list && fgets(path, sizeof path, list));
+    pclose(list);
+    path[strcspn(path, "\n")] = '\0';
+    off_t whole = size_of(path);
+    snprintf(command, sizeof command, "cp %s %s/manifest", path, f.root);
+    cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): a fixed command */
+    for (off_t cut = 1; cut <= whole; cut += 1 + whole / 40) {
+        cr_assert_eq(truncate(path, whole - cut), 0);
+        cr_assert_eq(open_again(&fault), NBX_ECORRUPT, "%ld bytes less", (long)cut);
+        cr_assert_not_null(strstr(fault.message, strrchr(path, '/')), "%s", fault.message);
+        snprintf(command, sizeof command, "cp %s/manifest %s", f.root, path);
+        cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): a fixed command */
+    }
+    fixture_open(&f); /* nothing was touched: put back, all is there */
+    fixture_is(&f, NBX_FAMILY_CUSTOMERS, "00009", "00009");
+}
+
 Test(store_damage, a_log_that_is_needed_no_more_is_not_missed)
 {
     char older[400];
