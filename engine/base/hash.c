@@ -22,6 +22,11 @@ uint32_t nbx_hash32(const void *p, size_t n)
     return (uint32_t)nbx_hash64(p, n);
 }
 
+void nbx_keyed_hash128(const uint8_t key[16], const void *p, size_t n, uint8_t *out)
+{
+    crypto_generichash(out, 16, n ? p : (const void *)"", n, key, 16);
+}
+
 void nbx_sha256(const void *p, size_t n, uint8_t *out)
 {
     crypto_hash_sha256(out, p, n);

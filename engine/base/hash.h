@@ -17,6 +17,9 @@ uint64_t nbx_hash64(const void *p, size_t n);
 void nbx_hash128(const void *p, size_t n, uint8_t *out);
 /* The low 32 bits of XXH3_64bits: the checksum at the end of every stored value. */
 uint32_t nbx_hash32(const void *p, size_t n);
+/* BLAKE2b of 128 bits with a key of 16 bytes: without the key nobody can try what was hashed. out:
+ * (16) bytes. */
+void nbx_keyed_hash128(const uint8_t key[16], const void *p, size_t n, uint8_t *out);
 /* SHA-256. out: (32) bytes. */
 void nbx_sha256(const void *p, size_t n, uint8_t *out);
 

@@ -2,6 +2,7 @@
 #include "engine/care/backup.h"
 
 #include "engine/care/files.h"
+#include "engine/store/forgotten.h"
 #include "models/bundle/bundle.h"
 
 #include <dirent.h>
@@ -66,6 +67,7 @@ static enum nbx_err save(struct nbx_manifest *out, struct nbx_store *store,
     if (options->unhurried)
         pthread_setschedparam(pthread_self(), SCHED_IDLE, &none); /* a wish */
     if ((err = save_bundles(options->data_dir, part, fault)) ||
+        (err = nbx_forgotten_merge(part, options->data_dir, fault)) ||
         (err = nbx_manifest_write(out, part, fault)))
         return err;
     return nbx_care__rename(part, options->dir, fault);

@@ -67,14 +67,15 @@ void nbx_care__remove(const char *dir)
     rmdir(dir);
 }
 
-bool nbx_care__is_empty(const char *dir)
+bool nbx_care__is_empty(const char *dir, const char *but)
 {
     DIR *d = opendir(dir);
     if (!d)
         return errno == ENOENT;
     bool empty = true;
     for (struct dirent *e; empty && (e = readdir(d));)
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                (but && strcmp(e->d_name, but) == 0);
     closedir(d);
     return empty;
 }

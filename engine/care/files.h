@@ -21,8 +21,8 @@ enum nbx_err nbx_care__sync_folder(const char *dir, struct nbx_fault *fault);
 enum nbx_err nbx_care__copy(const char *from, const char *to, struct nbx_fault *fault);
 /* Renames a folder, onto nothing or an empty one, and syncs the folder around it. */
 enum nbx_err nbx_care__rename(const char *from, const char *to, struct nbx_fault *fault);
-/* Whether a folder is not there or has nothing in it. */
-bool nbx_care__is_empty(const char *dir);
+/* Nothing is in the folder, but perhaps a file of that name (NULL: none), or it is not there. */
+bool nbx_care__is_empty(const char *dir, const char *but);
 /* Removes a folder of files that was not finished; what cannot be removed stays. */
 void nbx_care__remove(const char *dir);
 

@@ -13,7 +13,7 @@ static enum nbx_err open_folder(struct nbx_rebuilding *r)
     struct nbx_store_options options = {.dir = r->options->dir,
                                         .cache_bytes = r->options->cache_bytes,
                                         .write_buffer_bytes = r->options->write_buffer_bytes};
-    if (!nbx_care__is_empty(r->options->dir))
+    if (!nbx_care__is_empty(r->options->dir, NULL))
         return nbx_fault_set(r->fault, NBX_ECONFLICT, NULL, "%s is not empty", r->options->dir);
     enum nbx_err err = nbx_store_open(&r->to, &options, r->fault);
     if (!err)

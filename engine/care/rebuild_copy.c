@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/rebuild_internal.h"
+#include "engine/store/forgotten.h"
 
 #define BATCH_RECORDS 1000
 
@@ -174,6 +175,29 @@ static enum nbx_err replace(struct nbx_rebuilding *r, enum nbx_family family)
     return err ? err : nbx_rebuild__copy(r, family);
 }
 
+/* Who was forgotten; nothing of them was ever in the new folder's files. */
+static bool forgotten_anew(struct nbx_rebuilding *r, struct nbx_str key,
+                           const struct nbx_stored *stored)
+{
+    struct nbx_forgotten_record record;
+    if (nbx_forgotten_record_decode(&record, stored, r->arena))
+        return true; /* as it is: verify tells of it */
+    record.before_file = 0;
+    struct nbx_buf *payload = nbx_batch_payload(r->batch);
+    nbx_forgotten_record_encode(payload, &record);
+    nbx_batch_put(r->batch, NBX_FAMILY_FORGOTTEN, key, NBX_FORGOTTEN_RECORD,
+                  (struct nbx_str){(const char *)payload->p, (uint32_t)payload->len});
+    return false;
+}
+
+static enum nbx_err copy_forgotten(struct nbx_rebuilding *r)
+{
+    enum nbx_err err = copy(
+        r, &(struct copying){.family = NBX_FAMILY_FORGOTTEN, .wanted = forgotten_anew});
+    return err ? err
+               : nbx_forgotten_merge(nbx_store_dir(r->to), nbx_store_dir(r->from), r->fault);
+}
+
 enum nbx_err nbx_rebuild__copy_rest(struct nbx_rebuilding *r)
 {
     enum nbx_err err = copy_customers(r);
@@ -185,5 +209,7 @@ enum nbx_err nbx_rebuild__copy_rest(struct nbx_rebuilding *r)
         err = replace(r, NBX_FAMILY_PAST_ITEMS);
     if (!err)
         err = nbx_rebuild__copy(r, NBX_FAMILY_DECISIONS);
+    if (!err)
+        err = copy_forgotten(r);
     return err ? err : nbx_rebuild__copy_meta(r, true);
 }

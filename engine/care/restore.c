@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/backup.h"
 #include "engine/care/files.h"
+#include "engine/store/forgotten.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The list that lay in the data folder becomes a part of what is restored. */
+static enum nbx_err take_forgotten(const char *part, const char *data_dir, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", data_dir, NBX_FORGOTTEN_NAME);
+    enum nbx_err err = nbx_forgotten_merge(part, data_dir, fault);
+    if (!err && unlink(path) && errno != ENOENT)
+        err = nbx_care__refuse("replace", path, fault);
+    return err;
+}
 
 static enum nbx_err fill(const struct nbx_manifest *m, const char *from, const char *to,
                          struct nbx_fault *fault)
@@ -30,7 +42,7 @@ enum nbx_err nbx_restore(struct nbx_manifest *out, const char *dir, const char *
     while (n > 1 && data_dir[n - 1] == '/')
         n--;
     snprintf(part, sizeof part, "%.*s.restoring", (int)n, data_dir);
-    if (!nbx_care__is_empty(data_dir))
+    if (!nbx_care__is_empty(data_dir, NBX_FORGOTTEN_NAME))
         return nbx_fault_set(fault, NBX_ECONFLICT, NULL,
                              "%s is not empty: move it away, or name another data_dir", data_dir);
     enum nbx_err err = nbx_manifest_check(out, dir, fault);
@@ -40,8 +52,12 @@ enum nbx_err nbx_restore(struct nbx_manifest *out, const char *dir, const char *
         return nbx_fault_set(fault, errno == EEXIST ? NBX_ECONFLICT : NBX_ESTORAGE, NULL,
                              "cannot make %s: %s", part, strerror(errno));
     err = fill(out, dir, part, fault);
-    if (!err)
+    bool taken = !err && !(err = take_forgotten(part, data_dir, fault));
+    if (taken)
         err = nbx_care__rename(part, data_dir, fault);
+    struct nbx_fault ignored;
+    if (err && taken)
+        (void)nbx_forgotten_merge(data_dir, part, &ignored); /* it goes back */
     if (err)
         nbx_care__remove(part);
     return err;

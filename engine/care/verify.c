@@ -37,6 +37,7 @@ static const struct {
     {NBX_FAMILY_MENTIONS, nbx_verify__mention},
     {NBX_FAMILY_DUE, nbx_verify__due},
     {NBX_FAMILY_PAST_ITEMS, nbx_verify__past_item},
+    {NBX_FAMILY_FORGOTTEN, nbx_verify__forgotten},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 

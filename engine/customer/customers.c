@@ -28,6 +28,7 @@ static enum nbx_err load_counter(const struct nbx_store *store, const char *name
 enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *store,
                                struct nbx_ids *ids, struct nbx_trends *trends)
 {
+    struct nbx_fault fault = {0};
     enum nbx_err err = NBX_ELIMIT;
     struct nbx_customers *c = calloc(1, sizeof *c);
     struct nbx_arena *arena = nbx_arena_new(SCRATCH_BYTES);
@@ -38,6 +39,10 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
     c->ids = ids;
     c->trends = trends;
     pthread_mutex_init(&c->anonymous, NULL);
+    if ((err = nbx_forgotten_open(&c->forgotten, store, &fault))) {
+        nbx_log_errorx("%s", fault.message);
+        goto out;
+    }
     for (int g = 0; g < NBX_N_GROUPS; g++) {
         if ((err = load_counter(store, META_SEQ, (uint8_t)g, arena, &c->groups[g].seq)) ||
             (err = load_counter(store, META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)) ||
@@ -59,6 +64,7 @@ void nbx_customers_destroy(struct nbx_customers **customers)
     if (!customers || !*customers)
         return;
     pthread_mutex_destroy(&(*customers)->anonymous);
+    nbx_forgotten_close(&(*customers)->forgotten);
     free(*customers);
     *customers = NULL;
 }
@@ -114,4 +120,9 @@ void nbx_customers__put_event_id(const struct nbx_customer_scope *scope, uint64_
 struct nbx_store *nbx_customers_store(const struct nbx_customers *c)
 {
     return c->store;
+}
+
+enum nbx_err nbx_customers_sync(struct nbx_customers *c)
+{
+    return nbx_forgotten_sync(c->forgotten);
 }

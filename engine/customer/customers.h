@@ -16,6 +16,7 @@
 #include "engine/catalog/ids.h"
 #include "engine/catalog/trends.h"
 #include "engine/customer/vocabulary.h"
+#include "engine/store/forgotten.h"
 #include "engine/store/recent.h"
 #include "engine/store/record.h"
 #include "proto/message.h"
@@ -137,9 +138,25 @@ enum nbx_err nbx_retract(struct nbx_retracted *out, const struct nbx_customer_sc
 enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx_str id,
                               const struct nbx_customer_put_req *req, uint64_t *seq,
                               struct nbx_fault *fault);
-/* Deletes everything under the customer's number, and the id. *forgotten false: nobody known. */
-enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct nbx_str id,
-                                 bool *forgotten, uint64_t *seq);
+/* What became of a customer who was to be forgotten. */
+struct nbx_forgetting {
+    bool forgotten;                     /* false: nobody known */
+    uint64_t seq;                       /* of the group afterwards */
+    struct nbx_forgotten_entry receipt; /* as it stands in the list */
+    uint64_t events, decisions;         /* that were kept */
+};
+/* Deletes everything under the customer's number, and the id; what the events that are kept gave to
+ * trends is taken back. The list says it after the next nbx_customers_sync. Files are rid of it
+ * later. Where the write fails nothing changes; NBX_ESTORAGE with out->forgotten: all is done but
+ * the list, which the next start completes. */
+enum nbx_err nbx_customer_forget(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
+                                 struct nbx_str id);
+/* At the start, before anybody is served: forgets whom the list names and the database, restored
+ * from before, does not know to be forgotten; *n of them. */
+enum nbx_err nbx_customers_forget_again(const struct nbx_customer_scope *scope, size_t *n,
+                                        struct nbx_fault *fault);
+/* What the list was told is on the disk, as nbx_store_sync does for the rest. */
+enum nbx_err nbx_customers_sync(struct nbx_customers *customers);
 
 /* The customer id of a number; empty for strangers and those forgotten. */
 enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,

@@ -19,6 +19,7 @@ struct nbx_customers {
     struct nbx_store *store;
     struct nbx_ids *ids;
     struct nbx_trends *trends;
+    struct nbx_forgotten *forgotten; /* the list of who was */
     struct nbx_group {
         uint64_t seq;    /* of the last command */
         uint64_t serial; /* of the newest customer */
@@ -30,6 +31,9 @@ struct nbx_customers {
     const struct nbx_again *again; /* NULL: what is done is done the first time */
 };
 
+/* What names the customer; NBX_ENOTFOUND: nobody known. */
+enum nbx_err nbx_profile__find(const struct nbx_customer_scope *scope, struct nbx_str id,
+                               struct nbx_identity_record *out);
 /* Gives the stranger a number; to be put. */
 void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
 /* Gives a stranger a number without becoming known: for ids that are taken. */

@@ -25,9 +25,8 @@ static enum nbx_err load_seen(struct nbx_profile *p, const struct nbx_customer_s
     return err ? err : nbx_seen_record_decode(&p->seen, &stored, scope->arena);
 }
 
-/* NBX_ENOTFOUND: nobody known. */
-static enum nbx_err find(const struct nbx_customer_scope *scope, struct nbx_str id,
-                         struct nbx_identity_record *out)
+enum nbx_err nbx_profile__find(const struct nbx_customer_scope *scope, struct nbx_str id,
+                               struct nbx_identity_record *out)
 {
     struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
     struct nbx_stored stored;
@@ -51,7 +50,7 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
     if (id.len == 0)
         return NBX_OK;
     struct nbx_identity_record identity = {0};
-    enum nbx_err err = find(scope, id, &identity);
+    enum nbx_err err = nbx_profile__find(scope, id, &identity);
     if (err && err != NBX_ENOTFOUND)
         return err;
     out->known = !err && !identity.vacant;
@@ -188,35 +187,6 @@ enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, u
         out->n = record.n;
     }
     return NBX_OK;
-}
-
-enum nbx_err nbx_customer_forget(const struct nbx_customer_scope *scope, struct nbx_str id,
-                                 bool *forgotten, uint64_t *seq)
-{
-    uint8_t group = nbx_group_of(id);
-    struct nbx_group before = scope->customers->groups[group];
-    struct nbx_key identity = nbx_key_identity(NBX_STR(""), id);
-    struct nbx_identity_record found;
-    enum nbx_err err = find(scope, id, &found);
-    *forgotten = err == NBX_OK;
-    *seq = before.seq;
-    if (err)
-        return err == NBX_ENOTFOUND ? NBX_OK : err;
-    static const enum nbx_family personal[] = {
-        NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,   NBX_FAMILY_SEEN,    NBX_FAMILY_EVENTS,
-        NBX_FAMILY_EVENT_IDS, NBX_FAMILY_DECISIONS, NBX_FAMILY_MENTIONS};
-    struct nbx_key from = nbx_key_customer(found.number), to = nbx_key_customer_end(found.number);
-    for (size_t i = 0; i < sizeof personal / sizeof *personal; i++)
-        nbx_batch_delete_range(scope->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));
-    nbx_batch_delete(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&identity));
-    if ((err = nbx_command_forget(scope, found.number)) ||
-        (err = nbx_due__release_all(scope, found.number))) {
-        nbx_batch_clear(scope->batch);
-        return err;
-    }
-    *seq = ++scope->customers->groups[group].seq;
-    struct nbx_command command = {.entry = {.kind = NBX_LOG_FORGET, .number = found.number}};
-    return nbx_customers__commit(scope, &command, before);
 }
 
 enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,

@@ -43,7 +43,7 @@ static void sync_or_die(struct nbx_commit *c)
 {
     int64_t start_ns = nbx_clock_mono_ns();
 #ifndef NBX_FAULT_NO_SYNC /* tests/crash builds a daemon that forgets, and must catch it */
-    if (nbx_store_sync(c->server->store)) {
+    if (nbx_store_sync(c->server->store) || nbx_customers_sync(c->server->customers)) {
         nbx_log_errorx("sync=failed action=exit");
         _exit(1);
     }

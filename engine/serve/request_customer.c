@@ -52,22 +52,37 @@ void nbx_request_customer_put(struct nbx_request *r)
     nbx_reply_finish(r->job);
 }
 
+static void put_receipt(struct nbx_buf *b, const struct nbx_forgetting *done)
+{
+    struct nbx_decision_id id; /* of as many bytes */
+    char hex[33];
+    memcpy(id.b, done->receipt.hash, sizeof id.b);
+    nbx_decision_id_hex(id, hex);
+    nbx_wire_kv_text(b, "receipt", hex);
+    nbx_wire_kv_int(b, "time", done->receipt.time_ms);
+    nbx_wire_kv_int(b, "events", (int64_t)done->events);
+    nbx_wire_kv_int(b, "decisions", (int64_t)done->decisions);
+}
+
 void nbx_request_customer_forget(struct nbx_request *r)
 {
     struct nbx_simple_req req;
-    bool forgotten = false;
-    uint64_t seq = 0;
+    struct nbx_forgetting done = {0};
     enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
-    if (!err && (err = nbx_customer_forget(&r->scope, nbx_job_key(r->job), &forgotten, &seq)))
-        nbx_fault_set(&r->fault, err, NULL, "the customer cannot be deleted");
+    if (!err && (err = nbx_customer_forget(&done, &r->scope, nbx_job_key(r->job))))
+        nbx_fault_set(&r->fault, err, NULL,
+                      done.forgotten ? "forgotten, but the list of who was cannot be written"
+                                     : "the customer cannot be deleted");
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);
         return;
     }
     r->job->durable = true;
-    nbx_reply_begin(r->job, 2, &req.id);
-    nbx_wire_kv_bool(&r->job->reply, "forgotten", forgotten);
-    nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)seq);
+    nbx_reply_begin(r->job, done.forgotten ? 6 : 2, &req.id);
+    nbx_wire_kv_bool(&r->job->reply, "forgotten", done.forgotten);
+    nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)done.seq);
+    if (done.forgotten)
+        put_receipt(&r->job->reply, &done);
     nbx_reply_finish(r->job);
 }
 

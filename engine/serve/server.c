@@ -17,7 +17,8 @@
 #define BUFFER_MAX    ((size_t)48 << 20)
 #define RECENT_SHARE  64
 #define RECENT_MAX    ((size_t)48 << 20)
-#define BUDGET_SHARES 10 /* of 16: catalogue, ids, trends, index */
+#define FORGET_BYTES  ((size_t)64 << 20) /* at most: one customer's records */
+#define BUDGET_SHARES 10                 /* of 16: catalogue, ids, trends, index */
 
 static size_t share(size_t limit, size_t part, size_t max)
 {
@@ -44,6 +45,25 @@ static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
                : NBX_OK;
 }
 
+/* Whom a list beside a restored database names. */
+static enum nbx_err forget_again(struct nbx_server *s, struct nbx_fault *fault)
+{
+    size_t n = 0;
+    struct nbx_customer_scope scope = {.customers = s->customers,
+                                       .vocabulary = s->keeper.vocabulary,
+                                       .arena = nbx_arena_new(FORGET_BYTES),
+                                       .batch = nbx_batch_new(),
+                                       .now_ms = nbx_clock_wall_ms()};
+    enum nbx_err err = scope.arena && scope.batch
+                           ? nbx_customers_forget_again(&scope, &n, fault)
+                           : nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory");
+    if (n)
+        nbx_log_info("forgotten=again customers=%zu", n);
+    nbx_batch_destroy(&scope.batch);
+    nbx_arena_destroy(&scope.arena);
+    return err;
+}
+
 static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
 {
     enum nbx_err err = nbx_keeper__load(&s->keeper, s, fault);
@@ -52,7 +72,7 @@ static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
     err = nbx_customers_new(&s->customers, s->store, s->ids, s->trends);
     return err ? nbx_fault_set(fault, err, NULL, "customers cannot be read: %s",
                                nbx_err_status(err))
-               : NBX_OK;
+               : forget_again(s, fault);
 }
 
 /* The front last: nobody can ask before there is somebody to answer. */

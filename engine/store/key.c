@@ -5,12 +5,13 @@
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
 
-#define EVENT_KEY_BYTES   32
-#define TREND_KEY_BYTES   10
-#define LOG_KEY_BYTES     10
-#define MENTION_KEY_BYTES 16
-#define HASHED            0xFF /* begins no UTF-8 text, so no plain key can equal a hashed one */
-#define DECISION_TIME_MAX ((INT64_C(1) << 48) - 1)
+#define FORGOTTEN_KEY_BYTES 24
+#define EVENT_KEY_BYTES     32
+#define TREND_KEY_BYTES     10
+#define LOG_KEY_BYTES       10
+#define MENTION_KEY_BYTES   16
+#define HASHED              0xFF /* begins no UTF-8 text, so no plain key can equal a hashed one */
+#define DECISION_TIME_MAX   ((INT64_C(1) << 48) - 1)
 
 uint8_t nbx_group_of(struct nbx_str customer_id)
 {
@@ -173,6 +174,23 @@ bool nbx_key_due_parse(struct nbx_str key, uint64_t *number, int64_t *time_ms, u
     *number = nbx_be64_get(bytes);
     *time_ms = (int64_t)ordered((int64_t)nbx_be64_get(p + 1));
     memcpy(id_hash, p + 16, 16);
+    return true;
+}
+
+struct nbx_key nbx_key_forgotten(const uint8_t hash[16], int64_t time_ms)
+{
+    struct nbx_key k = {.len = 0};
+    put(&k, hash, 16);
+    put_be64(&k, ordered(time_ms));
+    return k;
+}
+
+bool nbx_key_forgotten_parse(struct nbx_str key, uint8_t hash[16], int64_t *time_ms)
+{
+    if (key.len != FORGOTTEN_KEY_BYTES)
+        return false;
+    memcpy(hash, key.p, 16);
+    *time_ms = (int64_t)ordered((int64_t)nbx_be64_get((const uint8_t *)key.p + 16));
     return true;
 }
 

@@ -79,6 +79,9 @@ bool nbx_key_log_parse(struct nbx_str key, uint16_t *stream, uint64_t *seq);
  * alone. */
 struct nbx_key nbx_key_mention(uint64_t number, uint64_t seq);
 bool nbx_key_mention_parse(struct nbx_str key, uint64_t *number, uint64_t *seq);
+/* forgotten: a salted hash of the customer's id, and when. */
+struct nbx_key nbx_key_forgotten(const uint8_t hash[16], int64_t time_ms);
+bool nbx_key_forgotten_parse(struct nbx_str key, uint8_t hash[16], int64_t *time_ms);
 /* meta: a name, then optionally NUL and one byte (a group). */
 struct nbx_key nbx_key_meta(const char *name);
 struct nbx_key nbx_key_meta_group(const char *name, uint8_t group);

@@ -57,28 +57,35 @@ static const char log_options[] =
 static const struct {
     const char *name; /* never changed; RocksDB insists on a family named default */
     const char *options;
-    bool by_key; /* while serving, read by whole keys only */
+    bool by_key;   /* while serving, read by whole keys only */
+    bool personal; /* see nbx_family_is_personal */
 } families[NBX_N_FAMILIES] = {
     [NBX_FAMILY_META] = {"default", ""},
     [NBX_FAMILY_IDENTITIES] = {"identities", point_options, true},
-    [NBX_FAMILY_CUSTOMERS] = {"customers", point_options, true},
-    [NBX_FAMILY_VECTORS] = {"vectors", point_options, true},
-    [NBX_FAMILY_SEEN] = {"seen", point_options, true},
-    [NBX_FAMILY_EVENTS] = {"events", append_options},
-    [NBX_FAMILY_EVENT_IDS] = {"event_ids", point_options, true},
-    [NBX_FAMILY_DECISIONS] = {"decisions", append_options, true},
+    [NBX_FAMILY_CUSTOMERS] = {"customers", point_options, true, true},
+    [NBX_FAMILY_VECTORS] = {"vectors", point_options, true, true},
+    [NBX_FAMILY_SEEN] = {"seen", point_options, true, true},
+    [NBX_FAMILY_EVENTS] = {"events", append_options, false, true},
+    [NBX_FAMILY_EVENT_IDS] = {"event_ids", point_options, true, true},
+    [NBX_FAMILY_DECISIONS] = {"decisions", append_options, true, true},
     [NBX_FAMILY_ITEM_IDS] = {"item_ids", point_options, true},
     [NBX_FAMILY_ITEMS] = {"items", point_options, true},
     [NBX_FAMILY_TRENDS] = {"trends", ""},
     [NBX_FAMILY_LOG] = {"log", log_options},
-    [NBX_FAMILY_MENTIONS] = {"mentions", append_options},
+    [NBX_FAMILY_MENTIONS] = {"mentions", append_options, false, true},
     [NBX_FAMILY_DUE] = {"due", ""},
     [NBX_FAMILY_PAST_ITEMS] = {"past_items", append_options, true},
+    [NBX_FAMILY_FORGOTTEN] = {"forgotten", ""},
 };
 
 const char *nbx_family_name(enum nbx_family family)
 {
     return families[family].name;
+}
+
+bool nbx_family_is_personal(enum nbx_family family)
+{
+    return families[family].personal;
 }
 
 static size_t clamp(size_t v, size_t low, size_t high)

@@ -39,6 +39,17 @@ void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_r
 enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
+/* forgotten: whose number it was, and how far the files are rid of what it had. */
+#define NBX_FORGOTTEN_RECORD 1
+struct nbx_forgotten_record {
+    uint64_t number;      /* 0: the customer was not there any more */
+    int64_t erased_ms;    /* when no file held anything of it; 0: not yet */
+    uint64_t before_file; /* erased: files from before then have smaller numbers than this */
+};
+void nbx_forgotten_record_encode(struct nbx_buf *out, const struct nbx_forgotten_record *r);
+enum nbx_err nbx_forgotten_record_decode(struct nbx_forgotten_record *out,
+                                         const struct nbx_stored *stored, struct nbx_arena *arena);
+
 /* event_ids: an id that counts no second time. */
 #define NBX_EVENT_ID_RECORD 2
 struct nbx_event_id_record {

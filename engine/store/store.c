@@ -337,3 +337,8 @@ void nbx_store_close(struct nbx_store **store)
     free(s);
     *store = NULL;
 }
+
+const char *nbx_store_dir(const struct nbx_store *store)
+{
+    return store->dir;
+}

@@ -36,11 +36,14 @@ enum nbx_family {
     NBX_FAMILY_MENTIONS,
     NBX_FAMILY_DUE,
     NBX_FAMILY_PAST_ITEMS,
+    NBX_FAMILY_FORGOTTEN,
     NBX_N_FAMILIES
 };
 
 /* Its name in the folder. */
 const char *nbx_family_name(enum nbx_family family);
+/* Whether every key begins with a customer's number, so that forgetting is a range delete. */
+bool nbx_family_is_personal(enum nbx_family family);
 
 #define NBX_STORE_FORMAT 1 /* of the whole folder; see KEYS.md for how it changes */
 
@@ -61,6 +64,8 @@ struct nbx_store_options {
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
                             struct nbx_fault *fault);
 void nbx_store_close(struct nbx_store **store);
+/* Its folder, as it was given. */
+const char *nbx_store_dir(const struct nbx_store *store);
 
 /* One stored value: the version its writer gave and the payload, checksum verified. */
 struct nbx_stored {

@@ -140,15 +140,13 @@ static bool retract(struct nbx_random *r, int customer)
 
 static bool forget(int customer)
 {
-    bool forgotten;
-    uint64_t seq;
-    cr_assert_eq(nbx_customer_forget(&t.scope, nbx_str_c(name_of(customer)), &forgotten, &seq),
-                 NBX_OK);
+    struct nbx_forgetting done;
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, nbx_str_c(name_of(customer))), NBX_OK);
     struct ledger *l = &ledgers[nbx_group_of(nbx_str_c(name_of(customer)))];
-    for (size_t i = 0; forgotten && i < l->n; i++)
+    for (size_t i = 0; done.forgotten && i < l->n; i++)
         if (l->lines[i].customer == customer && l->lines[i].kind != NBX_LOG_FORGET)
             l->lines[i].kind = NBX_LOG_GONE;
-    return forgotten;
+    return done.forgotten;
 }
 
 static void any_command(struct nbx_random *r)
@@ -218,25 +216,24 @@ static int count_bytes(enum nbx_family family, struct nbx_str bytes)
 
 Test(command_log, what_was_forgotten_is_gone_from_it)
 {
-    struct nbx_retracted done;
+    struct nbx_retracted taken;
     struct nbx_retraction all = {.all = true};
-    bool forgotten;
-    uint64_t seq;
+    struct nbx_forgetting done;
     uint8_t hash[16];
     nbx_hash128("e1", 2, hash);
     town_observe(&t, "anna-marker", "{id:'e1',type:'view',item:'a'}");
     struct nbx_profile profile = town_profile(&t, "anna-marker");
     uint64_t number = profile.number;
     struct nbx_str own = {(const char *)&number, sizeof number}, id = {(const char *)hash, 16};
-    cr_assert_eq(nbx_retract(&done, &t.scope, &profile, &all), NBX_OK);
+    cr_assert_eq(nbx_retract(&taken, &t.scope, &profile, &all), NBX_OK);
     put("anna-marker", "{attributes:{secret:'secret-marker'}}");
     town_observe(&t, "anna-marker", "{id:'e2',type:'view',item:'a'},{id:'e3',type:'buy',item:'a'}");
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("anna-marker")), 1, "where it got its number");
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("secret-marker")), 1);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, own), 4);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, id), 2, "its event and its retraction");
-    cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("anna-marker"), &forgotten, &seq), NBX_OK);
-    cr_assert(forgotten && seq == 6);
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna-marker")), NBX_OK);
+    cr_assert(done.forgotten && done.seq == 6);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("anna-marker")), 0);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("secret-marker")), 0);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, id), 0);
@@ -290,8 +287,7 @@ Test(command_log, what_cannot_be_written_has_no_entry)
 /* A folder that an older program wrote has commands and no log. */
 Test(command_log, what_was_before_there_was_a_log_has_a_place)
 {
-    bool forgotten;
-    uint64_t seq;
+    struct nbx_forgetting done;
     uint8_t group = nbx_group_of(NBX_STR("anna"));
     struct nbx_key from = nbx_key_log(0, 0), to = nbx_key_log(NBX_N_STREAMS, 0);
     town_observe(&t, "anna", "{type:'view',item:'a'},{type:'view',item:'b'}");
@@ -311,8 +307,8 @@ Test(command_log, what_was_before_there_was_a_log_has_a_place)
     }
     town_observe(&t, "anna", "{type:'view',item:'d'}");
     cr_assert_eq(entry_at(group, 4).kind, NBX_LOG_EVENTS);
-    cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("anna"), &forgotten, &seq), NBX_OK);
-    cr_assert(forgotten);
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna")), NBX_OK);
+    cr_assert(done.forgotten);
     cr_assert_eq(entry_at(group, 1).reason, NBX_GONE_BEFORE, "others' commands are in it too");
     cr_assert_eq(entry_at(group, 4).reason, NBX_GONE_FORGOTTEN);
     verify();

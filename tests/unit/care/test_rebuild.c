@@ -168,10 +168,8 @@ static void retract(struct nbx_random *r, int customer)
 
 static void forget(int customer)
 {
-    bool forgotten;
-    uint64_t seq;
-    cr_assert_eq(nbx_customer_forget(&t.scope, nbx_str_c(name_of(customer)), &forgotten, &seq),
-                 NBX_OK);
+    struct nbx_forgetting done;
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, nbx_str_c(name_of(customer))), NBX_OK);
 }
 
 /* What was held and is due by now, as workers do it before anything else. */

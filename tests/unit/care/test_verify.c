@@ -45,8 +45,7 @@ static void decide(const char *customer, uint16_t counter)
 /* Something in every family, and traces of what is gone. */
 static void begin(void)
 {
-    bool forgotten;
-    uint64_t seq;
+    struct nbx_forgetting done;
     town_begin(&t);
     shop_takes(shop_put(&t.shop, "a", "{price:5}"));
     shop_takes(shop_put(&t.shop, "b", "{price:6}"));
@@ -66,8 +65,8 @@ static void begin(void)
     observe_anonymous(3, "{type:'view',item:'a',id:'h3',time:1700009000000}");
     decide("anna", 1);
     decide("nobody", 2);
-    cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("cleo"), &forgotten, &seq), NBX_OK);
-    cr_assert(forgotten);
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("cleo")), NBX_OK);
+    cr_assert(done.forgotten);
 }
 
 static void end(void)
@@ -381,8 +380,6 @@ Test(verify, what_was_held_and_is_due_is_no_fault)
     static const char *const customers[] = {"gina", "fred"};
     struct nbx_customer_scope scope = t.scope;
     uint32_t applied, all = 0;
-    bool forgotten;
-    uint64_t seq;
     scope.arena = nbx_arena_new((size_t)1 << 20);
     scope.now_ms = INT64_C(1700009000000);
     for (unsigned g = 0; g < NBX_N_GROUPS; g++) {
@@ -400,9 +397,9 @@ Test(verify, what_was_held_and_is_due_is_no_fault)
     cr_assert_eq(done.retracted, 1);
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(nbx_customer_forget(&t.scope, nbx_str_c(customers[i]), &forgotten, &seq),
-                     NBX_OK);
-        cr_assert(forgotten);
+        struct nbx_forgetting gone;
+        cr_assert_eq(nbx_customer_forget(&gone, &t.scope, nbx_str_c(customers[i])), NBX_OK);
+        cr_assert(gone.forgotten);
         cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
     }
 }

@@ -195,21 +195,22 @@ Test(customers, given_vectors_are_kept_by_space)
 
 Test(customers, forget_deletes_and_the_number_is_not_used_again)
 {
-    bool forgotten;
-    uint64_t seq;
+    struct nbx_forgetting done;
     struct nbx_str id;
     town_observe(&t, "anna", "{type:'dismiss',item:'a',id:'e'}");
     uint64_t number = town_profile(&t, "anna").number;
     cr_assert_eq(nbx_customer_id_of(&t.scope, number, &id), NBX_OK);
     cr_assert(nbx_str_is(id, "anna"));
-    cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("anna"), &forgotten, &seq), NBX_OK);
-    cr_assert(forgotten);
-    cr_assert_eq(seq, 2);
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna")), NBX_OK);
+    cr_assert(done.forgotten);
+    cr_assert_eq(done.seq, 2);
+    cr_assert_eq(done.events, 1);
+    cr_assert_eq(done.receipt.time_ms, SHOP_NOW);
     cr_assert_not(town_profile(&t, "anna").known);
     cr_assert_eq(nbx_customer_id_of(&t.scope, number, &id), NBX_OK);
     cr_assert_eq(id.len, 0);
-    cr_assert_eq(nbx_customer_forget(&t.scope, NBX_STR("anna"), &forgotten, &seq), NBX_OK);
-    cr_assert_not(forgotten);
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna")), NBX_OK);
+    cr_assert_not(done.forgotten);
     cr_assert_eq(town_observe(&t, "anna", "{type:'view',item:'a',id:'e'}").applied, 1);
     cr_assert(town_profile(&t, "anna").number != number);
 }
