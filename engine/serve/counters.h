@@ -15,6 +15,8 @@ struct nbx_counters {
     _Atomic uint64_t shed;    /* of these busy */
     _Atomic uint64_t events, duplicates, withheld;
     _Atomic uint64_t decisions, decisions_lost, impressions;
+    _Atomic uint64_t forgotten;         /* customers; keeper: those found at the start */
+    _Atomic uint64_t erased;            /* keeper: of them those whom no file holds */
     _Atomic uint64_t listed;            /* customers answered in requests for many */
     _Atomic uint64_t syncs, synced;     /* commit: syncs, and acknowledgements they released */
     _Atomic uint64_t malformed, unsent; /* front: dropped messages, replies nobody took */

@@ -167,6 +167,7 @@ static void *keeper_main(void *arg)
         changed |= nbx_keeper__rank(k);
         changed |= nbx_keeper__excerpt(k);
         changed |= nbx_keeper__end_backup(k);
+        changed |= nbx_keeper__erase(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
@@ -174,7 +175,7 @@ static void *keeper_main(void *arg)
         nbx_bell_sleep(&k->bell);
         if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
             !nbx_keeper__ranked(k) && !nbx_keeper__excerpted(k) && !nbx_keeper__backup_ended(k) &&
-            !atomic_load(&k->server->stop))
+            !nbx_keeper__erase_ended(k) && !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -258,6 +259,7 @@ void nbx_keeper__stop(struct nbx_keeper *k)
     nbx_keeper__rank_stop(k);
     nbx_keeper__excerpt_stop(k);
     nbx_keeper__backup_stop(k);
+    nbx_keeper__erase_stop(k);
     pthread_cond_destroy(&k->reloaded);
     pthread_mutex_destroy(&k->reload_lock);
 }

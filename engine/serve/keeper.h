@@ -44,6 +44,13 @@ bool nbx_keeper__end_backup(struct nbx_keeper *keeper);
 bool nbx_keeper__backup_ended(const struct nbx_keeper *keeper);
 /* Once the keeper's thread has ended: waits for the one under way. */
 void nbx_keeper__backup_stop(struct nbx_keeper *keeper);
+/* Begins to rid files of who was forgotten, and notes the end of it; true where one has ended. */
+bool nbx_keeper__erase(struct nbx_keeper *keeper);
+bool nbx_keeper__erase_ended(const struct nbx_keeper *keeper);
+/* At the start: what an end came between. */
+enum nbx_err nbx_keeper__erase_load(struct nbx_keeper *keeper);
+/* Once the keeper's thread has ended: one under way gives up, for the next start to do it. */
+void nbx_keeper__erase_stop(struct nbx_keeper *keeper);
 /* The first rankings, before any thread runs. */
 enum nbx_err nbx_keeper__rank_first(struct nbx_keeper *keeper);
 

@@ -78,6 +78,7 @@ void nbx_request_customer_forget(struct nbx_request *r)
         return;
     }
     r->job->durable = true;
+    nbx_count(&r->worker->counters.forgotten, done.forgotten);
     nbx_reply_begin(r->job, done.forgotten ? 6 : 2, &req.id);
     nbx_wire_kv_bool(&r->job->reply, "forgotten", done.forgotten);
     nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)done.seq);

@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/serve/keeper.h"
 #include "engine/serve/server_internal.h"
 
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static enum nbx_err forget_again(struct nbx_server *s, struct nbx_fault *fault)
         nbx_log_info("forgotten=again customers=%zu", n);
     nbx_batch_destroy(&scope.batch);
     nbx_arena_destroy(&scope.arena);
-    return err;
+    return err ? err : nbx_keeper__erase_load(&s->keeper);
 }
 
 static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)

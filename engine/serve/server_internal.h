@@ -139,6 +139,16 @@ struct nbx_keeper_backup {
     int64_t begun_ns;
 };
 
+/* Files being rid of who was forgotten, beside the keeper. */
+struct nbx_keeper_erase {
+    struct nbx_aside aside;
+    struct nbx_store *store;
+    enum nbx_err err;
+    size_t n;              /* customers the last one was of */
+    int64_t not_before_ns; /* 0: nobody waits */
+    int64_t begun_ns;
+};
+
 /* Owns catalogue, model, vocabulary, rankings and excerpts; hands out worlds. */
 struct nbx_keeper {
     struct nbx_server *server;
@@ -156,6 +166,7 @@ struct nbx_keeper {
     struct nbx_keeper_ranking ranking;
     struct nbx_keeper_excerpts excerpts;
     struct nbx_keeper_backup backup;
+    struct nbx_keeper_erase erase;
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;
@@ -219,6 +230,9 @@ enum nbx_err nbx_keeper__load(struct nbx_keeper *keeper, struct nbx_server *serv
 enum nbx_err nbx_keeper__start(struct nbx_keeper *keeper);
 void nbx_keeper__stop(struct nbx_keeper *keeper);
 void nbx_keeper__free(struct nbx_keeper *keeper);
+
+/* Forgotten customers whom files may still hold. */
+uint64_t nbx_server__to_erase(const struct nbx_server *server);
 
 /* Which worker owns a group. */
 static inline struct nbx_worker *nbx_server__owner(struct nbx_server *s, uint8_t group)

@@ -22,12 +22,14 @@
  *   for all is the faster.
  * - no lines in RocksDB's LOG but those of the start: with the disk full, the second line that it
  *   cannot write ends the process by an assertion. Its errors reach us by the calls.
+ * - a new manifest with every change of the tables: it names their first and last keys, customer
+ * ids among them, and what was erased may not stay in it. It has some kilobytes.
  * - no row cache, no rate limiter, no compressed log: each has a fault in 7.8. */
 static const char database_options[] =
     "create_if_missing=true;create_missing_column_families=true;"
     "max_background_jobs=2;max_file_opening_threads=2;max_open_files=-1;"
     "wal_recovery_mode=kTolerateCorruptedTailRecords;track_and_verify_wals_in_manifest=false;"
-    "force_consistency_checks=true;max_total_wal_size=25165824;"
+    "force_consistency_checks=true;max_total_wal_size=25165824;max_manifest_file_size=1;"
     "bytes_per_sync=1048576;wal_bytes_per_sync=524288;"
     "keep_log_file_num=4;max_log_file_size=4194304;info_log_level=FATAL_LEVEL;"
     "stats_dump_period_sec=0;stats_persist_period_sec=0;"

@@ -111,12 +111,9 @@ rocksdb_compactionfilterfactory_t *nbx_store__retention_filter(struct nbx_retent
 
 enum nbx_err nbx_store__compact(struct nbx_store *store, enum nbx_family family)
 {
-    char *text = NULL;
-    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
-    rocksdb_flush_cf(store->db, flush, store->families[family], &text);
-    rocksdb_flushoptions_destroy(flush);
-    if (text)
-        return nbx_store__error(text, "flush", nbx_family_name(family));
+    enum nbx_err err = nbx_store_flush(store, family);
+    if (err)
+        return err;
     rocksdb_compactoptions_t *how = rocksdb_compactoptions_create();
     rocksdb_compactoptions_set_bottommost_level_compaction(how, 2); /* kForce: filter every file */
     rocksdb_compact_range_cf_opt(store->db, store->families[family], how, NULL, 0, NULL, 0);

@@ -127,6 +127,25 @@ enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
 /* The int64 of a NBX_FAMILY_TRENDS value; 0 where it is none. */
 int64_t nbx_stored_count(const struct nbx_stored *value);
 
+/* Keys of a family in [from, to); `to` empty: to the end. */
+struct nbx_store_range {
+    enum nbx_family family;
+    struct nbx_str from, to;
+};
+/* Of what was deleted in the ranges (n) before the call no table or log holds anything afterwards.
+ * While others work; takes as long as reading and writing the tables that overlap them.
+ * *before_file: every table of before has a smaller number. The manifest still names keys of what
+ * is gone until something is flushed after it. NBX_ESTORAGE: something is left. */
+enum nbx_err nbx_store_erase(struct nbx_store *store, const struct nbx_store_range *ranges,
+                             size_t n, uint64_t *before_file);
+/* From another thread, before the end: an erasing under way gives up, and no other begins. */
+void nbx_store_stop_erasing(struct nbx_store *store);
+/* Whether no table with a smaller number than that overlaps the range. */
+bool nbx_store_is_erased(const struct nbx_store *store, const struct nbx_store_range *range,
+                         uint64_t before_file);
+/* Writes the family's memtable out. */
+enum nbx_err nbx_store_flush(struct nbx_store *store, enum nbx_family family);
+
 /* For stats and the watchdog. */
 struct nbx_store_stats {
     uint64_t cache_bytes, memtable_bytes, table_reader_bytes, disk_bytes;

@@ -153,6 +153,23 @@ static inline bool identity_same(const struct nbx_identity_record *a,
            a->withdrawn_unknown == b->withdrawn_unknown;
 }
 
+static inline struct nbx_forgotten_record any_forgotten(struct nbx_random *r,
+                                                        struct nbx_arena *arena)
+{
+    (void)arena;
+    bool erased = chance(r);
+    return (struct nbx_forgotten_record){.number = any_u64(r),
+                                         .erased_ms = erased ? 1 + (int64_t)(any_u64(r) >> 20) : 0,
+                                         .before_file = erased ? any_u64(r) : 0};
+}
+
+static inline bool forgotten_same(const struct nbx_forgotten_record *a,
+                                  const struct nbx_forgotten_record *b)
+{
+    return a->number == b->number && a->erased_ms == b->erased_ms &&
+           a->before_file == b->before_file;
+}
+
 static inline struct nbx_event_id_record any_event_id(struct nbx_random *r, struct nbx_arena *arena)
 {
     (void)arena;

@@ -129,6 +129,15 @@ Test(store_golden, identity_1_to_3)
     cr_assert_eq(nbx_identity_record_decode(&held, &later, arena), NBX_ECORRUPT);
 }
 
+Test(store_golden, forgotten_1)
+{
+    struct nbx_forgotten_record noted = {.number = UINT64_C(0x0500000000000007)};
+    struct nbx_forgotten_record erased = {
+        .number = noted.number, .erased_ms = 1700000000000, .before_file = 300};
+    GOLDEN(forgotten, forgotten_same, 1, noted, "070000000000000500");
+    GOLDEN(forgotten, forgotten_same, 1, erased, "07000000000000050180a0abfef962ac02");
+}
+
 Test(store_golden, event_id_1_and_2)
 {
     struct nbx_event_id_record kept = {.time_ms = -2};

@@ -48,6 +48,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 
 #define any_customer_same  customer_same
 #define any_identity_same  identity_same
+#define any_forgotten_same forgotten_same
 #define any_event_id_same  event_id_same
 #define any_seen_same      seen_same
 #define any_vector_same    vector_same
@@ -60,6 +61,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 
 KIND(customer, any_customer)
 KIND(identity, any_identity)
+KIND(forgotten, any_forgotten)
 KIND(event_id, any_event_id)
 KIND(seen, any_seen)
 KIND(vector, any_vector)
@@ -81,6 +83,7 @@ struct kind {
 static const struct kind kinds[] = {
     {"customer", NBX_CUSTOMER_RECORD, customer_make, customer_decode, customer_comes_back},
     {"identity", NBX_IDENTITY_RECORD, identity_make, identity_decode, identity_comes_back},
+    {"forgotten", NBX_FORGOTTEN_RECORD, forgotten_make, forgotten_decode, forgotten_comes_back},
     {"event_id", NBX_EVENT_ID_RECORD, event_id_make, event_id_decode, event_id_comes_back},
     {"seen", NBX_SEEN_RECORD, seen_make, seen_decode, seen_comes_back},
     {"log", NBX_LOG_RECORD, log_make, log_decode, log_comes_back},

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * customer.forget: gone at once from every answer, soon from every file, and from whatever is
+ * restored.
+ */
+#include "tests/daemon/harness_taste.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct server s;
+static struct peer *p;
+
+static void begin(void)
+{
+    server_start(&s, NULL);
+    p = &s.peer;
+}
+
+static void end(void)
+{
+    server_stop(&s);
+}
+
+TestSuite(forget, .init = begin, .fini = end, .timeout = 240);
+
+/* In everything of a customer that is text; no other text has it. */
+#define MARK "forgetmemark"
+
+static void live(const char *customer)
+{
+    get(p, "customer.put", customer,
+        "{'attributes': {'name': 'attribute-" MARK "'}, 'identities': {'card': 'card-" MARK "'}}");
+    for (int i = 0; i < 30; i++)
+        get(p, "observe", customer,
+            "{'events': [{'id': 'event-" MARK "-%d', 'type': 'purchase', 'item': 'a',"
+            " 'session': 'session-" MARK "-%d', 'attributes': {'note': 'note-" MARK "'}}]}",
+            i, i);
+    get(p, "recommend", customer, "{'context': {'said': 'context-" MARK "'}}");
+}
+
+static char found[256]; /* the last of those below */
+
+/* Files of the data folder that have the bytes. */
+static int count_files(const char *text)
+{
+    int n = 0;
+    DIR *dir = opendir(s.data);
+    cr_assert_not_null(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        char path[400];
+        struct nbx_buf b = {0};
+        snprintf(path, sizeof path, "%s/%s", s.data, e->d_name);
+        FILE *f = e->d_type == DT_REG ? fopen(path, "re") : NULL;
+        for (int c; f && (c = getc(f)) != EOF;)
+            nbx_buf_put_u8(&b, (uint8_t)c);
+        if (f)
+            fclose(f);
+        if (b.len && memmem(b.p, b.len, text, strlen(text))) {
+            n++;
+            snprintf(found, sizeof found, "%s", e->d_name);
+        }
+        nbx_buf_fini(&b);
+    }
+    closedir(dir);
+    return n;
+}
+
+static int64_t stat_of(const char *name)
+{
+    const struct nbx_value *v = nbx_value_get(get(p, "stats", "", "{}"), name);
+    cr_assert_not_null(v);
+    return v->i;
+}
+
+/* Within a minute. */
+static void wait_erased(void)
+{
+    for (int i = 0; i < 1200 && stat_of("forgotten.to_erase"); i++)
+        usleep(50000);
+    cr_assert_eq(stat_of("forgotten.to_erase"), 0);
+}
+
+static int run_nbxd(const char *what, const char *with)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/nbxd", NBX_BIN_DIR);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)!freopen("/dev/null", "w", stdout);
+        execl(path, "nbxd", "--config", s.config, what, with, NULL);
+        _exit(127);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(forget, a_receipt_says_what_went_and_trends_have_lost_it)
+{
+    get(p, "item.put", "", "{'items': [{'id': 'a'}, {'id': 'b'}]}");
+    get(p, "observe", "bert", "{'events': [{'type': 'view', 'item': 'b'}]}");
+    live("anna");
+    get_until(p, "", "{'n': 2}", "a b");
+    struct nbx_value *r = get(p, "customer.forget", "anna", "{}");
+    must_be(r, "forgotten", "true");
+    must_be(r, "events", "30");
+    must_be(r, "decisions", "1");
+    cr_assert_eq(text_at(r, "receipt").len, 32);
+    cr_assert_gt(int_at(r, "time"), 1700000000000);
+    get_until(p, "", "{'n': 2}", "b a");
+    must_be(get(p, "customer.forget", "anna", "{}"), "forgotten", "false");
+    must_be(get(p, "customer.export", "anna", "{}"), "customer.known", "false");
+    server_end(&s);
+    server_begin(&s);
+    get_until(p, "", "{'n': 2}", "b a");
+    get(p, "observe", "anna", "{'events': [{'type': 'view', 'item': 'a'}]}");
+    server_kill(&s);
+    server_begin(&s);
+    must_be(get(p, "customer.get", "anna", "{}"), "seen", "1"); /* who comes back stays */
+}
+
+Test(forget, soon_no_file_holds_anything_of_it)
+{
+    get(p, "item.put", "", "{'items': [{'id': 'a'}]}");
+    live("anna-" MARK);
+    live("bert");
+    server_end(&s); /* into tables */
+    server_begin(&s);
+    live("anna-" MARK);
+    live("carl-" MARK);
+    cr_assert_gt(count_files(MARK), 0);
+    get(p, "customer.forget", "anna-" MARK, "{}");
+    get(p, "customer.forget", "bert", "{}");
+    get(p, "customer.forget", "carl-" MARK, "{}");
+    get(p, "observe", "dora", "{'events': [{'type': 'view', 'item': 'a'}]}");
+    wait_erased();
+    cr_assert_eq(stat_of("forgotten.erased"), 3);
+    cr_assert_eq(count_files(MARK), 0, "%s", found);
+    must_be(get(p, "customer.get", "dora", "{}"), "seen", "1");
+    cr_assert_eq(run_nbxd("--verify", NULL), 0);
+}
+
+Test(forget, an_end_in_between_leaves_the_rest_to_the_next_start)
+{
+    get(p, "item.put", "", "{'items': [{'id': 'a'}]}");
+    live("anna-" MARK);
+    server_end(&s);
+    server_begin(&s);
+    get(p, "customer.forget", "anna-" MARK, "{}");
+    server_kill(&s);
+    cr_assert_gt(count_files(MARK), 0);
+    server_begin(&s);
+    cr_assert_eq(stat_of("forgotten.to_erase"), 1);
+    wait_erased();
+    cr_assert_eq(count_files(MARK), 0, "%s", found);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st, (void)kind, (void)ftw;
+    return remove(path);
+}
+
+/* The data folder is lost but for the list; a backup takes its place. */
+static void restore_from(const char *saved)
+{
+    char list[200], kept[200];
+    snprintf(list, sizeof list, "%s/forgotten", s.data);
+    snprintf(kept, sizeof kept, "%s/kept", s.folder);
+    server_kill(&s);
+    cr_assert_eq(rename(list, kept), 0);
+    cr_assert_eq(nftw(s.data, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    cr_assert_eq(mkdir(s.data, 0750), 0);
+    cr_assert_eq(rename(kept, list), 0);
+    cr_assert_eq(run_nbxd("--restore", saved), 0);
+    server_begin(&s);
+}
+
+Test(forget, a_restored_backup_forgets_again_before_it_serves)
+{
+    char saved[200];
+    snprintf(saved, sizeof saved, "%s/saved", s.folder);
+    get(p, "item.put", "", "{'items': [{'id': 'a'}, {'id': 'b'}]}");
+    live("anna-" MARK);
+    live("bert");
+    live("carl");
+    get(p, "customer.forget", "carl", "{}");
+    get(p, "observe", "carl", "{'events': [{'type': 'view', 'item': 'b'}]}");
+    get(p, "backup", "", "{'dir': '%s'}", saved);
+    get(p, "customer.forget", "anna-" MARK, "{}");
+    get(p, "observe", "anna-" MARK, "{'events': [{'type': 'view', 'item': 'b'}]}");
+    restore_from(saved);
+    must_be(get(p, "customer.get", "anna-" MARK, "{}"), "known", "false");
+    must_be(get(p, "customer.get", "bert", "{}"), "seen", "1");
+    must_be(get(p, "customer.get", "carl", "{}"), "seen", "1"); /* who had come back */
+    wait_erased();
+    cr_assert_eq(count_files("anna-" MARK), 0, "%s", found);
+    get(p, "observe", "anna-" MARK, "{'events': [{'type': 'view', 'item': 'b'}]}");
+    server_end(&s);
+    server_begin(&s);
+    must_be(get(p, "customer.get", "anna-" MARK, "{}"), "seen", "1");
+    cr_assert_eq(run_nbxd("--verify", NULL), 0);
+}
