@@ -192,10 +192,9 @@ static bool forgotten_anew(struct nbx_rebuilding *r, struct nbx_str key,
 
 static enum nbx_err copy_forgotten(struct nbx_rebuilding *r)
 {
-    enum nbx_err err = copy(
-        r, &(struct copying){.family = NBX_FAMILY_FORGOTTEN, .wanted = forgotten_anew});
-    return err ? err
-               : nbx_forgotten_merge(nbx_store_dir(r->to), nbx_store_dir(r->from), r->fault);
+    enum nbx_err err =
+        copy(r, &(struct copying){.family = NBX_FAMILY_FORGOTTEN, .wanted = forgotten_anew});
+    return err ? err : nbx_forgotten_merge(nbx_store_dir(r->to), nbx_store_dir(r->from), r->fault);
 }
 
 enum nbx_err nbx_rebuild__copy_rest(struct nbx_rebuilding *r)
