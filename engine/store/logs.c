@@ -118,7 +118,9 @@ uint64_t nbx_store__lost_log(const struct nbx_store__logs *logs, const char *dir
     for (size_t i = 0; i < logs->n; i++) {
         if (is_whole(&logs->p[i], dir))
             continue;
-        if (!told && !(told = read_least(dir, &least)))
+        /* A daemon beside us may have let go of it only now, so what was read before does not say
+         * that it is lost. */
+        if ((!told || logs->p[i].number >= least) && !(told = read_least(dir, &least)))
             return 0;
         if (logs->p[i].number >= least)
             lost = logs->p[i].number;
