@@ -42,7 +42,8 @@ static void print_help(void)
 {
     puts(
         "usage: nbxd [--config FILE]\n"
-        "       nbxd --verify | --restore DIR | --rebuild DIR | --replay DECISION [--config FILE]\n"
+        "       nbxd --verify | --restore DIR | --rebuild DIR |\n"
+        "            --import FILE | --replay DECISION [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
         "  --verify             read all of the data folder, also beside a daemon that uses it, "
@@ -54,6 +55,9 @@ static void print_help(void)
         "  --rebuild DIR        do all commands of the data folder's log again into DIR, which "
         "must be\n"
         "                       empty or not there, hold the two states together and exit\n"
+        "  --import FILE        make the data folder, which must be empty or not there, of a log "
+        "that\n"
+        "                       `nbx log export` wrote, and exit\n"
         "  --replay DECISION    make a decision again, also beside a daemon, and exit: 0 the same "
         "list,\n"
         "                       1 another, 2 it cannot be made again, 3 stored data is damaged\n"
@@ -245,6 +249,7 @@ struct arguments {
         VERIFY,
         RESTORE,
         REBUILD,
+        IMPORT,
         REPLAY,
         SAY_VERSION,
         SAY_HELP,
@@ -255,12 +260,17 @@ struct arguments {
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},  {"check-config", required_argument, NULL, 't'},
-        {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
-        {"restore", required_argument, NULL, 'r'}, {"replay", required_argument, NULL, 'd'},
-        {"rebuild", required_argument, NULL, 'b'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check-config", required_argument, NULL, 't'},
+                                            {"print-config", no_argument, NULL, 'p'},
+                                            {"verify", no_argument, NULL, 'v'},
+                                            {"restore", required_argument, NULL, 'r'},
+                                            {"replay", required_argument, NULL, 'd'},
+                                            {"rebuild", required_argument, NULL, 'b'},
+                                            {"import", required_argument, NULL, 'i'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -274,6 +284,10 @@ static struct arguments read_arguments(int argc, char **argv)
             break;
         case 'b':
             a.mode = REBUILD;
+            a.what = optarg;
+            break;
+        case 'i':
+            a.mode = IMPORT;
             a.what = optarg;
             break;
         case 'd':
@@ -304,6 +318,8 @@ static int look_at(const struct arguments *a)
         code = exit_code(nbx_main_restore(conf, a->what));
     if (conf && a->mode == REBUILD)
         code = exit_code(nbx_main_rebuild(conf, a->what));
+    if (conf && a->mode == IMPORT)
+        code = exit_code(nbx_main_import(conf, a->what));
     if (conf && a->mode == REPLAY)
         code = nbx_main_replay(conf, a->what);
     nbx_conf_destroy(&conf);

@@ -4,6 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/progress.h"
 #include "engine/care/backup.h"
+#include "engine/care/import.h"
 #include "engine/care/rebuild.h"
 #include "engine/care/replay.h"
 #include "engine/care/verify.h"
@@ -174,22 +175,29 @@ static void print_rebuilt(const struct nbx_conf *conf, const struct nbx_rebuilt 
                rebuilt->trends_as_stored ? ", trends" : "");
 }
 
+static struct nbx_rebuild_options make_options(struct rebuilding *r, const struct nbx_conf *conf,
+                                               const struct nbx_server_options *server,
+                                               const char *dir)
+{
+    return (struct nbx_rebuild_options){.dir = dir,
+                                        .vocabulary = &server->vocabulary,
+                                        .attribute_types = server->attribute_types,
+                                        .trend_half_life_ms = conf->trend_half_life_ms,
+                                        .now_ms = nbx_clock_wall_ms(),
+                                        .cache_bytes = CACHE_BYTES,
+                                        .write_buffer_bytes = BUFFER_BYTES,
+                                        .differs = print_difference,
+                                        .progress = show_progress,
+                                        .ctx = r};
+}
+
 static enum nbx_err rebuild(const struct nbx_store *store, const struct nbx_conf *conf,
                             const struct nbx_server_options *server, const char *dir)
 {
     struct nbx_fault fault;
     struct nbx_rebuilt rebuilt;
     struct rebuilding r = {.told = {0, 0}};
-    struct nbx_rebuild_options options = {.dir = dir,
-                                          .vocabulary = &server->vocabulary,
-                                          .attribute_types = server->attribute_types,
-                                          .trend_half_life_ms = conf->trend_half_life_ms,
-                                          .now_ms = nbx_clock_wall_ms(),
-                                          .cache_bytes = CACHE_BYTES,
-                                          .write_buffer_bytes = BUFFER_BYTES,
-                                          .differs = print_difference,
-                                          .progress = show_progress,
-                                          .ctx = &r};
+    struct nbx_rebuild_options options = make_options(&r, conf, server, dir);
     nbx_progress_start(&r.progress, STDERR_FILENO, "doing again", "commands", 0);
     enum nbx_err err = nbx_rebuild_folder(&rebuilt, store, &options, &fault);
     nbx_progress_end(&r.progress);
@@ -216,6 +224,38 @@ enum nbx_err nbx_main_rebuild(const struct nbx_conf *conf, const char *dir)
     else
         err = rebuild(store, conf, &words->server, dir);
     nbx_store_close(&store);
+    nbx_main_options_destroy(&words);
+    return err;
+}
+
+static enum nbx_err import(const struct nbx_conf *conf, const struct nbx_server_options *server,
+                           const char *path)
+{
+    struct nbx_fault fault;
+    struct nbx_imported imported;
+    struct rebuilding r = {.told = {0, 0}};
+    struct nbx_rebuild_options options = make_options(&r, conf, server, conf->data_dir);
+    nbx_progress_start(&r.progress, STDERR_FILENO, "importing", "commands", 0);
+    enum nbx_err err = nbx_import_log(&imported, path, &options, &fault);
+    nbx_progress_end(&r.progress);
+    if (err) {
+        fprintf(stderr, "nbxd: %s\n", fault.message);
+        return err;
+    }
+    printf("%s: %llu commands of %s told again, %llu of them places of what is gone\n",
+           conf->data_dir, (unsigned long long)imported.commands, path,
+           (unsigned long long)imported.gone);
+    return NBX_OK;
+}
+
+enum nbx_err nbx_main_import(const struct nbx_conf *conf, const char *path)
+{
+    struct nbx_main_options *words = nbx_main_options_new(conf, NBX_VERSION);
+    if (!words) {
+        fprintf(stderr, "nbxd: no memory\n");
+        return NBX_ELIMIT;
+    }
+    enum nbx_err err = import(conf, &words->server, path);
     nbx_main_options_destroy(&words);
     return err;
 }

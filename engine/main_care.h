@@ -19,6 +19,9 @@ enum nbx_err nbx_main_restore(const struct nbx_conf *conf, const char *dir);
  * prints whether the two states differ. NBX_OK: they do not. NBX_ECORRUPT: they do, or the log
  * cannot be read. Others: it could not be made; a line on stderr says why. */
 enum nbx_err nbx_main_rebuild(const struct nbx_conf *conf, const char *dir);
+/* Makes conf's data_dir of a log that `nbx log export` wrote in `path`. Errors as of
+ * nbx_import_log; a line on stderr says why. */
+enum nbx_err nbx_main_import(const struct nbx_conf *conf, const char *path);
 /* Makes a decision, by its id in hex, again from conf's data_dir, which a daemon may be using. The
  * exit code: 0 the same list, 1 another, 2 it cannot be made again, 3 stored data is damaged or
  * newer. A line on stdout, of 2 and 3 on stderr, says what and why. */

@@ -17,8 +17,10 @@ static enum nbx_err open_folder(struct nbx_rebuilding *r)
         return nbx_fault_set(r->fault, NBX_ECONFLICT, NULL, "%s is not empty", r->options->dir);
     enum nbx_err err = nbx_store_open(&r->to, &options, r->fault);
     if (!err)
+        nbx_store_be_patient(r->to, true);
+    if (!err && r->from)
         err = nbx_rebuild__copy_meta(r, false);
-    return err ? err : nbx_rebuild__copy(r, NBX_FAMILY_ITEM_IDS);
+    return err || !r->from ? err : nbx_rebuild__copy(r, NBX_FAMILY_ITEM_IDS);
 }
 
 /* What serving has, over the new folder. */
@@ -42,11 +44,15 @@ static enum nbx_err load(struct nbx_rebuilding *r)
     return nbx_customers_new(&r->customers, r->to, r->ids, r->trends);
 }
 
+enum nbx_err nbx_rebuild__open(struct nbx_rebuilding *r)
+{
+    enum nbx_err err = open_folder(r);
+    return err ? err : load(r);
+}
+
 static enum nbx_err rebuild(struct nbx_rebuilding *r)
 {
-    enum nbx_err err = r->batch && r->arena && r->texts ? open_folder(r) : NBX_ELIMIT;
-    if (!err)
-        err = load(r);
+    enum nbx_err err = nbx_rebuild__open(r);
     if (!err)
         err = nbx_rebuild__redo(r);
     if (!err)
@@ -56,8 +62,11 @@ static enum nbx_err rebuild(struct nbx_rebuilding *r)
     return err ? err : nbx_rebuild__compare(r);
 }
 
-static void end(struct nbx_rebuilding *r)
+void nbx_rebuild__end(struct nbx_rebuilding **rebuilding)
 {
+    struct nbx_rebuilding *r = *rebuilding;
+    if (!r)
+        return;
     nbx_customers_destroy(&r->customers);
     nbx_catalog_release(&r->catalog);
     nbx_trends_destroy(&r->trends);
@@ -70,28 +79,40 @@ static void end(struct nbx_rebuilding *r)
     for (int g = 0; g < NBX_N_GROUPS; g++)
         free(r->groups[g].as_stored);
     free(r);
+    *rebuilding = NULL;
+}
+
+enum nbx_err nbx_rebuild__begin(struct nbx_rebuilding **out, struct nbx_rebuilt *rebuilt,
+                                const struct nbx_store *from,
+                                const struct nbx_rebuild_options *options, struct nbx_fault *fault)
+{
+    struct nbx_rebuilding *r = calloc(1, sizeof *r);
+    *out = r;
+    *rebuilt = (struct nbx_rebuilt){0};
+    *fault = (struct nbx_fault){0};
+    if (!r)
+        return NBX_ELIMIT;
+    r->options = options;
+    r->out = rebuilt;
+    r->fault = fault;
+    r->from = from;
+    r->budget.limit = SIZE_MAX / 2;
+    r->batch = nbx_batch_new();
+    r->arena = nbx_arena_new(ENTRY_BYTES);
+    r->texts = nbx_arena_new(TEXT_BYTES);
+    return r->batch && r->arena && r->texts ? NBX_OK : NBX_ELIMIT;
 }
 
 enum nbx_err nbx_rebuild_folder(struct nbx_rebuilt *out, const struct nbx_store *store,
                                 const struct nbx_rebuild_options *options, struct nbx_fault *fault)
 {
-    struct nbx_rebuilding *r = calloc(1, sizeof *r);
-    *out = (struct nbx_rebuilt){0};
-    *fault = (struct nbx_fault){0};
-    if (!r)
-        return NBX_ELIMIT;
-    r->options = options;
-    r->out = out;
-    r->fault = fault;
-    r->from = store;
-    r->budget.limit = SIZE_MAX / 2;
-    r->batch = nbx_batch_new();
-    r->arena = nbx_arena_new(ENTRY_BYTES);
-    r->texts = nbx_arena_new(TEXT_BYTES);
-    enum nbx_err err = rebuild(r);
+    struct nbx_rebuilding *r;
+    enum nbx_err err = nbx_rebuild__begin(&r, out, store, options, fault);
+    if (!err)
+        err = rebuild(r);
     if (err && !fault->code)
         nbx_fault_set(fault, err, NULL, "%s could not be made: %s", options->dir,
                       nbx_err_status(err));
-    end(r);
+    nbx_rebuild__end(&r);
     return err;
 }

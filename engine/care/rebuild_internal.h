@@ -18,7 +18,7 @@ struct nbx_rebuilding {
     const struct nbx_rebuild_options *options;
     struct nbx_rebuilt *out;
     struct nbx_fault *fault;
-    const struct nbx_store *from;
+    const struct nbx_store *from; /* NULL: none */
     struct nbx_store *to;
     struct nbx_budget budget;
     struct nbx_vocabulary *vocabulary;
@@ -34,6 +34,15 @@ struct nbx_rebuilding {
         uint64_t n;
     } groups[NBX_N_GROUPS];
 };
+
+/* rebuild.c. Everything but the folder; `end` also where it failed. `from` NULL: not made of
+ * another folder. */
+enum nbx_err nbx_rebuild__begin(struct nbx_rebuilding **out, struct nbx_rebuilt *rebuilt,
+                                const struct nbx_store *from,
+                                const struct nbx_rebuild_options *options, struct nbx_fault *fault);
+/* The folder, and over it what serving has. */
+enum nbx_err nbx_rebuild__open(struct nbx_rebuilding *r);
+void nbx_rebuild__end(struct nbx_rebuilding **rebuilding);
 
 /* rebuild_redo.c: every entry in order. */
 enum nbx_err nbx_rebuild__redo(struct nbx_rebuilding *r);

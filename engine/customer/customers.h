@@ -118,6 +118,8 @@ enum nbx_err nbx_due_apply(const struct nbx_customer_scope *scope, uint8_t group
 struct nbx_retraction {
     const struct nbx_str *ids; /* (n_ids) */
     uint32_t n_ids;
+    const uint8_t (*hashes)[16]; /* (n_hashes) or of ids with these hashes */
+    uint32_t n_hashes;
     bool (*covers)(void *context, uint32_t item_no);
     void *context;
     bool all;

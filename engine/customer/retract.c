@@ -40,13 +40,16 @@ static enum nbx_err begin_search(struct search *s, const struct nbx_retraction *
                                  struct nbx_arena *arena)
 {
     *s = (struct search){.what = what, .arena = arena};
-    s->wanted = nbx_arena_calloc(arena, what->n_ids, sizeof *s->wanted);
+    uint32_t n = what->n_ids + what->n_hashes;
+    s->wanted = nbx_arena_calloc(arena, n, sizeof *s->wanted);
     if (!s->wanted)
         return NBX_ELIMIT;
     for (uint32_t i = 0; i < what->n_ids; i++)
         nbx_hash128(what->ids[i].p, what->ids[i].len, s->wanted[i].hash);
-    qsort(s->wanted, what->n_ids, sizeof *s->wanted, compare_hash);
-    for (uint32_t i = 0; i < what->n_ids; i++)
+    for (uint32_t i = 0; i < what->n_hashes; i++)
+        memcpy(s->wanted[what->n_ids + i].hash, what->hashes[i], sizeof s->wanted->hash);
+    qsort(s->wanted, n, sizeof *s->wanted, compare_hash);
+    for (uint32_t i = 0; i < n; i++)
         if (s->n_wanted == 0 || compare_hash(&s->wanted[s->n_wanted - 1], &s->wanted[i]) != 0)
             s->wanted[s->n_wanted++] = s->wanted[i];
     return NBX_OK;

@@ -6,6 +6,8 @@
 #include "engine/store/log_record.h"
 #include "proto/wire.h"
 
+#include <stdio.h>
+
 #define ENTRY_BYTES ((size_t)1 << 30) /* at most: an item.put of 64 MiB, decoded */
 #define REPLY_BYTES ((size_t)1 << 20) /* a page that has as many is full */
 #define HASH_BYTES  16
@@ -136,6 +138,13 @@ static void put_changes(struct members *m, const struct nbx_log_record *e)
     m->n++;
 }
 
+static void put_number(struct nbx_buf *b, uint64_t number)
+{
+    char hex[17];
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)number);
+    nbx_wire_kv_text(b, "number", hex);
+}
+
 /* Whose it was, where that is still known. */
 static enum nbx_err put_customer(struct page *p, struct members *m, const struct nbx_log_record *e)
 {
@@ -143,6 +152,8 @@ static enum nbx_err put_customer(struct page *p, struct members *m, const struct
     bool of_somebody = NBX_CUSTOMER_SERIAL(e->number) != 0;
     enum nbx_err err =
         id.len || !of_somebody ? NBX_OK : nbx_customer_id_of(&p->scope, e->number, &id);
+    if (of_somebody)
+        put_number(&m->b, e->number), m->n++;
     if (id.len)
         nbx_wire_kv_str(&m->b, "customer", id), m->n++;
     if (e->customer.len)

@@ -64,6 +64,12 @@ static int run_replay(struct nbx_cli *cli, const struct nbx_cli_args *args)
     return run_nbxd(args, "--replay", (char *)args->values[0].p);
 }
 
+static int run_import(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    (void)cli;
+    return run_nbxd(args, "--import", (char *)args->values[0].p);
+}
+
 static int run_rebuild(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     (void)cli;
@@ -100,6 +106,18 @@ const struct nbx_cli_command nbx_cli_restore = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_restore,
+};
+
+const struct nbx_cli_command nbx_cli_log_import = {
+    .group = "log",
+    .name = "import",
+    .arguments = "FILE",
+    .summary = "make nbxd's data folder, which must be empty or not there, of an exported log",
+    .notes = "Runs nbxd --import: every command is told again, by the clock of its time.",
+    NBX_CLI_OPTIONS(options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_import,
 };
 
 const struct nbx_cli_command nbx_cli_rebuild = {

@@ -25,7 +25,7 @@ static const struct nbx_cli_command *const commands[] = {
     &nbx_cli_log_export,      &nbx_cli_backup,
     &nbx_cli_restore,         &nbx_cli_verify,
     &nbx_cli_customer_export, &nbx_cli_replay,
-    &nbx_cli_rebuild,
+    &nbx_cli_rebuild,         &nbx_cli_log_import,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

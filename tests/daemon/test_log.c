@@ -59,6 +59,8 @@ Test(log, entries_tell_what_was_done)
     MUST_LIST(r, "entries", "customer", "anna anna anna anna");
     must_be(r, "entries[0].new", "true");
     cr_assert_null(at(r, "entries[1].new"));
+    cr_assert_eq(text_at(r, "entries[0].number").len, 16);
+    cr_assert(nbx_str_eq(text_at(r, "entries[0].number"), text_at(r, "entries[3].number")));
     must_be(r, "entries[1].put.attributes", "{'age': 30}");
     must_be(r, "entries[1].put.space", "'main'");
     cr_assert_eq(text_at(r, "entries[1].command").len, 32);

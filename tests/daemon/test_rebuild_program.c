@@ -115,20 +115,30 @@ static bool add_line(void *ctx, struct nbx_str line)
     return true;
 }
 
-/* Of a folder that a daemon may be using. Times of changes of items are the clock's, so they are
- * left out. */
-static struct nbx_buf dump(const char *dir)
+/* Of a folder that a daemon may be using. */
+static struct nbx_buf dump_state(const char *dir, bool no_items)
 {
     struct nbx_buf out = {0};
     struct nbx_store *store;
     struct nbx_fault fault;
     struct nbx_store_options folder = {.dir = dir, .cache_bytes = 1 << 20, .read_only = true};
-    struct nbx_dump_options options = {.line = add_line, .ctx = &out, .no_items = true};
+    struct nbx_dump_options options = {.line = add_line, .ctx = &out, .no_items = no_items};
     cr_assert_eq(nbx_store_open(&store, &folder, &fault), NBX_OK, "%s", fault.message);
     cr_assert_eq(nbx_state_dump(store, &options), NBX_OK);
     nbx_store_close(&store);
     nbx_buf_put_u8(&out, '\0');
     return out;
+}
+
+/* Times of changes of items are the clock's, so they are left out. */
+static struct nbx_buf dump(const char *dir)
+{
+    return dump_state(dir, true);
+}
+
+static struct nbx_buf dump_with_items(const char *dir)
+{
+    return dump_state(dir, false);
 }
 
 Test(rebuild_program, any_number_of_workers_comes_to_the_same)
@@ -195,6 +205,97 @@ Test(rebuild_program, what_was_made_anew_is_served)
     must_be(get(p, "observe", "c1", "{'events': [{'id': 'c1-e3', 'type': 'view'}]}"), "duplicates",
             "1");
     cr_assert_eq(run("nbxd --verify", out, sizeof out), 0, "%s", out);
+    server_stop(&s);
+}
+
+/* Another folder's settings: the same but for the folder. */
+static void configure_beside(const char *name)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s.yaml", s.folder, name);
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fprintf(f, "data_dir: \"%s/%s\"\nevent_retention: 36500d\n", s.folder, name);
+    cr_assert_eq(fclose(f), 0);
+}
+
+static int run_plain(const char *format, const char *a, const char *b, char *out, size_t room)
+{
+    char words[384], command[512];
+    snprintf(words, sizeof words, format, a, b);
+    snprintf(command, sizeof command, "%s/%s 2>&1", NBX_BIN_DIR, words);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, room - 1, f)] = '\0';
+    int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What was exported and told to an empty folder is the same state, items and all. */
+Test(rebuild_program, an_exported_log_makes_the_same_state)
+{
+    char out[4096], file[160], config[160], dir[160];
+    struct nbx_random r;
+    nbx_random_init(&r, SEED + 1);
+    begin(3);
+    put_items();
+    get(p, "item.put", "", "{'items': [{'id': 'v', 'vector': [1, 2.5, 3], 'space': 'main'}]}");
+    observe_all(&r);
+    change_customers();
+    get(p, "customer.put", "c1",
+        "{'attributes': {'a': 1, 'b': 1.5, 'c': ['x']},"
+        " 'consent': {'profile': false}, 'channels': ['web']}");
+    get(p, "customer.put", "c4", "{'vector': [0.1, 2, 3], 'space': 'main'}");
+    get(p, "retract", "never", "{'events': ['seen']}");
+    snprintf(file, sizeof file, "%s/log.jsonl", s.folder);
+    cr_assert_eq(run_plain("nbx log export %s --endpoint %s", file, s.endpoint, out, sizeof out), 0,
+                 "%s", out);
+    server_end(&s);
+    configure_beside("told");
+    snprintf(config, sizeof config, "%s/told.yaml", s.folder);
+    cr_assert_eq(run_plain("nbxd --import %s --config %s", file, config, out, sizeof out), 0, "%s",
+                 out);
+    cr_assert_eq(run_plain("nbxd --verify --config %s%s", config, "", out, sizeof out), 0, "%s",
+                 out);
+    snprintf(dir, sizeof dir, "%s/told", s.folder);
+    struct nbx_buf was = dump_with_items(s.data), is = dump_with_items(dir);
+    cr_assert_str_eq((const char *)is.p, (const char *)was.p);
+    cr_assert_not_null(strstr((const char *)is.p, "item {\"id\":\"v\""));
+    cr_assert_eq(run_plain("nbxd --import %s --config %s", file, config, out, sizeof out), 4, "%s",
+                 out);
+    nbx_buf_fini(&was);
+    nbx_buf_fini(&is);
+    server_begin(&s);
+    server_stop(&s);
+}
+
+Test(rebuild_program, a_file_that_is_no_log_is_refused_by_its_line)
+{
+    static const char *const lines[][2] = {
+        {"no json", ":1: "},
+        {"{\"stream\":257,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"put\"}", "stream: must be"},
+        {"{\"stream\":1,\"seq\":2,\"n\":1,\"time\":1,\"kind\":\"put\"}", "does not follow"},
+        {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"items\"}", "kind: is none"},
+        {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"put\"}", "put: is missing"},
+        {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"events\",\"events\":"
+         "[{\"type\":\"unheard\"}]}",
+         "unknown event type"}};
+    char out[4096], file[160], config[160], name[8];
+    begin(1);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        snprintf(file, sizeof file, "%s/bad.jsonl", s.folder);
+        snprintf(name, sizeof name, "bad%zu", i);
+        FILE *f = fopen(file, "w");
+        cr_assert_not_null(f);
+        fprintf(f, "%s\n", lines[i][0]);
+        cr_assert_eq(fclose(f), 0);
+        configure_beside(name);
+        snprintf(config, sizeof config, "%s/%s.yaml", s.folder, name);
+        cr_assert_eq(run_plain("nbxd --import %s --config %s", file, config, out, sizeof out), 2,
+                     "%s", out);
+        cr_assert_not_null(strstr(out, lines[i][1]), "wanted %s, got %s", lines[i][1], out);
+        cr_assert_not_null(strstr(out, "bad.jsonl:1: "), "%s", out);
+    }
     server_stop(&s);
 }
 
