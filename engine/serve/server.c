@@ -41,6 +41,7 @@ static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
     enum nbx_err err = nbx_store_open(&s->store, &options, fault);
     if (err)
         return err;
+    nbx_store_be_patient(s->store, true); /* a start writes little, and must not fail for it */
     err = nbx_ids_load(&s->ids, s->store, &s->budget);
     return err ? nbx_fault_set(fault, err, NULL, "item ids cannot be read: %s", nbx_err_status(err))
                : NBX_OK;
@@ -82,6 +83,7 @@ static enum nbx_err start_threads(struct nbx_server *s, struct nbx_fault *fault)
     enum nbx_err err = nbx_front__make(&s->front, s, fault);
     if (err)
         return err;
+    nbx_store_be_patient(s->store, false);
     for (unsigned w = 0; !err && w < s->n_workers; w++)
         err = nbx_worker__make(&s->workers[w], s, w);
     if (!err)

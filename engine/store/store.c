@@ -273,6 +273,11 @@ static enum nbx_err open_whole_or_torn(struct nbx_store *store,
     return err == NBX_ECORRUPT ? open_torn(store, options, fault) : err;
 }
 
+void nbx_store_be_patient(struct nbx_store *store, bool patient)
+{
+    rocksdb_writeoptions_set_no_slowdown(store->write, !patient);
+}
+
 enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_options *options,
                             struct nbx_fault *fault)
 {

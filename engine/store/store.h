@@ -102,6 +102,9 @@ struct nbx_buf *nbx_batch_payload(struct nbx_batch *batch);
  * again. NBX_ELIMIT where memory ran out while it was filled, NBX_ESTORAGE where the disk is full;
  * nothing is written then. */
 enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch);
+/* Whether writes wait where the store is behind with its files, in place of NBX_EBUSY: while it is
+ * opened for serving, and where nobody waits for an answer. Not while others write. */
+void nbx_store_be_patient(struct nbx_store *store, bool patient);
 /* Everything written before this call is on the disk when it returns. An error is final: the
  * caller ends the process, since a failed fsync may have dropped what it did not write. */
 enum nbx_err nbx_store_sync(struct nbx_store *store);

@@ -44,6 +44,9 @@ Test(store_error, a_stall_is_busy_and_passes)
         err = nbx_store_write(f.store, f.batch);
     }
     cr_assert_eq(err, NBX_EBUSY, "writes never stall, or fail with %d", err);
+    nbx_store_be_patient(f.store, true);
+    cr_assert_eq(nbx_store_write(f.store, f.batch), NBX_OK, "it waits");
+    nbx_store_be_patient(f.store, false);
     cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_ITEMS), NBX_OK);
     fixture_write(&f);
     struct nbx_stored stored;
