@@ -49,6 +49,9 @@ static void print_help(void)
         "  --verify             read all of the data folder, also beside a daemon that uses it, "
         "and\n"
         "                       print what is damaged or does not fit together, and exit\n"
+        "  --verify --forgotten [ID...]\n"
+        "                       look for what is left of who was forgotten, of the ids in every "
+        "file\n"
         "  --restore DIR        make the data folder, which must be empty or not there, of the "
         "backup\n"
         "                       in DIR, verify it and exit\n"
@@ -247,6 +250,7 @@ struct arguments {
         CHECK,
         PRINT,
         VERIFY,
+        FORGOTTEN,
         RESTORE,
         REBUILD,
         IMPORT,
@@ -256,28 +260,27 @@ struct arguments {
         MISUSED
     } mode;
     const char *config, *what; /* NULL: not given */
+    char **ids;                /* (n_ids) of FORGOTTEN */
+    int n_ids;
 };
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check-config", required_argument, NULL, 't'},
-                                            {"print-config", no_argument, NULL, 'p'},
-                                            {"verify", no_argument, NULL, 'v'},
-                                            {"restore", required_argument, NULL, 'r'},
-                                            {"replay", required_argument, NULL, 'd'},
-                                            {"rebuild", required_argument, NULL, 'b'},
-                                            {"import", required_argument, NULL, 'i'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},  {"check-config", required_argument, NULL, 't'},
+        {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
+        {"restore", required_argument, NULL, 'r'}, {"replay", required_argument, NULL, 'd'},
+        {"rebuild", required_argument, NULL, 'b'}, {"import", required_argument, NULL, 'i'},
+        {"forgotten", no_argument, NULL, 'f'},     {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 't': a.mode = CHECK; /* fall through */
         case 'c': a.config = optarg; break;
         case 'p': a.mode = PRINT; break;
-        case 'v': a.mode = VERIFY; break;
+        case 'v': a.mode = a.mode == FORGOTTEN ? FORGOTTEN : VERIFY; break;
+        case 'f': a.mode = FORGOTTEN; break;
         case 'r':
             a.mode = RESTORE;
             a.what = optarg;
@@ -299,7 +302,9 @@ static struct arguments read_arguments(int argc, char **argv)
         default: return (struct arguments){.mode = MISUSED};
         }
     }
-    if (optind == argc)
+    a.ids = argv + optind;
+    a.n_ids = argc - optind;
+    if (a.n_ids == 0 || a.mode == FORGOTTEN)
         return a;
     fprintf(stderr, "nbxd: unexpected argument '%s'; see nbxd --help\n", argv[optind]);
     return (struct arguments){.mode = MISUSED};
@@ -314,6 +319,8 @@ static int look_at(const struct arguments *a)
         nbx_conf_print(conf, stdout);
     if (conf && a->mode == VERIFY)
         code = exit_code(nbx_main_verify(conf));
+    if (conf && a->mode == FORGOTTEN)
+        code = exit_code(nbx_main_prove(conf, a->ids, a->n_ids));
     if (conf && a->mode == RESTORE)
         code = exit_code(nbx_main_restore(conf, a->what));
     if (conf && a->mode == REBUILD)

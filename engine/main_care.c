@@ -5,6 +5,7 @@
 #include "engine/base/progress.h"
 #include "engine/care/backup.h"
 #include "engine/care/import.h"
+#include "engine/care/prove.h"
 #include "engine/care/rebuild.h"
 #include "engine/care/replay.h"
 #include "engine/care/verify.h"
@@ -12,6 +13,7 @@
 #include "version.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,6 +67,46 @@ enum nbx_err nbx_main_verify(const struct nbx_conf *conf)
         fprintf(stderr, "nbxd: %s\n", fault.message);
     else
         err = read_through(store, conf);
+    nbx_store_close(&store);
+    return err;
+}
+
+static void print_left(void *ctx, const char *what)
+{
+    (void)ctx;
+    puts(what);
+}
+
+static enum nbx_err prove(const struct nbx_store *store, char *const *ids, int n,
+                          struct nbx_fault *fault)
+{
+    struct nbx_proved proved = {0};
+    struct nbx_str *texts = calloc((size_t)n + 1, sizeof *texts);
+    struct nbx_prove_options options = {.ids = texts, .n_ids = (size_t)n, .found = print_left};
+    for (int i = 0; texts && i < n; i++)
+        texts[i] = nbx_str_c(ids[i]);
+    enum nbx_err err = texts ? nbx_prove_forgotten(&proved, store, &options, fault)
+                             : nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory");
+    free(texts);
+    if (err)
+        return err;
+    printf("%s: %llu forgotten, %llu of them not yet out of the files, %d ids looked for in %llu "
+           "files, %llu findings\n",
+           nbx_store_dir(store), (unsigned long long)proved.customers,
+           (unsigned long long)proved.pending, n, (unsigned long long)proved.files,
+           (unsigned long long)proved.findings);
+    return proved.findings ? NBX_ECORRUPT : NBX_OK;
+}
+
+enum nbx_err nbx_main_prove(const struct nbx_conf *conf, char *const *ids, int n)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_store *store = NULL;
+    enum nbx_err err = open_to_read(&store, conf, &fault);
+    if (!err)
+        err = prove(store, ids, n, &fault);
+    if (err && fault.code)
+        fprintf(stderr, "nbxd: %s\n", fault.message);
     nbx_store_close(&store);
     return err;
 }

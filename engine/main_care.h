@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * nbxd --verify, --restore, --rebuild and --replay: what is done with a data folder without serving
- * it.
+ * nbxd --verify, --forgotten, --restore, --rebuild and --replay: what is done with a data folder
+ * without serving it.
  */
 #ifndef NBX_MAIN_CARE_H
 #define NBX_MAIN_CARE_H
@@ -12,6 +12,10 @@
  * one at the end. NBX_OK: all is well. NBX_ECORRUPT: something is not, or the folder cannot be
  * opened for that. Others: it could not be read through; a line on stderr says why. */
 enum nbx_err nbx_main_verify(const struct nbx_conf *conf);
+/* Looks for what is left of forgotten customers in conf's data_dir, which a daemon may be using: of
+ * all by their numbers, of those whose ids (n) are given in the bytes of every file. Prints and
+ * answers as nbx_main_verify. */
+enum nbx_err nbx_main_prove(const struct nbx_conf *conf, char *const *ids, int n);
 /* Makes conf's data_dir of the backup in `dir`, then verifies it. Errors as of nbx_restore; a line
  * on stderr says why. */
 enum nbx_err nbx_main_restore(const struct nbx_conf *conf, const char *dir);

@@ -17,8 +17,13 @@ static const struct nbx_cli_option options[] = {
     {"config", "FILE", NULL, "nbxd's settings, which name the data folder", NBX_CLI_TEXT},
 };
 
+static const struct nbx_cli_option verify_options[] = {
+    {"config", "FILE", NULL, "nbxd's settings, which name the data folder", NBX_CLI_TEXT},
+    {"forgotten", NULL, NULL, "prove that nothing is left of who was forgotten", NBX_CLI_YES},
+};
+
 /* The nbxd beside this program, else the one on the path. Returns only where there is none. */
-static void become(char *const *argv)
+static int become(char *const *argv)
 {
     char own[PATH_MAX], path[PATH_MAX + 8];
     ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
@@ -26,6 +31,9 @@ static void become(char *const *argv)
     snprintf(path, sizeof path, "%s/nbxd", dirname(own));
     execv(path, argv);
     execvp("nbxd", argv);
+    struct nbx_fault fault = {0};
+    nbx_fault_set(&fault, NBX_ENOTFOUND, NULL, "no program nbxd: %s", strerror(errno));
+    return nbx_cli_fail(&fault);
 }
 
 /* nbxd with these arguments and the settings of the command. */
@@ -40,15 +48,35 @@ static int run_nbxd(const struct nbx_cli_args *args, char *what, char *with)
         argv[n++] = "--config";
         argv[n] = (char *)config->s.p;
     }
-    become(argv);
-    struct nbx_fault fault = {0};
-    nbx_fault_set(&fault, NBX_ENOTFOUND, NULL, "no program nbxd: %s", strerror(errno));
-    return nbx_cli_fail(&fault);
+    return become(argv);
+}
+
+/* What is left of forgotten customers: nbxd with as many words as there are ids. */
+static int run_forgotten(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    const struct nbx_value *config = nbx_cli_own(args, "config");
+    char **argv = nbx_cli_alloc(cli, (args->n + 7) * sizeof *argv);
+    size_t n = 0;
+    argv[n++] = "nbxd";
+    argv[n++] = "--verify";
+    argv[n++] = "--forgotten";
+    if (config) {
+        argv[n++] = "--config";
+        argv[n++] = (char *)config->s.p;
+    }
+    argv[n++] = "--";
+    for (uint32_t i = 0; i < args->n; i++)
+        argv[n++] = (char *)args->values[i].p;
+    argv[n] = NULL;
+    return become(argv);
 }
 
 static int run_verify(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
-    (void)cli;
+    if (nbx_cli_own(args, "forgotten"))
+        return run_forgotten(cli, args);
+    if (args->n)
+        return nbx_cli_usage("ids are for --forgotten");
     return run_nbxd(args, "--verify", NULL);
 }
 
@@ -136,11 +164,14 @@ const struct nbx_cli_command nbx_cli_rebuild = {
 
 const struct nbx_cli_command nbx_cli_verify = {
     .name = "verify",
-    .arguments = "",
+    .arguments = "[--forgotten [CUSTOMER...]]",
     .summary = "read all of nbxd's data folder; print what is damaged or does not fit",
     .notes = "Needs the folder at hand, not the daemon; runs nbxd --verify, also beside a daemon.\n"
+             "--forgotten looks instead for what is left of who was forgotten: of all by number,\n"
+             "of the CUSTOMERs named in the bytes of every file.\n"
              "Exit code 3: something was found, or the folder cannot be opened for damage.",
-    NBX_CLI_OPTIONS(options),
+    NBX_CLI_OPTIONS(verify_options),
+    .max_arguments = UINT32_MAX,
     .run = run_verify,
 };
 

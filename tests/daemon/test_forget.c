@@ -97,6 +97,22 @@ static int run_nbxd(const char *what, const char *with)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* nbxd --verify --forgotten with these ids; its exit code. */
+static int prove(const char *a, const char *b)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/nbxd", NBX_BIN_DIR);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)!freopen("/dev/null", "w", stdout);
+        execl(path, "nbxd", "--verify", "--forgotten", "--config", s.config, a, b, NULL);
+        _exit(127);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 Test(forget, a_receipt_says_what_went_and_trends_have_lost_it)
 {
     get(p, "item.put", "", "{'items': [{'id': 'a'}, {'id': 'b'}]}");
@@ -131,7 +147,10 @@ Test(forget, soon_no_file_holds_anything_of_it)
     live("anna-" MARK);
     live("carl-" MARK);
     cr_assert_gt(count_files(MARK), 0);
+    cr_assert_eq(prove(NULL, NULL), 0);
+    cr_assert_eq(prove("anna-" MARK, NULL), 3, "who was not forgotten");
     get(p, "customer.forget", "anna-" MARK, "{}");
+    cr_assert_eq(prove(NULL, NULL), 3, "not yet out of the files");
     get(p, "customer.forget", "bert", "{}");
     get(p, "customer.forget", "carl-" MARK, "{}");
     get(p, "observe", "dora", "{'events': [{'type': 'view', 'item': 'a'}]}");
@@ -139,6 +158,8 @@ Test(forget, soon_no_file_holds_anything_of_it)
     cr_assert_eq(stat_of("forgotten.erased"), 3);
     cr_assert_eq(count_files(MARK), 0, "%s", found);
     must_be(get(p, "customer.get", "dora", "{}"), "seen", "1");
+    cr_assert_eq(prove("anna-" MARK, "carl-" MARK), 0);
+    cr_assert_eq(prove("anna-" MARK, "dora"), 3);
     cr_assert_eq(run_nbxd("--verify", NULL), 0);
 }
 

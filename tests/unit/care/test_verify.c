@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A whole store is silent; whatever is damaged, missing or too much in any family is named. */
 #include "engine/base/hash.h"
+#include "engine/care/erase.h"
+#include "engine/care/prove.h"
 #include "engine/care/verify.h"
 #include "engine/store/log_record.h"
 #include "tests/unit/decide/town.h"
@@ -247,6 +249,65 @@ static void put_number(enum nbx_family family, const struct nbx_key *key, uint64
 {
     nbx_record_u64_put(t.shop.f.batch, family, nbx_key_str(key), v);
     fixture_write(&t.shop.f);
+}
+
+static void left(void *ctx, const char *what)
+{
+    (void)ctx;
+    nbx_buf_printf(&findings, "%s\n", what);
+}
+
+static const char *prove(void)
+{
+    struct nbx_proved proved;
+    struct nbx_prove_options options = {.found = left};
+    nbx_buf_clear(&findings);
+    cr_assert_eq(nbx_prove_forgotten(&proved, t.shop.f.store, &options, &t.fault), NBX_OK);
+    cr_assert_eq(proved.customers, 1);
+    nbx_buf_put_u8(&findings, 0);
+    return (const char *)findings.p;
+}
+
+Test(verify, what_is_left_of_who_was_forgotten_is_found)
+{
+    size_t n;
+    struct nbx_key key = nbx_key_customer(NBX_CUSTOMER(nbx_group_of(NBX_STR("cleo")), 1));
+    t.shop.f.options.event_retention_ms = 0; /* the events are of long ago */
+    town_reopen(&t);
+    cr_assert_not_null(strstr(prove(), "is not yet out of the files"));
+    cr_assert_eq(nbx_erase_forgotten(&n, t.shop.f.store, SHOP_NOW), NBX_OK);
+    cr_assert_eq(n, 1);
+    cr_assert_str_eq(prove(), "");
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    nbx_batch_put(t.shop.f.batch, NBX_FAMILY_SEEN, nbx_key_str(&key), NBX_SEEN_RECORD,
+                  NBX_STR("anything"));
+    fixture_write(&t.shop.f);
+    finds("forgotten: something is there of who was forgotten\n");
+    cr_assert_not_null(strstr(prove(), "seen: a record of forgotten customer"));
+}
+
+/* A table that the erasing left, as if it had not looked at it. */
+Test(verify, a_table_from_before_the_erasing_is_found)
+{
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_str all = {0}, key;
+    struct nbx_stored stored;
+    struct nbx_forgotten_record record;
+    struct nbx_buf b = {0};
+    town_reopen(&t); /* into tables */
+    cr_assert_eq(nbx_cursor_open(&cursor, t.shop.f.store, NBX_FAMILY_FORGOTTEN, all, all, false),
+                 NBX_OK);
+    cr_assert_eq(nbx_cursor_next(cursor, &key, &stored), NBX_OK);
+    cr_assert_eq(nbx_forgotten_record_decode(&record, &stored, t.shop.arena), NBX_OK);
+    record.erased_ms = SHOP_NOW;
+    record.before_file = 1000000;
+    nbx_forgotten_record_encode(&b, &record);
+    nbx_batch_put(t.shop.f.batch, NBX_FAMILY_FORGOTTEN, key, NBX_FORGOTTEN_RECORD,
+                  (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
+    nbx_cursor_close(&cursor);
+    nbx_buf_fini(&b);
+    fixture_write(&t.shop.f);
+    cr_assert_not_null(strstr(prove(), "identities: a table from before customer"));
 }
 
 Test(verify, what_an_identity_says_of_consents_is_theirs)
