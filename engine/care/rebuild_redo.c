@@ -108,8 +108,9 @@ static enum nbx_err redo_entry(struct stream *s, const struct nbx_log_record *en
     struct nbx_rebuilding *r = s->r;
     uint64_t serial = NBX_CUSTOMER_SERIAL(entry->number);
     bool gone = entry->kind == NBX_LOG_GONE;
-    r->out->trends_as_stored |= gone;
-    r->out->nobodys_as_stored |= gone && entry->reason != NBX_GONE_FORGOTTEN;
+    bool unsaid = gone && entry->reason != NBX_GONE_FORGOTTEN; /* who was, is nowhere any more */
+    r->out->trends_as_stored |= unsaid;
+    r->out->nobodys_as_stored |= unsaid;
     if (serial >= r->groups[s->no].n)
         return corrupt(r, s->no, s->next);
     if (entry->customer.len) {
