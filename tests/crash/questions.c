@@ -252,14 +252,14 @@ bool questions_ask(const struct questions *q, const struct daemon *d, struct ans
         if (!answered)
             break;
         struct nbx_str now = comparable(&q->p[i], &reply, &scratch);
-        bool same = nbx_str_eq(
-            now, (struct nbx_str){(const char *)q->p[i].first.p, (uint32_t)q->p[i].first.len});
+        const struct nbx_buf *first = &q->p[i].first;
+        bool same = now.p && now.len == first->len && memcmp(now.p, first->p, now.len) == 0;
         bool told = !same && nbx_str_is(reply.status, "storage");
         out->told += told;
         out->other += !same && !told;
         if (!same && !told)
             printf("%s of %s: %.*s, before %.*s\n", q->p[i].op, q->p[i].key, (int)now.len, now.p,
-                   (int)q->p[i].first.len, (const char *)q->p[i].first.p);
+                   (int)first->len, (const char *)first->p);
     }
     nbx_client_destroy(&client);
     nbx_arena_destroy(&arena);
