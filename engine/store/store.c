@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define FORMAT_KEY "format"
+#define LOOKS      3
 
 /* A new folder is only safe from a power cut once its parent is synced. */
 static void sync_parent(char *path, char *slash)
@@ -258,10 +259,10 @@ static enum nbx_err open_torn(struct nbx_store *store, const struct nbx_store_op
     store->torn = true;
     enum nbx_err err = open_database(store, options, fault);
     if (!err)
-        nbx_log_warnx("%s: the end of its log, never synced, was torn and is dropped; it ends at "
-                      "change %llu, %llu were synced",
-                      store->dir, (unsigned long long)changes,
-                      (unsigned long long)store->acknowledged_changes);
+        nbx_log_warnx("%s: the end of its log, never synced, is torn and %s; it ends at change "
+                      "%llu, %llu were synced",
+                      store->dir, store->read_only ? "not read" : "dropped",
+                      (unsigned long long)changes, (unsigned long long)store->acknowledged_changes);
     return err;
 }
 
@@ -270,6 +271,9 @@ static enum nbx_err open_whole_or_torn(struct nbx_store *store,
                                        struct nbx_fault *fault)
 {
     enum nbx_err err = open_database(store, options, fault);
+    /* Beside a daemon a file may go between its listing and its opening. */
+    for (int i = 0; i < LOOKS && store->read_only && err == NBX_ECORRUPT; i++)
+        err = open_database(store, options, fault);
     return err == NBX_ECORRUPT ? open_torn(store, options, fault) : err;
 }
 
@@ -298,8 +302,8 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
         err = nbx_store__check_acknowledged(store, fault);
     if (!err)
         err = check_format(store, fault);
-    if (!err && !store->read_only &&
-        nbx_store_sync(store)) /* from here on it is held to be there */
+    /* From here on what lies there is held to be there. */
+    if (!err && !store->read_only && nbx_store_sync(store))
         err = nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot sync %s", store->dir);
     if (err) {
         nbx_store_close(&store);
