@@ -44,6 +44,7 @@ static void print_help(void)
         "usage: nbxd [--config FILE]\n"
         "       nbxd --verify | --restore DIR | --rebuild DIR |\n"
         "            --import FILE | --replay DECISION [--config FILE]\n"
+        "       nbxd --doctor [--json] [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
         "  --verify             read all of the data folder, also beside a daemon that uses it, "
@@ -64,6 +65,11 @@ static void print_help(void)
         "  --replay DECISION    make a decision again, also beside a daemon, and exit: 0 the same "
         "list,\n"
         "                       1 another, 2 it cannot be made again, 3 stored data is damaged\n"
+        "  --doctor             look at the data folder and the daemon on it, change nothing, and "
+        "print\n"
+        "                       what is wrong, since when and what to do: 0 nothing, 1 something, "
+        "3 stored\n"
+        "                       data is damaged or newer; with --json as JSON\n"
         "  --check-config FILE  report every mistake as file:line:column and exit\n"
         "  --print-config       print the settings in effect, each with its meaning, and exit\n"
         "  --version            print version, commit and kernel and exit\n\n"
@@ -255,6 +261,7 @@ struct arguments {
         REBUILD,
         IMPORT,
         REPLAY,
+        DOCTOR,
         SAY_VERSION,
         SAY_HELP,
         MISUSED
@@ -262,6 +269,7 @@ struct arguments {
     const char *config, *what; /* NULL: not given */
     char **ids;                /* (n_ids) of FORGOTTEN */
     int n_ids;
+    bool json;
 };
 
 static struct arguments read_arguments(int argc, char **argv)
@@ -271,7 +279,8 @@ static struct arguments read_arguments(int argc, char **argv)
         {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
         {"restore", required_argument, NULL, 'r'}, {"replay", required_argument, NULL, 'd'},
         {"rebuild", required_argument, NULL, 'b'}, {"import", required_argument, NULL, 'i'},
-        {"forgotten", no_argument, NULL, 'f'},     {"version", no_argument, NULL, 'V'},
+        {"forgotten", no_argument, NULL, 'f'},     {"doctor", no_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},          {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -281,6 +290,8 @@ static struct arguments read_arguments(int argc, char **argv)
         case 'p': a.mode = PRINT; break;
         case 'v': a.mode = a.mode == FORGOTTEN ? FORGOTTEN : VERIFY; break;
         case 'f': a.mode = FORGOTTEN; break;
+        case 'o': a.mode = DOCTOR; break;
+        case 'j': a.json = true; break;
         case 'r':
             a.mode = RESTORE;
             a.what = optarg;
@@ -329,6 +340,8 @@ static int look_at(const struct arguments *a)
         code = exit_code(nbx_main_import(conf, a->what));
     if (conf && a->mode == REPLAY)
         code = nbx_main_replay(conf, a->what);
+    if (conf && a->mode == DOCTOR)
+        code = nbx_main_doctor(conf, a->config, a->json);
     nbx_conf_destroy(&conf);
     return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * nbxd --verify, --forgotten, --restore, --rebuild and --replay: what is done with a data folder
+ * nbxd --verify, --forgotten, --restore, --rebuild, --replay, --doctor: what is done with a folder
  * without serving it.
  */
 #ifndef NBX_MAIN_CARE_H
@@ -7,6 +7,8 @@
 
 #include "engine/base/err.h"
 #include "engine/conf/conf.h"
+
+#include <stdbool.h>
 
 /* Reads all of conf's data_dir, which a daemon may be using, and prints a line for each finding and
  * one at the end. NBX_OK: all is well. NBX_ECORRUPT: something is not, or the folder cannot be
@@ -30,5 +32,10 @@ enum nbx_err nbx_main_import(const struct nbx_conf *conf, const char *path);
  * exit code: 0 the same list, 1 another, 2 it cannot be made again, 3 stored data is damaged or
  * newer. A line on stdout, of 2 and 3 on stderr, says what and why. */
 int nbx_main_replay(const struct nbx_conf *conf, const char *decision);
+
+/* Says on one screen, or as JSON, what is wrong with conf's data_dir and the daemon on it, since
+ * when, and what to do. `config` is the settings' file, or NULL. The exit code: 0 all is well, 1
+ * somebody should look, 3 stored data is damaged or newer. */
+int nbx_main_doctor(const struct nbx_conf *conf, const char *config, bool json);
 
 #endif

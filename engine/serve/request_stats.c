@@ -96,6 +96,7 @@ static void put_memory(struct stats *s, const struct nbx_worker *w)
     put(s, "store.cache_bytes", store.cache_bytes);
     put(s, "store.memtable_bytes", store.memtable_bytes);
     put(s, "store.disk_bytes", store.disk_bytes);
+    put(s, "store.background_errors", store.background_errors);
     put(s, "store.write_stopped", store.write_stopped);
     put(s, "store.disk_full", store.disk_full);
     put(s, "filters.hits", filters.hits);

@@ -26,16 +26,27 @@ static size_t share(size_t limit, size_t part, size_t max)
     return limit / part < max ? limit / part : max;
 }
 
+/* What of memory_limit is there to be shared out. */
+static size_t to_share(const struct nbx_server_options *options)
+{
+    size_t limit = options->memory_limit;
+    return limit > 2 * EMPTY_BYTES ? limit - EMPTY_BYTES : limit / 2;
+}
+
+struct nbx_store_options nbx_server_store_options(const struct nbx_server_options *options)
+{
+    size_t limit = to_share(options);
+    return (struct nbx_store_options){.dir = options->data_dir,
+                                      .cache_bytes = share(limit, CACHE_SHARE, CACHE_MAX),
+                                      .write_buffer_bytes = share(limit, BUFFER_SHARE, BUFFER_MAX),
+                                      .event_retention_ms = options->event_retention_ms,
+                                      .decision_retention_ms = options->decision_retention_ms};
+}
+
 static enum nbx_err open_store(struct nbx_server *s, struct nbx_fault *fault)
 {
-    size_t limit = s->options.memory_limit;
-    limit = limit > 2 * EMPTY_BYTES ? limit - EMPTY_BYTES : limit / 2;
-    struct nbx_store_options options = {.dir = s->options.data_dir,
-                                        .cache_bytes = share(limit, CACHE_SHARE, CACHE_MAX),
-                                        .write_buffer_bytes =
-                                            share(limit, BUFFER_SHARE, BUFFER_MAX),
-                                        .event_retention_ms = s->options.event_retention_ms,
-                                        .decision_retention_ms = s->options.decision_retention_ms};
+    size_t limit = to_share(&s->options);
+    struct nbx_store_options options = nbx_server_store_options(&s->options);
     s->recent_bytes = share(limit, RECENT_SHARE, RECENT_MAX) / s->n_workers;
     s->budget.limit = limit / 16 * BUDGET_SHARES;
     enum nbx_err err = nbx_store_open(&s->store, &options, fault);

@@ -13,6 +13,7 @@
 #include "engine/base/err.h"
 #include "engine/base/value.h"
 #include "engine/customer/vocabulary.h"
+#include "engine/store/store.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,9 @@ struct nbx_server_options {
 };
 
 struct nbx_server;
+
+/* As which the store is opened. Borrows data_dir. */
+struct nbx_store_options nbx_server_store_options(const struct nbx_server_options *options);
 
 /* Opens the store, loads catalogue and newest bundle, starts the threads: ready on return. */
 enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,

@@ -39,6 +39,13 @@ enum nbx_err nbx_store__check_room(const char *dir, struct nbx_fault *fault)
                          (unsigned long long)START_BYTES >> 10);
 }
 
+struct nbx_store_room nbx_store_get_room(const struct nbx_store_options *options)
+{
+    return (struct nbx_store_room){.free = free_bytes(options->dir),
+                                   .start = START_BYTES,
+                                   .writes = nbx_store__least_room(options)};
+}
+
 uint64_t nbx_store__least_room(const struct nbx_store_options *options)
 {
     return 2 * (uint64_t)options->write_buffer_bytes + LOG_BYTES;

@@ -202,6 +202,7 @@ static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *faul
                              "%s has format %llu, this program knows up to %d", store->dir,
                              (unsigned long long)format, NBX_STORE_FORMAT);
     }
+    store->format = format;
     return NBX_OK;
 }
 

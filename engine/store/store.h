@@ -152,9 +152,28 @@ enum nbx_err nbx_store_flush(struct nbx_store *store, enum nbx_family family);
 /* For stats and the watchdog. */
 struct nbx_store_stats {
     uint64_t cache_bytes, memtable_bytes, table_reader_bytes, disk_bytes;
+    uint64_t background_errors; /* writes of the database's own that failed since it was opened */
     bool write_stopped;
     bool disk_full; /* writes are refused */
 };
 void nbx_store_get_stats(struct nbx_store *store, struct nbx_store_stats *out);
+
+/* Bytes on the disk of a folder: free (UINT64_MAX: it does not say), wanted for a start, wanted
+ * before anything is written. Needs no open store; the folder must be there. */
+struct nbx_store_room {
+    uint64_t free, start, writes;
+};
+struct nbx_store_room nbx_store_get_room(const struct nbx_store_options *options);
+
+/* What can be told of an open store without reading its records. */
+struct nbx_store_health {
+    uint64_t format;
+    uint64_t changes, acknowledged;     /* the last change; the last that was said to be synced */
+    bool says_acknowledged;             /* the folder said so when it was opened */
+    bool torn;                          /* the end of its logs, never synced, cannot be read */
+    uint64_t tables, table_bytes;       /* files of records */
+    uint64_t logs, log_bytes, log_want; /* files of what is not in tables yet; what is usual */
+};
+void nbx_store_get_health(const struct nbx_store *store, struct nbx_store_health *out);
 
 #endif

@@ -51,15 +51,16 @@ struct nbx_store {
     uint64_t acknowledged_changes;  /* what the folder said at the start */
     bool says_changes;              /* it did say */
     uint64_t newest_log;            /* its number, then; 0: there was none */
-    bool torn;                      /* opened up to where its logs cannot be read, see store.c */
     int acknowledged_fd;            /* -1: not open */
     pthread_mutex_t acknowledging;  /* guards the file and what follows */
     struct timespec logs_seen;      /* the folder's time when its logs were listed */
     struct nbx_store__log manifest; /* in use, as far as it is synced */
     int manifest_fd;                /* -1: not open */
     uint64_t least_room; /* bytes free without which nothing is written; 0: while opening */
+    uint64_t format;     /* of the folder */
     _Atomic int64_t look_ns;
     atomic_bool full; /* at the last look */
+    bool torn;        /* opened up to where its logs cannot be read, see store.c */
     bool read_only;
     char *dir;
 };

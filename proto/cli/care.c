@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * backup, which the daemon does; verify, restore, rebuild and replay, which need its data folder
- * and not the daemon: nbxd does them, this finds it and steps aside.
+ * backup, which the daemon does; verify, restore, rebuild, replay and doctor, which need its data
+ * folder and not the daemon: nbxd does them, this finds it and steps aside.
  */
 #include "proto/cli/cli.h"
 #include "proto/cli/show.h"
@@ -104,6 +104,11 @@ static int run_rebuild(struct nbx_cli *cli, const struct nbx_cli_args *args)
     return run_nbxd(args, "--rebuild", (char *)args->values[0].p);
 }
 
+static int run_doctor(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    return run_nbxd(args, "--doctor", cli->json ? "--json" : NULL);
+}
+
 static int run_backup(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     struct nbx_value body = args->body;
@@ -186,4 +191,16 @@ const struct nbx_cli_command nbx_cli_replay = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run_replay,
+};
+
+const struct nbx_cli_command nbx_cli_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .summary = "what is wrong with nbxd and its data folder, since when, what to do",
+    .notes =
+        "Needs the folder at hand, and asks the daemon where one answers at the address in its\n"
+        "settings; runs nbxd --doctor, which changes nothing. Exit code 0: all is well, 1:\n"
+        "somebody should look, 3: stored data is damaged or newer than the program.",
+    NBX_CLI_OPTIONS(options),
+    .run = run_doctor,
 };
