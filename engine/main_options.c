@@ -65,6 +65,7 @@ static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
     o->memory_limit = (size_t)conf->memory_limit_bytes;
     o->trend_half_life_ms = conf->trend_half_life_ms;
     o->event_retention_ms = conf->event_retention_ms;
+    o->history_max = (uint64_t)conf->history_max;
     o->decision_retention_ms = conf->decision_retention_ms;
     o->queue = (size_t)conf->request_queue;
     o->queue_time_ms = conf->queue_time_ms;

@@ -38,6 +38,7 @@ static const struct {
     {NBX_FAMILY_DUE, nbx_verify__due},
     {NBX_FAMILY_PAST_ITEMS, nbx_verify__past_item},
     {NBX_FAMILY_FORGOTTEN, nbx_verify__forgotten},
+    {NBX_FAMILY_BASES, nbx_verify__base},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 

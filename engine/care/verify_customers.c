@@ -142,6 +142,22 @@ const char *nbx_verify__seen(struct nbx_check *c, struct nbx_str key,
     return check_owner(c, number);
 }
 
+const char *nbx_verify__base(struct nbx_check *c, struct nbx_str key,
+                             const struct nbx_stored *stored)
+{
+    uint64_t number;
+    struct nbx_base_record r;
+    if (key.len != sizeof number || !nbx_key_number_parse(key, &number))
+        return no_number;
+    const char *what = nbx_verify__undecoded(c, nbx_base_record_decode(&r, stored, c->arena));
+    if (what || c->err)
+        return what;
+    for (uint32_t i = 0; i < r.seen.n; i++)
+        if (!nbx_verify__has_item(c, r.seen.entries[i].item_no))
+            return "holds an item that has no id";
+    return check_owner(c, number);
+}
+
 const char *nbx_verify__vector(struct nbx_check *c, struct nbx_str key,
                                const struct nbx_stored *stored)
 {
@@ -174,6 +190,8 @@ static const char *check_event_id(struct nbx_check *c, uint64_t number, int64_t 
         return what;
     if (known.retracted)
         return "its id was retracted";
+    if (known.folded)
+        return "its id says that it lies in the base";
     return known.time_ms != time_ms ? "its id is remembered with another time" : NULL;
 }
 
@@ -263,7 +281,7 @@ const char *nbx_verify__event_id(struct nbx_check *c, struct nbx_str key,
         return "has a key that is no customer number and id";
     const char *what = nbx_verify__undecoded(c, nbx_event_id_record_decode(&r, stored, c->arena));
     /* Events of nobody lie in any group: the event leads to its id, not the other way round. */
-    if (what || c->err || r.retracted || NBX_CUSTOMER_SERIAL(number) == 0 ||
+    if (what || c->err || r.retracted || r.folded || NBX_CUSTOMER_SERIAL(number) == 0 ||
         nbx_verify__may_be_gone(c, r.time_ms))
         return what;
     struct nbx_key event = nbx_key_event(number, r.time_ms, (const uint8_t *)key.p + sizeof number);

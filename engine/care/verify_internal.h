@@ -45,7 +45,7 @@ nbx_check_fn nbx_verify__meta, nbx_verify__item_id, nbx_verify__item, nbx_verify
 nbx_check_fn nbx_verify__past_item;
 nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
 nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision, nbx_verify__due;
-nbx_check_fn nbx_verify__forgotten;
+nbx_check_fn nbx_verify__forgotten, nbx_verify__base;
 nbx_check_fn nbx_verify__log, nbx_verify__mention;
 
 /* What is wrong with a customer's state as the fold of the events; NULL for nothing, or where it

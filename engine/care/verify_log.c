@@ -28,10 +28,11 @@ static const char *check_absent(struct nbx_check *c, uint64_t number, const stru
     if (nbx_verify__may_be_gone(c, e->time_ms))
         return NULL;
     const char *what = nbx_verify__read(c, read_event_id(c, number, e, &known), missing);
-    return what || c->err || known.retracted ? what : missing;
+    return what || c->err || known.retracted || known.folded ? what : missing;
 }
 
-/* An event that was held when it came has the number of its becoming due. */
+/* An event that was held when it came has the number of its becoming due; an id that was forgotten
+ * may have come anew. */
 static const char *check_event(struct nbx_check *c, const struct nbx_log_record *r, uint32_t i,
                                uint64_t seq)
 {
@@ -48,7 +49,8 @@ static const char *check_event(struct nbx_check *c, const struct nbx_log_record 
     if (!err)
         err = nbx_event_record_seq(&own, &stored);
     const char *what = nbx_verify__read(c, err, NULL);
-    if (what || c->err || own == seq || (own > seq && nbx_command_holds(&alone)))
+    if (what || c->err || own == seq ||
+        (own > seq && (nbx_command_holds(&alone) || nbx_verify__may_be_gone(c, e->time_ms))))
         return what;
     return "names an event of another sequence number";
 }

@@ -70,6 +70,7 @@ struct nbx_conf {
     size_t n_placements;
     int64_t trend_half_life_ms;
     int64_t event_retention_ms;
+    int64_t history_max;
     int64_t decision_retention_ms;
     int64_t request_queue; /* requests a worker's ring holds; a power of two */
     int64_t queue_time_ms;

@@ -101,7 +101,11 @@ static const struct conf_row top_rows[] = {
                  "whole minutes."},
     {"event_retention", CONF_DURATION, AT(event_retention_ms), .min = DAY, .max = 100 * YEAR,
      .preset = "400d",
-     .sentence = "How long events are kept, and how long an event's id is known again."},
+     .sentence = "How long events are kept, and how long an event's id is known again, from "
+                 "when it happened or came, whichever is later."},
+    {"history_max", CONF_INT, AT(history_max), .min = 100, .max = 1000000, .preset = "10000",
+     .sentence = "How many events of one type are kept of a customer, the newest; what came of "
+                 "older ones stays, but they are shown and can be retracted no longer."},
     {"decision_retention", CONF_DURATION, AT(decision_retention_ms), .min = 60 * SEC,
      .max = 100 * YEAR, .preset = "30d",
      .sentence = "How long decisions are kept, and items as they were."},

@@ -11,6 +11,13 @@
 #define MENTION_RECORD 1 /* an empty payload: the key says all */
 #define ENTRY_BYTES    ((size_t)64 << 20)
 
+static void put_mention(const struct nbx_customer_scope *scope, uint64_t number, uint64_t seq)
+{
+    struct nbx_key key = nbx_key_mention(number, seq);
+    nbx_batch_put(scope->batch, NBX_FAMILY_MENTIONS, nbx_key_str(&key), MENTION_RECORD,
+                  NBX_STR(""));
+}
+
 bool nbx_command_holds(const struct nbx_log_record *entry)
 {
     bool holds = false;
@@ -28,9 +35,19 @@ static void mention(const struct nbx_customer_scope *scope, const struct nbx_log
         nbx_log_of_events(entry->kind) && entry->customer.len == 0 && !nbx_command_holds(entry);
     if (by_events || entry->kind == NBX_LOG_FORGET)
         return;
-    struct nbx_key key = nbx_key_mention(entry->number, seq);
-    nbx_batch_put(scope->batch, NBX_FAMILY_MENTIONS, nbx_key_str(&key), MENTION_RECORD,
-                  NBX_STR(""));
+    put_mention(scope, entry->number, seq);
+}
+
+enum nbx_err nbx_command_mention_event(const struct nbx_customer_scope *scope, uint64_t number,
+                                       uint64_t seq)
+{
+    struct nbx_log_record entry;
+    uint64_t first;
+    enum nbx_err err = nbx_log_find(&entry, &first, nbx_customers_store(scope->customers),
+                                    NBX_CUSTOMER_GROUP(number), seq, scope->arena);
+    if (!err && entry.kind != NBX_LOG_GONE)
+        put_mention(scope, number, first);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
 static void put_entry(const struct nbx_customer_scope *scope, struct nbx_command *command,

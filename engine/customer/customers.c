@@ -38,6 +38,7 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
     c->store = store;
     c->ids = ids;
     c->trends = trends;
+    nbx_customers_keep(c, 0, 0);
     pthread_mutex_init(&c->anonymous, NULL);
     if ((err = nbx_forgotten_open(&c->forgotten, store, &fault))) {
         nbx_log_errorx("%s", fault.message);
@@ -67,6 +68,12 @@ void nbx_customers_destroy(struct nbx_customers **customers)
     nbx_forgotten_close(&(*customers)->forgotten);
     free(*customers);
     *customers = NULL;
+}
+
+void nbx_customers_keep(struct nbx_customers *c, int64_t retention_ms, uint64_t history_max)
+{
+    c->retention_ms = retention_ms ? retention_ms : INT64_MAX;
+    c->history_max = history_max ? history_max : UINT64_MAX;
 }
 
 uint64_t nbx_customers_seq(const struct nbx_customers *c, uint8_t group)

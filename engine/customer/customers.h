@@ -29,6 +29,10 @@ struct nbx_customers;
 enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *store,
                                struct nbx_ids *ids, struct nbx_trends *trends);
 void nbx_customers_destroy(struct nbx_customers **customers);
+/* How long a customer's events are kept one by one, and how many of a type, the newest; 0: all of
+ * them, as at first. What came of others stays: see nbx_sweep. Before the first request. */
+void nbx_customers_keep(struct nbx_customers *customers, int64_t retention_ms,
+                        uint64_t history_max);
 /* The store they live in: for what is nobody's; customers' records by the two below. */
 struct nbx_store *nbx_customers_store(const struct nbx_customers *customers);
 /* Of the last command applied to the group. */
@@ -112,6 +116,16 @@ int64_t nbx_due_at(const struct nbx_customers *customers, uint8_t group);
  * scope->arena. On an error the rest waits on. */
 enum nbx_err nbx_due_apply(const struct nbx_customer_scope *scope, uint8_t group,
                            uint32_t *applied);
+
+/* Looks after the next n customers of the group from the number *at on, which the caller owns: of
+ * those that have events past what is kept these go into the base, ids and all, so that state stays
+ * what it was. It makes no difference to any answer when that is. *at: where to go on; 0 behind the
+ * last. Empties scope->arena. */
+enum nbx_err nbx_sweep(const struct nbx_customer_scope *scope, uint8_t group, uint64_t *at,
+                       uint32_t n);
+/* Whether an event that is stored is past what is kept, and no longer to be shown. */
+bool nbx_event_is_past(const struct nbx_customer_scope *scope, const struct nbx_event_record *event,
+                       int64_t time_ms);
 
 /* What is to be taken back: the events of these ids, or those with an item that `covers` is true
  * of, or all of them. One of the three is set. */

@@ -25,6 +25,8 @@ struct nbx_customers {
         uint64_t serial; /* of the newest customer */
         int64_t due_ms;  /* no event that is held has an earlier time; INT64_MAX: none is held */
     } groups[NBX_N_GROUPS];
+    int64_t retention_ms; /* how long events are kept; INT64_MAX: for ever */
+    uint64_t history_max; /* how many of a type; UINT64_MAX: all */
     /* Held from the look-up of anonymous events' ids to their write: these ids are nobody's, so
      * two workers may be sent the same one. A leaf. */
     pthread_mutex_t anonymous;
@@ -40,9 +42,6 @@ void nbx_profile__create(struct nbx_profile *profile, const struct nbx_customer_
 void nbx_profile__reserve(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
 /* The known customer is a stranger from now on, but for the number. */
 void nbx_profile__vacate(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
-/* The head, to be changed. Where it is of version 1 all that its events come to is found out. */
-enum nbx_err nbx_profile__ready(struct nbx_profile *profile,
-                                const struct nbx_customer_scope *scope);
 /* Adds the head to the batch; the seen set where it changed, an empty one has no record; and the
  * identity where the head's consents make it another. */
 void nbx_profile__put(struct nbx_profile *profile, const struct nbx_customer_scope *scope);
@@ -60,6 +59,20 @@ void nbx_due__release(const struct nbx_customer_scope *scope, uint64_t number, i
                       const uint8_t id_hash[16]);
 /* None of the number's events waits any longer. */
 enum nbx_err nbx_due__release_all(const struct nbx_customer_scope *scope, uint64_t number);
+/* sweep.c. Whether an event of that age has no more place than in a base. */
+bool nbx_sweep__expired(const struct nbx_customer_scope *scope, int64_t time_ms,
+                        int64_t arrived_ms);
+/* Adds the base to the batch. */
+struct nbx_fold;
+void nbx_base__put(const struct nbx_customer_scope *scope, uint64_t number,
+                   const struct nbx_fold *base);
+/* *taken: whether the id is remembered; an old one's event may have to go first. The batch is
+ * empty.
+ */
+enum nbx_err nbx_sweep__id_is_taken(const struct nbx_customer_scope *scope, uint64_t number,
+                                    const uint8_t id_hash[16], bool *taken);
+/* Brings the customer to what it is to be at scope->now_ms, whenever a sweep would come by. */
+enum nbx_err nbx_sweep__customer(const struct nbx_customer_scope *scope, uint64_t number);
 /* observe.c. Applies events that were held, of the number, whose release is in the batch; profile
  * NULL: of nobody. */
 struct nbx_kept_event;

@@ -193,11 +193,17 @@ static enum nbx_err add_seen_left(struct nbx_seen_record *seen,
     return n ? nbx_seen_join(seen, left, n, arena) : NBX_OK;
 }
 
-enum nbx_err nbx_fold_remainder(struct nbx_fold *fold, const struct nbx_fold *stored,
+enum nbx_err nbx_fold_remainder(struct nbx_fold *out, const struct nbx_fold *stored,
                                 const struct nbx_fold *all, struct nbx_arena *arena)
 {
-    enum nbx_err err = add_totals_left(&fold->totals, &stored->totals, &all->totals, arena);
+    *out = (struct nbx_fold){.seen = {.level = stored->seen.level}};
+    enum nbx_err err = add_totals_left(&out->totals, &stored->totals, &all->totals, arena);
     if (stored->totals.n)
-        fold->seen.digest += stored->seen.digest - all->seen.digest;
-    return err ? err : add_seen_left(&fold->seen, &stored->seen, &all->seen, arena);
+        out->seen.digest = stored->seen.digest - all->seen.digest;
+    return err ? err : add_seen_left(&out->seen, &stored->seen, &all->seen, arena);
+}
+
+bool nbx_fold_is_empty(const struct nbx_fold *fold)
+{
+    return fold->totals.n == 0 && fold->seen.n == 0 && fold->seen.digest == 0;
 }

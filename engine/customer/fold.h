@@ -38,10 +38,12 @@ enum nbx_err nbx_fold_event(struct nbx_fold *fold, const struct nbx_event_record
                             int64_t time_ms, const uint8_t id_hash[16], struct nbx_arena *arena);
 /* After the last event: the set is whole. */
 enum nbx_err nbx_fold_end(struct nbx_fold *fold, struct nbx_arena *arena);
-/* Adds to an ended fold what `stored` holds and the events of `all` do not explain: what came of
- * events that are no longer kept. stored without totals is of version 1: then of its set the
+/* What `stored` holds and the events of `all` do not explain: what came of events that were kept no
+ * longer when there were no bases. stored without totals is of version 1: then of its set the
  * entries alone count. */
-enum nbx_err nbx_fold_remainder(struct nbx_fold *fold, const struct nbx_fold *stored,
+enum nbx_err nbx_fold_remainder(struct nbx_fold *out, const struct nbx_fold *stored,
                                 const struct nbx_fold *all, struct nbx_arena *arena);
+/* Whether it is that of no events. */
+bool nbx_fold_is_empty(const struct nbx_fold *fold);
 
 #endif

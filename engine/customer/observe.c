@@ -141,8 +141,8 @@ static uint64_t owner_of(const struct prepared *e, const struct nbx_profile *pro
 
 /* *seen: the id is stored already, or stands earlier in this list. */
 static enum nbx_err is_duplicate(const struct prepared_list *list, const struct prepared *e,
-                                 const struct nbx_profile *profile, const struct nbx_store *store,
-                                 bool *seen)
+                                 const struct nbx_profile *profile,
+                                 const struct nbx_customer_scope *scope, bool *seen)
 {
     *seen = false;
     if (e->given_id)
@@ -158,8 +158,8 @@ static enum nbx_err is_duplicate(const struct prepared_list *list, const struct 
         return NBX_OK;
     enum nbx_err err = NBX_OK;
     struct nbx_key key = nbx_key_event_id(number, e->id_hash);
-    *seen = nbx_store_has(store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
-    return err;
+    *seen = nbx_store_has(scope->customers->store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
+    return *seen && !err ? nbx_sweep__id_is_taken(scope, number, e->id_hash, seen) : err;
 }
 
 static enum nbx_err start_reply(struct nbx_observed *out, const struct nbx_events *events,
@@ -193,7 +193,7 @@ static enum nbx_err take_event(struct prepared_list *list, struct nbx_observed *
     if (withheld)
         return NBX_OK;
     bool seen;
-    enum nbx_err err = is_duplicate(list, e, profile, scope->customers->store, &seen);
+    enum nbx_err err = is_duplicate(list, e, profile, scope, &seen);
     if (err)
         return err;
     out->ids[i] = e->record.id;
@@ -316,7 +316,7 @@ static enum nbx_err change(struct nbx_profile *profile, const struct nbx_custome
             nbx_profile__reserve(profile, scope);
         return NBX_OK;
     }
-    enum nbx_err err = nbx_profile__ready(profile, scope);
+    enum nbx_err err = nbx_profile_load_head(profile, scope);
     if (err || (err = fold(profile, scope, list)))
         return err;
     if (!profile->known)

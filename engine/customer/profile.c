@@ -4,7 +4,6 @@
 #include "engine/base/check.h"
 #include "engine/customer/command.h"
 #include "engine/customer/consent.h"
-#include "engine/customer/rebuild.h"
 
 static enum nbx_err load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
@@ -74,21 +73,6 @@ struct nbx_profile nbx_profile_for_answer(const struct nbx_profile *p, bool pers
 enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
     return p->known && p->head.id.len == 0 ? load_head(p, scope) : NBX_OK;
-}
-
-enum nbx_err nbx_profile__ready(struct nbx_profile *p, const struct nbx_customer_scope *scope)
-{
-    enum nbx_err err = nbx_profile_load_head(p, scope);
-    if (err || !p->head.totals_unknown)
-        return err;
-    struct nbx_fold fold, stored = {.seen = p->seen};
-    if ((err = nbx_rebuild(&fold, scope, p->number, &stored, NULL, NULL)))
-        return err;
-    p->seen = fold.seen;
-    p->head.totals = fold.totals;
-    p->head.totals_unknown = false;
-    p->seen_changed = true;
-    return NBX_OK;
 }
 
 static void put(const struct nbx_customer_scope *scope, enum nbx_family family,

@@ -90,7 +90,7 @@ enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx
     struct nbx_command command = {.customer = id};
     struct nbx_profile profile;
     enum nbx_err err = nbx_profile_load(&profile, scope, id);
-    if (err || (err = nbx_profile__ready(&profile, scope)) ||
+    if (err || (err = nbx_profile_load_head(&profile, scope)) ||
         (err = nbx_command_of_put(&command, req, scope->arena)))
         return nbx_fault_set(fault, err, NULL, "the customer cannot be read");
     struct nbx_customer_record head = profile.head;

@@ -45,25 +45,40 @@ static enum nbx_err next_event(struct walk *w, struct nbx_kept_event *out)
     return err;
 }
 
-enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *scope,
-                         uint64_t number, const struct nbx_fold *stored, nbx_event_drops drops,
-                         void *context)
+enum nbx_err nbx_base_read(struct nbx_fold *out, const struct nbx_customer_scope *scope,
+                           uint64_t number)
+{
+    struct nbx_key key = nbx_key_customer(number);
+    struct nbx_base_record base;
+    struct nbx_stored stored;
+    *out = (struct nbx_fold){0};
+    enum nbx_err err = nbx_store_get(nbx_customers_store(scope->customers), NBX_FAMILY_BASES,
+                                     nbx_key_str(&key), scope->arena, &stored);
+    if (err == NBX_ENOTFOUND)
+        return NBX_OK;
+    if (!err)
+        err = nbx_base_record_decode(&base, &stored, scope->arena);
+    return err ? err : nbx_fold_begin(out, &base.seen, &base.totals, scope->arena);
+}
+
+enum nbx_err nbx_rebuild_upon(struct nbx_fold *fold, const struct nbx_customer_scope *scope,
+                              uint64_t number, nbx_event_drops drops, void *context)
 {
     struct walk w;
     struct nbx_kept_event e;
-    struct nbx_fold all = {0}; /* the dropped ones too: they explain what is stored */
-    *out = (struct nbx_fold){0};
     enum nbx_err err = open_walk(&w, scope, number);
     while (!err && !(err = next_event(&w, &e))) {
         bool dropped = drops && drops(context, &e);
-        if (stored && !e.record.held)
-            err = nbx_fold_event(&all, &e.record, e.time_ms, e.id_hash, scope->arena);
-        if (!err && !dropped && !e.record.held)
-            err = nbx_fold_event(out, &e.record, e.time_ms, e.id_hash, scope->arena);
+        if (!dropped && !e.record.held)
+            err = nbx_fold_event(fold, &e.record, e.time_ms, e.id_hash, scope->arena);
     }
     close_walk(&w);
-    if (err != NBX_ENOTFOUND || (err = nbx_fold_end(out, scope->arena)) ||
-        (err = nbx_fold_end(&all, scope->arena)))
-        return err;
-    return stored ? nbx_fold_remainder(out, stored, &all, scope->arena) : NBX_OK;
+    return err == NBX_ENOTFOUND ? nbx_fold_end(fold, scope->arena) : err;
+}
+
+enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *scope,
+                         uint64_t number, nbx_event_drops drops, void *context)
+{
+    enum nbx_err err = nbx_base_read(out, scope, number);
+    return err ? err : nbx_rebuild_upon(out, scope, number, drops, context);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A customer's state made anew from the events that are kept.
+ * A customer's state made anew from its base and the events that are kept.
  *
- * Why:     a maximum cannot be taken back, so what a retraction leaves is folded again; and what
- *          records of version 1 did not say is found out once.
+ * Why:     a maximum cannot be taken back, so what a retraction leaves is folded again.
  * Owns:    nothing: the fold lives in the scope's arena.
  * Threads: the worker that owns the customer.
  * Errors:  the store's; NBX_ECORRUPT: a key or record among the events makes no sense; NBX_ELIMIT
@@ -24,11 +23,15 @@ struct nbx_kept_event {
 /* True: fold as if the event had never been. */
 typedef bool (*nbx_event_drops)(void *context, const struct nbx_kept_event *event);
 
-/* Folds the customer's events, oldest first, but those that are held and those that `drops` (NULL:
- * none, else asked of every one) is true of.
- * stored, where not NULL, is what the records say: what no event explains is carried over. */
+/* What events came to that are kept in the customer's base alone; {0} where there is none. */
+enum nbx_err nbx_base_read(struct nbx_fold *out, const struct nbx_customer_scope *scope,
+                           uint64_t number);
+/* Folds the customer's base and then the events, oldest first, but those that are held and those
+ * that `drops` (NULL: none, else asked of every one) is true of. */
 enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *scope,
-                         uint64_t number, const struct nbx_fold *stored, nbx_event_drops drops,
-                         void *context);
+                         uint64_t number, nbx_event_drops drops, void *context);
+/* The same upon what `fold` holds in the base's place. */
+enum nbx_err nbx_rebuild_upon(struct nbx_fold *fold, const struct nbx_customer_scope *scope,
+                              uint64_t number, nbx_event_drops drops, void *context);
 
 #endif

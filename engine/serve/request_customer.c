@@ -96,7 +96,7 @@ static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *
         nbx_wire_map(b, 0);
 }
 
-/* The newest events that are not held, newest first, appended to `list`; *n counts them. */
+/* The newest events that are neither held nor past what is kept, newest first, appended to `list`; *n counts them. */
 static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct nbx_request *r,
                                  uint64_t number)
 {
@@ -114,7 +114,8 @@ static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct
     while (!err && *n < HISTORY_MAX && !(err = nbx_cursor_next(cursor, &key, &stored))) {
         if (!nbx_key_event_parse(key, &owner, &time_ms, NULL))
             err = NBX_ECORRUPT;
-        else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)) && !event.held)
+        else if (!(err = nbx_event_record_decode(&event, &stored, r->scope.arena)) && !event.held &&
+                 !nbx_event_is_past(&r->scope, &event, time_ms))
             nbx_reply_event(list, r, time_ms, &event), ++*n;
     }
     nbx_cursor_close(&cursor);

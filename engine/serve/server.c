@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/customer/migrate.h"
 #include "engine/serve/keeper.h"
 #include "engine/serve/server_internal.h"
 
@@ -11,15 +12,16 @@
 #define JOBS_A_WORKER 1024 /* requests under way, beyond those in the workers' rings */
 /* Of memory_limit: first the process as it is when empty, then shares of the rest; what is left
  * after them is for arenas, filters and a snapshot being built. */
-#define EMPTY_BYTES   ((size_t)32 << 20)
-#define CACHE_SHARE   16
-#define CACHE_MAX     ((size_t)96 << 20)
-#define BUFFER_SHARE  16
-#define BUFFER_MAX    ((size_t)48 << 20)
-#define RECENT_SHARE  64
-#define RECENT_MAX    ((size_t)48 << 20)
-#define FORGET_BYTES  ((size_t)64 << 20) /* at most: one customer's records */
-#define BUDGET_SHARES 10                 /* of 16: catalogue, ids, trends, index */
+#define EMPTY_BYTES     ((size_t)32 << 20)
+#define CACHE_SHARE     16
+#define CACHE_MAX       ((size_t)96 << 20)
+#define BUFFER_SHARE    16
+#define BUFFER_MAX      ((size_t)48 << 20)
+#define RECENT_SHARE    64
+#define RECENT_MAX      ((size_t)48 << 20)
+#define MIGRATION_BYTES ((size_t)256 << 20) /* one customer with all events, before any request */
+#define FORGET_BYTES    ((size_t)64 << 20)  /* at most: one customer's records */
+#define BUDGET_SHARES   10                  /* of 16: catalogue, ids, trends, index */
 
 static size_t share(size_t limit, size_t part, size_t max)
 {
@@ -77,12 +79,39 @@ static enum nbx_err forget_again(struct nbx_server *s, struct nbx_fault *fault)
     return err ? err : nbx_keeper__erase_load(&s->keeper);
 }
 
+/* A folder of an older format becomes one of today's. */
+static enum nbx_err migrate(struct nbx_server *s)
+{
+    struct nbx_customer_scope scope = {.customers = s->customers,
+                                       .vocabulary = s->keeper.vocabulary,
+                                       .now_ms = nbx_clock_wall_ms()};
+    bool done = nbx_store_format(s->store) == NBX_STORE_FORMAT;
+    enum nbx_err err = NBX_OK;
+    if (done)
+        return NBX_OK;
+    nbx_log_info("what=migration format=%d text=\"begins or goes on\"", NBX_STORE_FORMAT);
+    scope.arena = nbx_arena_new(MIGRATION_BYTES);
+    scope.batch = nbx_batch_new();
+    err = scope.arena && scope.batch ? NBX_OK : NBX_ELIMIT;
+    while (!err && !done)
+        err = nbx_migrate_2(&scope, &done);
+    nbx_batch_destroy(&scope.batch);
+    nbx_arena_destroy(&scope.arena);
+    if (!err)
+        nbx_log_info("what=migration format=%d text=\"is done\"", NBX_STORE_FORMAT);
+    return err;
+}
+
 static enum nbx_err load_state(struct nbx_server *s, struct nbx_fault *fault)
 {
     enum nbx_err err = nbx_keeper__load(&s->keeper, s, fault);
     if (err)
         return err;
     err = nbx_customers_new(&s->customers, s->store, s->ids, s->trends);
+    if (!err) {
+        nbx_customers_keep(s->customers, s->options.event_retention_ms, s->options.history_max);
+        err = migrate(s);
+    }
     return err ? nbx_fault_set(fault, err, NULL, "customers cannot be read: %s",
                                nbx_err_status(err))
                : forget_again(s, fault);

@@ -29,6 +29,7 @@ struct nbx_server_options {
     struct nbx_vocabulary_options vocabulary;
     const struct nbx_value *attribute_types; /* map or NULL; see engine/catalog/catalog.h */
     int64_t trend_half_life_ms, event_retention_ms, decision_retention_ms;
+    uint64_t history_max;  /* events of a type kept of a customer; 0: all */
     size_t queue;          /* requests a worker's ring holds */
     int64_t queue_time_ms; /* a request that waited longer is answered busy */
     size_t max_message_bytes;

@@ -63,7 +63,11 @@ struct nbx_worker {
     struct nbx_excerpt_wish *wish;             /* of the request being served */
     _Atomic(struct nbx_excerpt_wish *) wished; /* the keeper takes it; NULL: room for one */
     struct nbx_lane lanes[NBX_N_LANES];
-    int64_t due_ns;      /* when to look next for events of all groups that became due */
+    int64_t due_ns;       /* when to look next for events of all groups that became due */
+    unsigned sweep_group; /* what is looked after next; see nbx_sweep */
+    uint64_t sweep_at;
+    int64_t sweep_ns; /* when */
+    int64_t sweep_begun_ns;
     int64_t customer_ns; /* what one customer of many took lately; 0: not known yet */
     _Atomic bool quit;   /* not before the keeper ended: it waits for worlds to be adopted */
     const struct nbx_world *world;

@@ -9,12 +9,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARENA_BYTES    ((size_t)64 << 20) /* what one request may use */
-#define FILTER_BYTES   ((size_t)8 << 20)
-#define STALL_PAUSE_MS 2                /* between tries of a part that the store would not take */
-#define DUE_PAUSE_MS   100              /* between looks at all groups for events that are due */
-#define DUE_SLEEP_MS   10000            /* the most while one is held: the clock may be set */
-#define PATIENCE_NS    INT64_C(5000000) /* how long customers of a list make way for requests */
+#define ARENA_BYTES     ((size_t)64 << 20) /* what one request may use */
+#define FILTER_BYTES    ((size_t)8 << 20)
+#define STALL_PAUSE_MS  2     /* between tries of a part that the store would not take */
+#define DUE_PAUSE_MS    100   /* between looks at all groups for events that are due */
+#define DUE_SLEEP_MS    10000 /* the most while one is held: the clock may be set */
+#define SWEEP_CUSTOMERS 16    /* looked after at a time: some 0.3 ms */
+#define SWEEP_PAUSE_NS  INT64_C(100000000)     /* while the worker is idle */
+#define SWEEP_BUSY_NS   INT64_C(10000000000)   /* while it never is */
+#define SWEEP_ROUND_NS  INT64_C(3600000000000) /* from the beginning of one round to the next */
+#define PATIENCE_NS     INT64_C(5000000) /* how long customers of a list make way for requests */
 
 static bool waited_too_long(struct nbx_worker *w, struct nbx_job *job)
 {
@@ -61,7 +65,37 @@ static void apply_due(struct nbx_worker *w)
         nbx_worker__due(w, (uint8_t)group, now_ms);
 }
 
-/* How long to sleep until an event is due; -1: none is held. */
+/* All of this worker's groups are looked after in turn, then there is a rest. */
+static void next_group(struct nbx_worker *w)
+{
+    w->sweep_group += w->server->n_workers;
+    if (w->sweep_group < NBX_N_GROUPS)
+        return;
+    int64_t next_ns = w->sweep_begun_ns + SWEEP_ROUND_NS;
+    w->sweep_group = w->ix;
+    w->sweep_ns = next_ns > w->sweep_ns ? next_ns : w->sweep_ns;
+    w->sweep_begun_ns = w->sweep_ns;
+}
+
+/* What retention takes of a few customers; what the store does not take is for the next round. */
+static void sweep(struct nbx_worker *w, bool idle)
+{
+    int64_t now_ns = nbx_clock_mono_ns();
+    if (now_ns < w->sweep_ns + (idle ? 0 : SWEEP_BUSY_NS))
+        return;
+    struct nbx_customer_scope scope = nbx_worker__scope(w, nbx_clock_wall_ms());
+    w->sweep_ns = now_ns + SWEEP_PAUSE_NS;
+    enum nbx_err err = nbx_sweep(&scope, (uint8_t)w->sweep_group, &w->sweep_at, SWEEP_CUSTOMERS);
+    if (err && err != NBX_EBUSY) {
+        nbx_log_warnx("what=retention group=%u error=%s text=\"goes on with the next\"",
+                      w->sweep_group, nbx_err_status(err));
+        w->sweep_at = 0;
+    }
+    if (w->sweep_at == 0)
+        next_group(w);
+}
+
+/* How long until an event is due; DUE_SLEEP_MS at most. */
 static int due_within_ms(const struct nbx_worker *w)
 {
     int64_t next_ms = INT64_MAX;
@@ -69,9 +103,7 @@ static int due_within_ms(const struct nbx_worker *w)
         int64_t at_ms = nbx_due_at(w->server->customers, (uint8_t)group);
         next_ms = at_ms < next_ms ? at_ms : next_ms;
     }
-    if (next_ms == INT64_MAX)
-        return -1;
-    int64_t left_ms = next_ms - nbx_clock_wall_ms();
+    int64_t left_ms = next_ms == INT64_MAX ? DUE_SLEEP_MS : next_ms - nbx_clock_wall_ms();
     return left_ms < DUE_PAUSE_MS   ? DUE_PAUSE_MS
            : left_ms > DUE_SLEEP_MS ? DUE_SLEEP_MS
                                     : (int)left_ms;
@@ -157,7 +189,18 @@ static bool work(struct nbx_worker *w)
         worked = serve_slice(w, (enum nbx_lane_kind)lane) || worked;
     hand_on_wish(w);
     apply_due(w);
+    sweep(w, !worked && !job);
     return worked || job;
+}
+
+/* How long to sleep where nobody asks. */
+static int rest_ms(const struct nbx_worker *w)
+{
+    int due_ms = due_within_ms(w);
+    int64_t sweep_ms = (w->sweep_ns - nbx_clock_mono_ns()) / 1000000 + 1;
+    if (sweep_ms < 1)
+        sweep_ms = 1;
+    return sweep_ms < due_ms ? (int)sweep_ms : due_ms;
 }
 
 static bool waits(const struct nbx_worker *w)
@@ -188,8 +231,7 @@ static void *worker_main(void *arg)
         enum nbx_heard heard = NBX_HEARD_NOTHING;
         nbx_bell_sleep(&w->bell);
         if (!waits(w) && !atomic_load(&w->quit))
-            heard = nbx_front__rest(w->ear, &w->bell,
-                                    is_stalled(w) ? STALL_PAUSE_MS : due_within_ms(w));
+            heard = nbx_front__rest(w->ear, &w->bell, is_stalled(w) ? STALL_PAUSE_MS : rest_ms(w));
         nbx_bell_heard(&w->bell, heard & NBX_HEARD_BELL);
         /* Before anything is served: the message that woke this thread woke no other. */
         if (heard & NBX_HEARD_SOCKET)
@@ -201,7 +243,7 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
 {
     size_t max_jobs = server->front.max_jobs;
     w->server = server;
-    w->ix = ix;
+    w->ix = w->sweep_group = ix;
     w->world = server->keeper.world;
     atomic_store(&w->adopted, w->world->generation);
     w->from_front = nbx_ring_new(server->options.queue);

@@ -51,12 +51,17 @@ enum nbx_err nbx_forgotten_record_decode(struct nbx_forgotten_record *out,
                                          const struct nbx_stored *stored, struct nbx_arena *arena);
 
 /* event_ids: an id that counts no second time. */
-#define NBX_EVENT_ID_RECORD 2
+#define NBX_EVENT_ID_RECORD 3
 struct nbx_event_id_record {
-    int64_t time_ms; /* the event's; where it was retracted, of the retraction */
+    int64_t time_ms; /* the event's; where it was retracted, of the retraction; where it lies in the
+                        base, when it happened or came, whichever is later */
     bool retracted;  /* there is no such event any more, or there never was */
+    bool folded;     /* the event is kept in the customer's base alone */
 };
 void nbx_event_id_record_encode(struct nbx_buf *out, const struct nbx_event_id_record *r);
+/* The same without an arena, for a compaction that asks of every record. */
+enum nbx_err nbx_event_id_record_peek(struct nbx_event_id_record *out,
+                                      const struct nbx_stored *stored);
 enum nbx_err nbx_event_id_record_decode(struct nbx_event_id_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
@@ -109,6 +114,16 @@ struct nbx_seen_record {
 };
 void nbx_seen_record_encode(struct nbx_buf *out, const struct nbx_seen_record *r);
 enum nbx_err nbx_seen_record_decode(struct nbx_seen_record *out, const struct nbx_stored *stored,
+                                    struct nbx_arena *arena);
+
+/* bases: what those of a customer's events came to that are no longer kept one by one. */
+#define NBX_BASE_RECORD 1
+struct nbx_base_record {
+    struct nbx_totals totals;
+    struct nbx_seen_record seen;
+};
+void nbx_base_record_encode(struct nbx_buf *out, const struct nbx_base_record *r);
+enum nbx_err nbx_base_record_decode(struct nbx_base_record *out, const struct nbx_stored *stored,
                                     struct nbx_arena *arena);
 
 /* vectors: given from outside, or folded in and then only a cache. */

@@ -44,7 +44,7 @@ static void put_said(struct nbx_buf *out, const struct nbx_customer_record *r, u
         nbx_record__put_value(out, r->channels);
 }
 
-static void put_totals(struct nbx_buf *out, const struct nbx_totals *t)
+void nbx_record__put_totals(struct nbx_buf *out, const struct nbx_totals *t)
 {
     uint32_t before = 0;
     nbx_buf_put_u64le(out, t->digest);
@@ -67,7 +67,7 @@ void nbx_customer_record_encode(struct nbx_buf *out, const struct nbx_customer_r
     if (flags & PUT)
         nbx_buf_put_varsint(out, r->put_ms);
     if (flags & TOTALS)
-        put_totals(out, &r->totals);
+        nbx_record__put_totals(out, &r->totals);
 }
 
 static void read_said(struct nbx_customer_record *c, struct nbx_record_reader *rr, uint64_t flags)
@@ -86,7 +86,7 @@ static void read_said(struct nbx_customer_record *c, struct nbx_record_reader *r
         c->channels = nbx_record__value(rr, NBX_LIST);
 }
 
-static void read_totals(struct nbx_totals *t, struct nbx_record_reader *rr)
+void nbx_record__totals(struct nbx_totals *t, struct nbx_record_reader *rr)
 {
     uint32_t before = 0;
     t->digest = nbx_read_u64le(&rr->r);
@@ -124,7 +124,7 @@ static void read_2(struct nbx_customer_record *c, struct nbx_record_reader *rr, 
     if (flags & PUT)
         c->put_ms = nbx_read_varsint(&rr->r);
     if (flags & TOTALS)
-        read_totals(&c->totals, rr);
+        nbx_record__totals(&c->totals, rr);
 }
 
 enum nbx_err nbx_customer_record_decode(struct nbx_customer_record *out,

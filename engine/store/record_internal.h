@@ -43,6 +43,10 @@ int64_t nbx_record__near(struct nbx_record_reader *rr, int64_t near);
 void nbx_record__put_number(struct nbx_buf *out, double v);
 double nbx_record__number(struct nbx_record_reader *rr);
 
+/* What events come to, of one type at least. */
+void nbx_record__put_totals(struct nbx_buf *out, const struct nbx_totals *t);
+void nbx_record__totals(struct nbx_totals *out, struct nbx_record_reader *rr);
+
 /* A value tree as msgpack behind its length. */
 void nbx_record__put_value(struct nbx_buf *out, const struct nbx_value *v);
 const struct nbx_value *nbx_record__value(struct nbx_record_reader *rr, enum nbx_value_type type);

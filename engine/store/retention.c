@@ -4,6 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/store/key.h"
 #include "engine/store/log_record.h"
+#include "engine/store/record.h"
 
 #include <stdlib.h>
 
@@ -17,12 +18,15 @@ struct sweep {
 /* false where the entry does not tell, and then it stays. */
 static bool time_of(int64_t *out, enum nbx_family family, struct nbx_str key, struct nbx_str value)
 {
-    uint64_t number;
     struct nbx_stored stored;
+    struct nbx_event_id_record known;
     struct nbx_decision_id id;
     switch (family) {
-    case NBX_FAMILY_EVENTS: return nbx_key_event_parse(key, &number, out, NULL);
-    case NBX_FAMILY_EVENT_IDS:
+    case NBX_FAMILY_EVENT_IDS: /* one that has its event leaves with it */
+        if (nbx_store__unframe(&stored, value) || nbx_event_id_record_peek(&known, &stored))
+            return false;
+        *out = known.time_ms;
+        return known.retracted || known.folded;
     case NBX_FAMILY_PAST_ITEMS:
         if (nbx_store__unframe(&stored, value) || stored.payload.len < sizeof *out)
             return false; /* the time stands first in every version */

@@ -164,15 +164,25 @@ static enum nbx_err open_database(struct nbx_store *store, const struct nbx_stor
     return text ? refuse_open(text, store->dir, fault) : err;
 }
 
-static enum nbx_err write_format(struct nbx_store *store, struct nbx_str key)
+enum nbx_err nbx_store_raise_format(struct nbx_store *store, uint64_t format)
 {
+    struct nbx_key key = nbx_key_meta(FORMAT_KEY);
     struct nbx_batch *batch = nbx_batch_new();
     if (!batch)
         return NBX_ELIMIT;
-    nbx_record_u64_put(batch, NBX_FAMILY_META, key, NBX_STORE_FORMAT);
+    nbx_record_u64_put(batch, NBX_FAMILY_META, nbx_key_str(&key), format);
     enum nbx_err err = nbx_store_write(store, batch);
     nbx_batch_destroy(&batch);
-    return err ? err : nbx_store_sync(store);
+    if (!err)
+        err = nbx_store_sync(store);
+    if (!err)
+        store->format = format;
+    return err;
+}
+
+uint64_t nbx_store_format(const struct nbx_store *store)
+{
+    return store->format;
 }
 
 static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *fault)
@@ -189,7 +199,7 @@ static enum nbx_err check_format(struct nbx_store *store, struct nbx_fault *faul
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                              "%s has no format number: nbx did not make it", store->dir);
     if (err == NBX_ENOTFOUND) {
-        err = write_format(store, nbx_key_str(&key));
+        err = nbx_store_raise_format(store, NBX_STORE_FORMAT);
         format = NBX_STORE_FORMAT;
     }
     if (err)
@@ -221,10 +231,9 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     rocksdb_writeoptions_set_no_slowdown(store->write, 1);
     atomic_bool *armed = &store->retention_armed;
     int64_t events_ms = options->event_retention_ms;
-    store->retentions[0] = (struct nbx_retention){NBX_FAMILY_EVENTS, events_ms, armed};
-    store->retentions[1] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed};
-    store->retentions[2] = (struct nbx_retention){NBX_FAMILY_LOG, events_ms, armed};
-    store->retentions[3] =
+    store->retentions[0] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed};
+    store->retentions[1] = (struct nbx_retention){NBX_FAMILY_LOG, events_ms, armed};
+    store->retentions[2] =
         (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed};
     store->retentions[4] =
         (struct nbx_retention){NBX_FAMILY_PAST_ITEMS, options->decision_retention_ms, armed};

@@ -37,6 +37,7 @@ enum nbx_family {
     NBX_FAMILY_DUE,
     NBX_FAMILY_PAST_ITEMS,
     NBX_FAMILY_FORGOTTEN,
+    NBX_FAMILY_BASES,
     NBX_N_FAMILIES
 };
 
@@ -45,15 +46,15 @@ const char *nbx_family_name(enum nbx_family family);
 /* Whether every key begins with a customer's number, so that forgetting is a range delete. */
 bool nbx_family_is_personal(enum nbx_family family);
 
-#define NBX_STORE_FORMAT 1 /* of the whole folder; see KEYS.md for how it changes */
+#define NBX_STORE_FORMAT 2 /* of the whole folder; see KEYS.md for how it changes */
 
 struct nbx_store;
 
 struct nbx_store_options {
-    const char *dir;               /* made where missing */
-    size_t cache_bytes;            /* block cache, index and filter blocks included */
-    size_t write_buffer_bytes;     /* all memtables together */
-    int64_t event_retention_ms;    /* events, event ids, what the log says of them; 0: for ever */
+    const char *dir;            /* made where missing */
+    size_t cache_bytes;         /* block cache, index and filter blocks included */
+    size_t write_buffer_bytes;  /* all memtables together */
+    int64_t event_retention_ms; /* ids without an event, what the log says of events; 0: for ever */
     int64_t decision_retention_ms; /* decisions and past items; 0: kept for ever */
     /* Shows the folder as it is, also beside a process that writes to it, and changes nothing: no
      * write and no sync may follow. */
@@ -66,6 +67,10 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
 void nbx_store_close(struct nbx_store **store);
 /* Its folder, as it was given. */
 const char *nbx_store_dir(const struct nbx_store *store);
+/* The folder's format: what it was when opened, or raised to. */
+uint64_t nbx_store_format(const struct nbx_store *store);
+/* Behind the last step of a migration: it is of this format from now on, and synced. */
+enum nbx_err nbx_store_raise_format(struct nbx_store *store, uint64_t format);
 
 /* One stored value: the version its writer gave and the payload, checksum verified. */
 struct nbx_stored {

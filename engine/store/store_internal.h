@@ -25,7 +25,7 @@ struct nbx_retention {
     atomic_bool *armed;
 };
 
-#define NBX_N_RETENTIONS 5 /* events, event ids, the log, decisions, past items */
+#define NBX_N_RETENTIONS 4 /* event ids, the log, decisions, past items */
 
 /* Logs that were there at a sync. */
 #define NBX_LOGS_MAX   64
@@ -62,6 +62,7 @@ struct nbx_store {
     atomic_bool full; /* at the last look */
     bool torn;        /* opened up to where its logs cannot be read, see store.c */
     bool read_only;
+    uint64_t format;
     char *dir;
 };
 
