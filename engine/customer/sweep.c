@@ -256,7 +256,8 @@ static enum nbx_err sweep_some(struct sweep *s)
         nbx_base__put(&s->scope, s->number, &s->base);
     if (!err && s->n_taken)
         err = nbx_customer_write(&s->scope);
-    nbx_batch_clear(s->scope.batch);
+    if (s->n_taken)
+        nbx_batch_clear(s->scope.batch);
     return err;
 }
 

@@ -28,5 +28,5 @@ enum nbx_err nbx_base_record_decode(struct nbx_base_record *out, const struct nb
     if (!err)
         err = nbx_seen_record_decode(&base.seen, &seen, arena);
     *out = base;
-    return err;
+    return err == NBX_EVERSION && stored->version <= NBX_BASE_RECORD ? NBX_ECORRUPT : err;
 }

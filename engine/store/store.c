@@ -235,7 +235,7 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     store->retentions[1] = (struct nbx_retention){NBX_FAMILY_LOG, events_ms, armed};
     store->retentions[2] =
         (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed};
-    store->retentions[4] =
+    store->retentions[3] =
         (struct nbx_retention){NBX_FAMILY_PAST_ITEMS, options->decision_retention_ms, armed};
     return store;
 }

@@ -44,6 +44,20 @@ static void decide(const char *customer, uint16_t counter)
     cr_assert_eq(nbx_decision_write(&t.d, &decision, &context), NBX_OK);
 }
 
+/* Two views, of which the first lies in the base. */
+static void make_base(const char *customer)
+{
+    struct nbx_customer_scope scope = t.scope;
+    uint64_t at = 0;
+    town_observe(&t, customer, "{type:'view',item:'a',time:1699999999000},{type:'view',item:'b'}");
+    nbx_customers_keep(t.customers, 0, 1);
+    scope.arena = nbx_arena_new((size_t)1 << 20);
+    cr_assert_eq(nbx_sweep(&scope, nbx_group_of(nbx_str_c(customer)), &at, 10), NBX_OK);
+    cr_assert_eq(at, 0);
+    nbx_arena_destroy(&scope.arena);
+    nbx_customers_keep(t.customers, 0, 0);
+}
+
 /* Something in every family, and traces of what is gone. */
 static void begin(void)
 {
@@ -65,6 +79,7 @@ static void begin(void)
     town_observe(&t, "gina", "{type:'view',item:'a',id:'h1',time:1700009000000}");
     town_observe(&t, "fred", "{type:'view',item:'a',id:'h2',time:1700009000000}");
     observe_anonymous(3, "{type:'view',item:'a',id:'h3',time:1700009000000}");
+    make_base("hugo");
     decide("anna", 1);
     decide("nobody", 2);
     cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("cleo")), NBX_OK);
@@ -387,6 +402,7 @@ Test(verify, keys_of_no_shape_are_noticed)
         {NBX_FAMILY_LOG, "log: has a key that is no stream and sequence number\n"},
         {NBX_FAMILY_MENTIONS,
          "mentions: has a key that is no customer number and sequence number\n"},
+        {NBX_FAMILY_BASES, "bases: has a key that is no customer number\n"},
         {NBX_FAMILY_DUE, "due: has a key that is no group, time, customer and id\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -395,6 +411,36 @@ Test(verify, keys_of_no_shape_are_noticed)
         delete (cases[i].family, &key);
     }
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+}
+
+Test(verify, a_base_that_is_not_what_is_missing_is_noticed)
+{
+    struct nbx_key hugo = nbx_key_customer(town_profile(&t, "hugo").number);
+    struct copy was = first(NBX_FAMILY_BASES, &hugo);
+    struct nbx_stored stored = {.version = was.version, .payload = was.payload};
+    struct nbx_base_record base;
+    struct nbx_buf text = {0};
+    delete (NBX_FAMILY_BASES, &was.key);
+    finds("customers: does not count what its events come to\n");
+    for (int what = 0; what < 2; what++) {
+        cr_assert_eq(nbx_base_record_decode(&base, &stored, t.shop.arena), NBX_OK);
+        base.totals.types[0].n += what == 0;
+        base.seen.entries[0].item_no += what == 1 ? 1000 : 0;
+        nbx_buf_clear(&text);
+        nbx_base_record_encode(&text, &base);
+        write_raw(NBX_FAMILY_BASES, &was.key, was.version,
+                  (struct nbx_str){(char *)text.p, (uint32_t)text.len});
+        finds(what ? "customers: has a seen set that is not what its events come to\n"
+                   : "customers: does not count what its events come to\n");
+    }
+    finds("bases: holds an item that has no id\n");
+    hugo = nbx_key_customer(town_profile(&t, "hugo").number + 1000);
+    write_raw(NBX_FAMILY_BASES, &was.key, was.version, was.payload);
+    write_raw(NBX_FAMILY_BASES, &hugo, was.version, was.payload);
+    finds("bases: its customer is not there\n");
+    delete (NBX_FAMILY_BASES, &hugo);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    nbx_buf_fini(&text);
 }
 
 /* What is due and what is held go together. */
@@ -548,9 +594,9 @@ Test(verify, of_who_became_a_stranger_again_the_rest_is_not_missed)
 Test(verify, what_retention_may_have_taken_is_not_missed)
 {
     struct nbx_key anna = nbx_key_customer(town_profile(&t, "anna").number);
-    struct copy event = first(NBX_FAMILY_EVENTS, &anna);
-    delete (NBX_FAMILY_EVENTS, &event.key);
-    finds("event_ids: its event is not there\n");
+    struct copy id = first(NBX_FAMILY_EVENT_IDS, &anna);
+    delete (NBX_FAMILY_EVENT_IDS, &id.key);
+    finds("events: its id is not remembered\n");
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW + INT64_C(2) * 86400000), "");
 }
 

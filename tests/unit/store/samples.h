@@ -173,7 +173,9 @@ static inline bool forgotten_same(const struct nbx_forgotten_record *a,
 static inline struct nbx_event_id_record any_event_id(struct nbx_random *r, struct nbx_arena *arena)
 {
     (void)arena;
-    return (struct nbx_event_id_record){.time_ms = any_time(r), .retracted = chance(r)};
+    struct nbx_event_id_record e = {.time_ms = any_time(r), .retracted = chance(r)};
+    e.folded = !e.retracted && chance(r);
+    return e;
 }
 
 static inline bool event_id_same(const struct nbx_event_id_record *a,
@@ -301,6 +303,16 @@ static inline bool event_same(const struct nbx_event_record *a, const struct nbx
            nbx_str_eq(a->decision, b->decision) && double_same(a->quantity, b->quantity) &&
            double_same(a->rating, b->rating) && a->value == b->value && a->scope == b->scope &&
            value_same(a->attributes, b->attributes);
+}
+
+static inline struct nbx_base_record any_base(struct nbx_random *r, struct nbx_arena *arena)
+{
+    return (struct nbx_base_record){.totals = any_totals(r, arena), .seen = any_seen(r, arena)};
+}
+
+static inline bool base_same(const struct nbx_base_record *a, const struct nbx_base_record *b)
+{
+    return totals_same(&a->totals, &b->totals) && seen_same(&a->seen, &b->seen);
 }
 
 static inline struct nbx_due_record any_due(struct nbx_random *r, struct nbx_arena *arena)

@@ -138,13 +138,19 @@ Test(store_golden, forgotten_1)
     GOLDEN(forgotten, forgotten_same, 1, erased, "07000000000000050180a0abfef962ac02");
 }
 
-Test(store_golden, event_id_1_and_2)
+Test(store_golden, event_id_1_to_3)
 {
     struct nbx_event_id_record kept = {.time_ms = -2};
     struct nbx_event_id_record retracted = {.time_ms = 1700000000000, .retracted = true};
     GOLDEN_OLD(event_id, event_id_same, 1, kept, "feffffffffffffff");
-    GOLDEN(event_id, event_id_same, 2, kept, "feffffffffffffff00");
-    GOLDEN(event_id, event_id_same, 2, retracted, "0068e5cf8b01000001");
+    struct nbx_event_id_record folded = {.time_ms = 1700000000000, .folded = true}, out;
+    GOLDEN_OLD(event_id, event_id_same, 2, kept, "feffffffffffffff00");
+    GOLDEN_OLD(event_id, event_id_same, 2, retracted, "0068e5cf8b01000001");
+    GOLDEN(event_id, event_id_same, 3, kept, "feffffffffffffff00");
+    GOLDEN(event_id, event_id_same, 3, retracted, "0068e5cf8b01000001");
+    GOLDEN(event_id, event_id_same, 3, folded, "0068e5cf8b01000002");
+    struct nbx_stored old = stored_of(2, "0068e5cf8b01000002");
+    cr_assert_eq(nbx_event_id_record_decode(&out, &old, arena), NBX_ECORRUPT, "2 knew no base");
 }
 
 Test(store_golden, seen_1)
@@ -288,6 +294,24 @@ Test(store_golden, event_3)
     GOLDEN(event, event_same, 3, odd, "010080200201650100056e6f206964");
     struct nbx_stored old = stored_of(2, "01008080010001650100");
     cr_assert_eq(nbx_event_record_decode(&out, &old, arena), NBX_ECORRUPT, "2 knew no such flag");
+}
+
+Test(store_golden, base_1)
+{
+    struct nbx_type_total types[] = {{3, 2, 1700000000001}, {5, 1, 1700000000000}};
+    struct nbx_seen_entry entries[] = {{.item_no = 7, .type_no = 3, .last_ms = 1700000000001}};
+    struct nbx_base_record base = {.totals = {.digest = UINT64_C(0x0102030405060708),
+                                              .first_ms = 1700000000000,
+                                              .types = types,
+                                              .n = 2,
+                                              .cap = 2},
+                                   .seen = {.entries = entries, .n = 1, .level = 4, .digest = 9}};
+    GOLDEN(base, base_same, 1, base,
+           "01080706050403020180a0abfef96202030201020100020409000000000000000182a0abfef962071800");
+    base.totals = (struct nbx_totals){0};
+    GOLDEN(base, base_same, 1, base,
+           "000204090000000000000001"
+           "82a0abfef962071800");
 }
 
 Test(store_golden, due_1)

@@ -54,6 +54,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_vector_same    vector_same
 #define any_event_same     event_same
 #define any_due_same       due_same
+#define any_base_same      base_same
 #define any_decided_same   decided_same
 #define any_item_same      item_same
 #define any_log_same       log_same
@@ -67,6 +68,7 @@ KIND(seen, any_seen)
 KIND(vector, any_vector)
 KIND(event, any_event)
 KIND(due, any_due)
+KIND(base, any_base)
 KIND(decision, any_decided)
 KIND(item, any_item)
 KIND(log, any_log)
@@ -90,6 +92,7 @@ static const struct kind kinds[] = {
     {"vector", NBX_VECTOR_RECORD, vector_make, vector_decode, vector_comes_back},
     {"event", NBX_EVENT_RECORD, event_make, event_decode, event_comes_back},
     {"due", NBX_DUE_RECORD, due_make, due_decode, due_comes_back},
+    {"base", NBX_BASE_RECORD, base_make, base_decode, base_comes_back},
     {"decision", NBX_DECISION_RECORD, decision_make, decision_decode, decision_comes_back},
     {"item", NBX_ITEM_RECORD, item_make, item_decode, item_comes_back},
     {"past_item", NBX_PAST_ITEM_RECORD, past_item_make, past_item_decode, past_item_comes_back},

@@ -23,18 +23,15 @@ static void end(void)
 TestSuite(store_retention, .init = begin, .fini = end);
 
 struct mark {
-    struct nbx_key event, event_id, decision, past_item;
+    struct nbx_key event, kept_id, event_id, decision, past_item;
 };
 
-/* Ids as they are written, kept or retracted, and as version 1 wrote them, by turns. */
+/* Ids whose event is kept no longer, retracted or in a base, by turns. */
 static void put_event_id(const struct nbx_key *key, uint8_t no, int64_t time_ms)
 {
-    struct nbx_event_id_record record = {.time_ms = time_ms, .retracted = no % 3 == 2};
+    struct nbx_event_id_record record = {
+        .time_ms = time_ms, .retracted = no % 2 == 0, .folded = no % 2 == 1};
     struct nbx_buf b = {0};
-    if (no % 3 == 0) {
-        nbx_record_u64_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(key), (uint64_t)time_ms);
-        return;
-    }
     nbx_event_id_record_encode(&b, &record);
     nbx_batch_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(key), NBX_EVENT_ID_RECORD,
                   (struct nbx_str){(const char *)b.p, (uint32_t)b.len});
@@ -50,15 +47,17 @@ static void put_past_item(const struct nbx_key *key, int64_t time_ms)
                   (struct nbx_str){(const char *)b->p, (uint32_t)b->len});
 }
 
-/* An event, its id and a decision of that age, all of customer 1, and what an item was until then.
- */
+/* An event and its id, the id of one that is gone and a decision of that age, all of customer 1,
+ * and what an item was until then. */
 static struct mark put_mark(uint8_t no, int64_t time_ms)
 {
-    uint8_t id[16] = {no};
+    uint8_t id[16] = {no}, gone[16] = {no, 1};
     struct mark m = {nbx_key_event(1, time_ms, id), nbx_key_event_id(1, id),
+                     nbx_key_event_id(1, gone),
                      nbx_key_decision(nbx_decision_id_make(1, time_ms, no)),
                      nbx_key_past_item(1, no)};
     nbx_batch_put(f.batch, NBX_FAMILY_EVENTS, nbx_key_str(&m.event), 1, NBX_STR("e"));
+    nbx_record_u64_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&m.kept_id), (uint64_t)time_ms);
     put_event_id(&m.event_id, no, time_ms);
     put_past_item(&m.past_item, time_ms);
     nbx_batch_put(f.batch, NBX_FAMILY_DECISIONS, nbx_key_str(&m.decision), 1, NBX_STR("d"));
@@ -87,7 +86,7 @@ Test(store_retention, compaction_drops_what_is_older_and_nothing_else)
     int64_t now_ms = nbx_clock_wall_ms();
     const struct {
         int64_t time_ms;
-        bool event, decision;
+        bool id, decision;
     } cases[] = {
         {now_ms, true, true},
         {now_ms + 5 * 60000, true, true},
@@ -102,11 +101,12 @@ Test(store_retention, compaction_drops_what_is_older_and_nothing_else)
     for (uint8_t i = 0; i < 8; i++)
         marks[i] = put_mark(i, cases[i].time_ms);
     for (int i = 0; i < 8; i++)
-        cr_assert(has(NBX_FAMILY_EVENTS, marks[i].event), "%d went before compaction", i);
+        cr_assert(has(NBX_FAMILY_EVENT_IDS, marks[i].event_id), "%d went before compaction", i);
     compact();
     for (int i = 0; i < 8; i++) {
-        cr_assert_eq(has(NBX_FAMILY_EVENTS, marks[i].event), cases[i].event, "event %d", i);
-        cr_assert_eq(has(NBX_FAMILY_EVENT_IDS, marks[i].event_id), cases[i].event, "id %d", i);
+        cr_assert(has(NBX_FAMILY_EVENTS, marks[i].event), "an event leaves into a base alone");
+        cr_assert(has(NBX_FAMILY_EVENT_IDS, marks[i].kept_id), "and its id with it");
+        cr_assert_eq(has(NBX_FAMILY_EVENT_IDS, marks[i].event_id), cases[i].id, "id %d", i);
         cr_assert_eq(has(NBX_FAMILY_DECISIONS, marks[i].decision), cases[i].decision, "decision %d",
                      i);
         cr_assert_eq(has(NBX_FAMILY_PAST_ITEMS, marks[i].past_item), cases[i].decision,
@@ -152,10 +152,10 @@ Test(store_retention, nothing_is_dropped_before_the_format_is_known)
     atomic_store(&f.store->retention_armed, false);
     struct mark m = put_mark(1, 1);
     compact();
-    cr_assert(has(NBX_FAMILY_EVENTS, m.event));
+    cr_assert(has(NBX_FAMILY_EVENT_IDS, m.event_id));
     atomic_store(&f.store->retention_armed, true);
     compact();
-    cr_assert_not(has(NBX_FAMILY_EVENTS, m.event));
+    cr_assert_not(has(NBX_FAMILY_EVENT_IDS, m.event_id));
 }
 
 /* Puts it as the entry of that number in stream 1. */
