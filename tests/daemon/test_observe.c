@@ -205,6 +205,30 @@ Test(observe, what_is_held_outlives_the_daemon)
     must_be(get(p, "retract", "anna", "{'events': ['f']}"), "retracted", "1");
 }
 
+/* 150 views and a purchase before them: what is past the bound counts on, but is not there. */
+Test(observe, a_history_is_bounded_by_type)
+{
+    server_configure(&s, "workers: 3\nhistory_max: 100\n");
+    server_end(&s);
+    server_begin(&s);
+    get(p, "observe", "anna",
+        "{'events': [{'type': 'purchase', 'item': 'a', 'id': 'e', 'time': 1700000000000}]}");
+    for (int i = 0; i < 150; i++)
+        get(p, "observe", "anna",
+            "{'ack': 'memory', 'events': [{'type': 'view', 'item': 'x%d', 'id': 'v%d'}]}", i, i);
+    must_be(get(p, "retract", "anna", "{'events': ['v0']}"), "unknown", "1");
+    must_be(get(p, "customer.get", "anna", "{}"), "seen", "151");
+    must_be(get(p, "observe", "anna", "{'events': [{'type': 'view', 'item': 'x0', 'id': 'v0'}]}"),
+            "duplicates", "1");
+    server_end(&s);
+    server_begin(&s);
+    must_be(get(p, "customer.get", "anna", "{}"), "seen", "151");
+    must_be(get(p, "retract", "anna", "{'all': true}"), "retracted", "101");
+    struct nbx_value *anna = get(p, "customer.get", "anna", "{}");
+    must_be(anna, "seen", "50");
+    cr_assert_eq(count_at(anna, "history"), 0);
+}
+
 Test(observe, time_defaults_to_arrival)
 {
     int64_t from = wall_ms();
