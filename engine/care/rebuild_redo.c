@@ -212,6 +212,27 @@ static void find_unnamed(struct stream *s)
             take_as_stored(s->r, NBX_CUSTOMER((uint64_t)s->no, serial));
 }
 
+/* So are those some of whose events lie in a base alone: the log does not say what they were. */
+static enum nbx_err find_based(struct stream *s)
+{
+    struct nbx_key from = nbx_key_customer(NBX_CUSTOMER((uint64_t)s->no, 0));
+    struct nbx_key to =
+        nbx_key_customer_end(NBX_CUSTOMER((uint64_t)s->no, UINT64_C(0x00FFFFFFFFFFFFFF)));
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_str key;
+    struct nbx_stored stored;
+    uint64_t number;
+    enum nbx_err err = nbx_cursor_open(&cursor, s->r->from, NBX_FAMILY_BASES, nbx_key_str(&from),
+                                       nbx_key_str(&to), false);
+    while (!err && !(err = nbx_cursor_next(cursor, &key, &stored)))
+        if (nbx_key_number_parse(key, &number)) {
+            take_as_stored(s->r, number);
+            s->r->out->trends_as_stored = true;
+        }
+    nbx_cursor_close(&cursor);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
 static enum nbx_err redo_group(struct stream *s)
 {
     struct nbx_rebuilding *r = s->r;
@@ -225,6 +246,8 @@ static enum nbx_err redo_group(struct stream *s)
     err = r->groups[s->no].as_stored && s->ids ? redo_all(s) : NBX_ELIMIT;
     if (!err)
         find_unnamed(s);
+    if (!err)
+        err = find_based(s);
     free(s->ids);
     nbx_arena_reset(r->texts);
     return err;

@@ -116,21 +116,14 @@ static enum nbx_err load_model(struct scene *s)
 }
 
 /* What the customer's records say now. */
-static enum nbx_err read_stored(struct scene *s, struct nbx_fold *out)
+static enum nbx_err read_stored(struct scene *s, struct nbx_seen_record *out)
 {
     struct nbx_key key = nbx_key_customer(nbx_decision_id_customer(s->id));
-    struct nbx_customer_record head = {0};
     struct nbx_stored stored;
-    *out = (struct nbx_fold){0};
+    *out = (struct nbx_seen_record){0};
     enum nbx_err err = nbx_customer_read(&s->scope, NBX_FAMILY_SEEN, nbx_key_str(&key), &stored);
     if (!err)
-        err = nbx_seen_record_decode(&out->seen, &stored, s->scope.arena);
-    if (err && err != NBX_ENOTFOUND)
-        return err;
-    err = nbx_customer_read(&s->scope, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &stored);
-    if (!err)
-        err = nbx_customer_record_decode(&head, &stored, s->scope.arena);
-    out->totals = head.totals;
+        err = nbx_seen_record_decode(out, &stored, s->scope.arena);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
@@ -143,22 +136,24 @@ static bool came_later(void *context, const struct nbx_kept_event *event)
 /* The seen set as it was: the one there is, or the fold of what had been applied. */
 static enum nbx_err find_seen(struct scene *s)
 {
-    struct nbx_fold stored, then;
+    struct nbx_seen_record stored;
+    struct nbx_fold then;
     uint64_t number = nbx_decision_id_customer(s->id), wanted = s->record.seen_digest;
     s->profile = (struct nbx_profile){.known = NBX_CUSTOMER_SERIAL(number), .number = number};
     if (wanted == 0)
         return NBX_OK;
     enum nbx_err err = read_stored(s, &stored);
-    if (!err && stored.seen.digest != wanted) {
-        err = nbx_rebuild(&then, &s->scope, number, &stored, came_later, s);
-        stored.seen = then.seen;
+    if (!err && stored.digest != wanted) {
+        err = nbx_rebuild(&then, &s->scope, number, came_later, s);
+        stored = then.seen;
     }
     if (err)
         return failed(s, err, "the customer's history");
-    s->profile.seen = stored.seen;
-    return stored.seen.digest == wanted
+    s->profile.seen = stored;
+    return stored.digest == wanted
                ? NBX_OK
-               : gone(s, "of what the customer had done by then something was retracted since");
+               : gone(s, "of what the customer had done by then something was retracted since, or is "
+                     "kept no longer");
 }
 
 static void tell(struct scene *s, const struct nbx_replayed *again)

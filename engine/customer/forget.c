@@ -30,9 +30,9 @@ static bool leave(void *context, const struct nbx_kept_event *e)
 static enum nbx_err leave_trends(const struct nbx_customer_scope *scope, uint64_t number,
                                  uint64_t *n)
 {
-    struct nbx_fold none;
+    struct nbx_fold none = {0};
     struct leaving l = {.scope = scope, .sign = -1, .most = UINT64_MAX};
-    enum nbx_err err = nbx_rebuild(&none, scope, number, NULL, leave, &l);
+    enum nbx_err err = nbx_rebuild_upon(&none, scope, number, leave, &l);
     *n = l.n;
     if (err != NBX_ECORRUPT)
         return err;
@@ -43,9 +43,9 @@ static enum nbx_err leave_trends(const struct nbx_customer_scope *scope, uint64_
 /* After a write that failed, with the events still there. */
 static void return_to_trends(const struct nbx_customer_scope *scope, uint64_t number, uint64_t n)
 {
-    struct nbx_fold none;
+    struct nbx_fold none = {0};
     struct leaving l = {.scope = scope, .sign = 1, .most = n};
-    (void)nbx_rebuild(&none, scope, number, NULL, leave, &l); /* as far as it came before */
+    (void)nbx_rebuild_upon(&none, scope, number, leave, &l); /* as far as it came before */
     nbx_batch_clear(scope->batch);
 }
 
@@ -108,7 +108,9 @@ static enum nbx_err forget(struct nbx_forgetting *out, const struct nbx_customer
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_command command = {.entry = {.kind = NBX_LOG_FORGET, .number = number}};
     uint64_t n_left = 0;
-    enum nbx_err err;
+    enum nbx_err err = nbx_sweep__customer(scope, number); /* what trends keep is then settled */
+    if (err && err != NBX_ECORRUPT && err != NBX_EVERSION)
+        return err;
     if ((err = count(&out->events, scope, NBX_FAMILY_EVENTS, number)) ||
         (err = count(&out->decisions, scope, NBX_FAMILY_DECISIONS, number)) ||
         (err = put_forgotten(scope, &out->receipt, number)) ||
