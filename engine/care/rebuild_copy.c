@@ -121,10 +121,9 @@ static bool names_as_stored(struct nbx_rebuilding *r, struct nbx_str key,
            nbx_rebuild__is_as_stored(r, identity.number);
 }
 
-static const enum nbx_family personal[] = {NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,
-                                           NBX_FAMILY_SEEN,      NBX_FAMILY_EVENTS,
-                                           NBX_FAMILY_EVENT_IDS, NBX_FAMILY_MENTIONS,
-                                           NBX_FAMILY_BASES};
+static const enum nbx_family personal[] = {
+    NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,  NBX_FAMILY_SEEN, NBX_FAMILY_EVENTS,
+    NBX_FAMILY_EVENT_IDS, NBX_FAMILY_MENTIONS, NBX_FAMILY_BASES};
 #define N_PERSONAL (sizeof personal / sizeof *personal)
 
 /* What was derived of the customer goes. */

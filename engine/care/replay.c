@@ -152,8 +152,9 @@ static enum nbx_err find_seen(struct scene *s)
     s->profile.seen = stored;
     return stored.digest == wanted
                ? NBX_OK
-               : gone(s, "of what the customer had done by then something was retracted since, or is "
-                     "kept no longer");
+               : gone(s,
+                      "of what the customer had done by then something was retracted since, or is "
+                      "kept no longer");
 }
 
 static void tell(struct scene *s, const struct nbx_replayed *again)

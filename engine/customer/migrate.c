@@ -7,7 +7,7 @@
 #include "engine/customer/customers_internal.h"
 #include "engine/customer/rebuild.h"
 
-#define BATCH_CUSTOMERS 256
+#define BATCH_CUSTOMERS 64
 #define BATCH_CHANGES   20000 /* many events of version 1 end a batch early */
 #define MARK            "migrate/2"
 #define FORMAT          2
@@ -116,76 +116,94 @@ static enum nbx_err migrate_customer(const struct nbx_customer_scope *scope, uin
     return put_state(&o, scope);
 }
 
-/* Customers of the group behind *at; *at becomes the last of them. NBX_ENOTFOUND: they were the
- * group's last. */
-static enum nbx_err migrate_some(const struct nbx_customer_scope *scope, uint8_t group,
+/* A batch being filled. */
+struct step {
+    const struct nbx_customer_scope *scope;
+    uint32_t n; /* customers in it */
+};
+
+static bool is_full(const struct step *s)
+{
+    return s->n >= BATCH_CUSTOMERS || nbx_batch_count(s->scope->batch) >= BATCH_CHANGES;
+}
+
+/* One that is damaged stays as it is, for verify to name; others go on. */
+static enum nbx_err migrate_next(struct step *s, struct nbx_str key, const struct nbx_stored *head,
                                  uint64_t *at)
+{
+    nbx_arena_reset(s->scope->arena);
+    if (!nbx_key_number_parse(key, at))
+        return NBX_OK;
+    enum nbx_err err = migrate_customer(s->scope, *at, head);
+    s->n++;
+    if (err != NBX_ECORRUPT && err != NBX_EVERSION)
+        return err;
+    nbx_log_warnx("what=migration customer=%llu error=%s text=\"it stays as it is\"",
+                  (unsigned long long)*at, nbx_err_status(err));
+    return NBX_OK;
+}
+
+/* Customers of the group behind *at until the batch is full; *at becomes the last of them.
+ * NBX_ENOTFOUND: they were the group's last. */
+static enum nbx_err migrate_some(struct step *s, uint8_t group, uint64_t *at)
 {
     struct nbx_key from = nbx_key_customer_end(*at);
     struct nbx_key to = nbx_key_customer_end(NBX_CUSTOMER(group, UINT64_C(0x00FFFFFFFFFFFFFF)));
     struct nbx_cursor *cursor = NULL;
     struct nbx_str key;
     struct nbx_stored head;
-    enum nbx_err err = nbx_cursor_open(&cursor, scope->customers->store, NBX_FAMILY_CUSTOMERS,
+    enum nbx_err err = nbx_cursor_open(&cursor, s->scope->customers->store, NBX_FAMILY_CUSTOMERS,
                                        nbx_key_str(&from), nbx_key_str(&to), false);
-    for (int n = 0; !err && n < BATCH_CUSTOMERS && nbx_batch_count(scope->batch) < BATCH_CHANGES;
-         n++) {
+    while (!err && !is_full(s)) {
         err = nbx_cursor_next(cursor, &key, &head);
-        if (err == NBX_ECORRUPT && key.p) {
+        if (!err)
+            err = migrate_next(s, key, &head, at);
+        else if (err == NBX_ECORRUPT && key.p)
             err = NBX_OK;
-            continue;
-        }
-        if (err)
-            break;
-        nbx_arena_reset(scope->arena);
-        if (!nbx_key_number_parse(key, at))
-            continue;
-        err = migrate_customer(scope, *at, &head);
-        if (err == NBX_ECORRUPT || err == NBX_EVERSION) { /* for verify to name; others go on */
-            nbx_log_warnx("what=migration customer=%llu error=%s text=\"it stays as it is\"",
-                          (unsigned long long)*at, nbx_err_status(err));
-            err = NBX_OK;
-        }
     }
     nbx_cursor_close(&cursor);
     return err;
 }
 
-static enum nbx_err migrate_group(const struct nbx_customer_scope *scope, uint8_t group,
-                                  bool *wrote)
+/* As migrate_some; notes in the batch how far it came. */
+static enum nbx_err migrate_group(struct step *s, uint8_t group)
 {
     uint64_t at, was;
-    enum nbx_err err = read_mark(scope, group, &at);
-    was = at;
-    if (!err)
-        err = migrate_some(scope, group, &at);
-    if (err && err != NBX_ENOTFOUND) {
-        nbx_batch_clear(scope->batch);
+    enum nbx_err err = read_mark(s->scope, group, &at);
+    if (err)
         return err;
-    }
-    *wrote = at != was;
-    if (!*wrote)
-        return NBX_OK;
-    put_mark(scope, group, at);
-    return nbx_customer_write(scope);
+    was = at;
+    err = migrate_some(s, group, &at);
+    if ((!err || err == NBX_ENOTFOUND) && at != was)
+        put_mark(s->scope, group, at);
+    return err;
 }
 
-enum nbx_err nbx_migrate_2(const struct nbx_customer_scope *scope, bool *done)
+static enum nbx_err finish(const struct nbx_customer_scope *scope)
 {
-    enum nbx_err err = NBX_OK;
-    bool wrote = false;
-    *done = false;
-    for (unsigned g = 0; !err && !wrote && g < NBX_N_GROUPS; g++)
-        err = migrate_group(scope, (uint8_t)g, &wrote);
-    nbx_arena_reset(scope->arena);
-    if (err || wrote)
-        return err;
     for (unsigned g = 0; g < NBX_N_GROUPS; g++) {
         struct nbx_key key = nbx_key_meta_group(MARK, (uint8_t)g);
         nbx_batch_delete(scope->batch, NBX_FAMILY_META, nbx_key_str(&key));
     }
-    if (!(err = nbx_customer_write(scope)))
-        err = nbx_store_raise_format(scope->customers->store, FORMAT);
-    *done = !err;
+    enum nbx_err err = nbx_customer_write(scope);
+    return err ? err : nbx_store_raise_format(scope->customers->store, FORMAT);
+}
+
+enum nbx_err nbx_migrate_2(const struct nbx_customer_scope *scope, uint32_t *group, bool *done)
+{
+    struct step s = {.scope = scope};
+    enum nbx_err err = NBX_OK;
+    *done = false;
+    while (!err && !is_full(&s) && *group < NBX_N_GROUPS) {
+        err = migrate_group(&s, (uint8_t)*group);
+        *group += err == NBX_ENOTFOUND;
+        err = err == NBX_ENOTFOUND ? NBX_OK : err;
+    }
+    nbx_arena_reset(scope->arena);
+    if (!err)
+        err = nbx_customer_write(scope);
+    nbx_batch_clear(scope->batch);
+    if (!err && *group == NBX_N_GROUPS && !(err = finish(scope)))
+        *done = true;
     return err;
 }

@@ -13,8 +13,9 @@
 #include "engine/customer/customers.h"
 
 /* Format 2: what a customer's records hold and the events that are kept do not explain becomes the
- * base, which later folds begin with; records of version 1 are written anew. One batch of some 256
- * customers; *done: there is no more, and the folder is of format 2. Empties scope->arena. */
-enum nbx_err nbx_migrate_2(const struct nbx_customer_scope *scope, bool *done);
+ * base, which later folds begin with; records of version 1 are written anew. One batch of some
+ * customers. *group: 0 at first, then where to go on; who forgot begins with 0 again and loses
+ * nothing. *done: there is no more, and the folder is of format 2. Empties scope->arena. */
+enum nbx_err nbx_migrate_2(const struct nbx_customer_scope *scope, uint32_t *group, bool *done);
 
 #endif

@@ -86,15 +86,15 @@ static enum nbx_err migrate(struct nbx_server *s)
                                        .vocabulary = s->keeper.vocabulary,
                                        .now_ms = nbx_clock_wall_ms()};
     bool done = nbx_store_format(s->store) == NBX_STORE_FORMAT;
-    enum nbx_err err = NBX_OK;
+    uint32_t group = 0;
     if (done)
         return NBX_OK;
     nbx_log_info("what=migration format=%d text=\"begins or goes on\"", NBX_STORE_FORMAT);
     scope.arena = nbx_arena_new(MIGRATION_BYTES);
     scope.batch = nbx_batch_new();
-    err = scope.arena && scope.batch ? NBX_OK : NBX_ELIMIT;
+    enum nbx_err err = scope.arena && scope.batch ? NBX_OK : NBX_ELIMIT;
     while (!err && !done)
-        err = nbx_migrate_2(&scope, &done);
+        err = nbx_migrate_2(&scope, &group, &done);
     nbx_batch_destroy(&scope.batch);
     nbx_arena_destroy(&scope.arena);
     if (!err)
