@@ -107,6 +107,7 @@ enum nbx_err nbx_rebuild_folder(struct nbx_rebuilt *out, const struct nbx_store 
                                 const struct nbx_rebuild_options *options, struct nbx_fault *fault)
 {
     struct nbx_rebuilding *r;
+    *out = (struct nbx_rebuilt){0};
     if (nbx_store_format(store) < NBX_STORE_FORMAT)
         return nbx_fault_set(fault, NBX_EVERSION, NULL,
                              "the folder is of an older format: start nbxd on it once");
