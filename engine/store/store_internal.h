@@ -62,7 +62,6 @@ struct nbx_store {
     atomic_bool full; /* at the last look */
     bool torn;        /* opened up to where its logs cannot be read, see store.c */
     bool read_only;
-    uint64_t format;
     char *dir;
 };
 
