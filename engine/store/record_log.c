@@ -228,7 +228,7 @@ bool nbx_log_expires(struct nbx_log_record *out, const struct nbx_stored *stored
     *out = nbx_log_gone(&r, NBX_GONE_EXPIRED);
     if (r.kind == NBX_LOG_ITEMS)
         return r.now_ms < horizon_ms;
-    if (!nbx_log_of_events(r.kind))
+    if (!nbx_log_of_events(r.kind) || r.now_ms >= horizon_ms) /* an event is as old as it came */
         return false;
     nbx_read_u64le(&rr.r);
     if (flags & NAMES)

@@ -165,7 +165,7 @@ Test(doctor, a_whole_folder_without_a_daemon_lacks_the_daemon_alone)
                  0);
     must("folder", NBX_DOCTOR_OK, f.dir, "");
     must("disk", NBX_DOCTOR_OK, "are free", "");
-    must("database", NBX_DOCTOR_OK, "format 1", "");
+    must("database", NBX_DOCTOR_OK, "format 2", "");
     must("history", NBX_DOCTOR_OK, "were synced", "");
     must("log", NBX_DOCTOR_OK, "5 commands, all", "");
     must("forgets", NBX_DOCTOR_OK, "0 forgotten", "");
@@ -234,7 +234,7 @@ Test(doctor, a_newer_format_wants_a_newer_program)
     nbx_record_u64_put(f.batch, NBX_FAMILY_META, NBX_STR("format"), NBX_STORE_FORMAT + 1);
     fixture_write(&f);
     examine_closed();
-    must("database", NBX_DOCTOR_DAMAGED, "has format 2", "newer");
+    must("database", NBX_DOCTOR_DAMAGED, "has format 3", "newer");
 }
 
 Test(doctor, a_folder_that_does_not_say_how_far_it_reached_is_a_warning)

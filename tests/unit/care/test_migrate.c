@@ -231,6 +231,8 @@ static struct nbx_str contents_of(struct town *town, enum nbx_family family)
     struct nbx_stored stored;
     cr_assert_eq(nbx_cursor_open(&cursor, town->shop.f.store, family, none, none, false), NBX_OK);
     while (nbx_cursor_next(cursor, &key, &stored) == NBX_OK) {
+        if (key.len > 14 && memcmp(key.p, "forgotten_salt", 14) == 0)
+            continue; /* each folder has its own */
         nbx_buf_put(&b, key.p, key.len);
         nbx_buf_put_u8(&b, stored.version);
         nbx_buf_put(&b, stored.payload.p, stored.payload.len);

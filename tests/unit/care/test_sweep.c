@@ -43,20 +43,6 @@ static void end(void)
 
 TestSuite(sweep, .init = begin, .fini = end, .timeout = 600);
 
-/* Every customer of every group, a few at a time. */
-static void sweep_all(struct town *town, uint32_t at_once)
-{
-    struct nbx_customer_scope scope = town->scope;
-    scope.arena = nbx_arena_new((size_t)16 << 20);
-    for (unsigned g = 0; g < NBX_N_GROUPS; g++) {
-        uint64_t at = 0;
-        do
-            cr_assert_eq(nbx_sweep(&scope, (uint8_t)g, &at, at_once), NBX_OK);
-        while (at);
-    }
-    nbx_arena_destroy(&scope.arena);
-}
-
 static void found(void *ctx, const struct nbx_finding *finding)
 {
     (void)ctx;
@@ -181,7 +167,7 @@ static void live_through(struct life *lives, struct nbx_random *r)
             live_on(&lives[i], now_ms, r);
         }
         if (nbx_random_below(r, 2))
-            sweep_all(&t, 1 + (uint32_t)nbx_random_below(r, 3));
+            town_sweep(&t, 1 + (uint32_t)nbx_random_below(r, 3));
         if (nbx_random_below(r, 4) == 0) {
             town_reopen(&t);
             set_keeping(&t);
@@ -203,8 +189,8 @@ Test(sweep, when_it_comes_makes_no_difference_to_anything)
             lives[i].n = history_make(lives[i].e, &r);
         }
         live_through(lives, &r);
-        sweep_all(&t, 5);
-        sweep_all(&other, 5);
+        town_sweep(&t, 5);
+        town_sweep(&other, 5);
         reset_arenas();
         cr_assert(same_contents(NBX_FAMILY_EVENTS, false), "round %d", round);
         cr_assert(same_contents(NBX_FAMILY_BASES, true), "round %d", round);
@@ -247,7 +233,7 @@ Test(sweep, many_views_push_no_purchase_out)
     }
     struct nbx_profile p = town_profile(&t, "anna");
     struct nbx_str before = history_state(&t, &p);
-    sweep_all(&t, 1);
+    town_sweep(&t, 1);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENTS), MOST + 1);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENT_IDS), 2501, "an id that may come again is known");
     cr_assert_eq(observe_at("view", "v0", SHOP_NOW).duplicates, 1);
@@ -265,7 +251,7 @@ Test(sweep, who_is_forgotten_leaves_no_base_and_nothing_in_the_log)
         snprintf(id, sizeof id, "v%d", i);
         observe_at("view", id, SHOP_NOW - 5000 + i);
     }
-    sweep_all(&t, 1);
+    town_sweep(&t, 1);
     cr_assert_eq(count_keys(NBX_FAMILY_BASES), 1);
     cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna")), NBX_OK);
     cr_assert(done.forgotten);
@@ -286,10 +272,10 @@ Test(sweep, an_event_that_came_late_is_kept_for_as_long)
 {
     observe_at("view", "late", SHOP_NOW - 1000 * TOWN_HOUR_MS);
     observe_at("view", "ahead", SHOP_NOW + 24 * TOWN_HOUR_MS);
-    sweep_all(&t, 1);
+    town_sweep(&t, 1);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENTS), 2);
     t.scope.now_ms = SHOP_NOW + KEEP_MS + 1;
-    sweep_all(&t, 1);
+    town_sweep(&t, 1);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENTS), 1);
     cr_assert_eq(count_keys(NBX_FAMILY_DUE), 1);
     cr_assert_eq(count_keys(NBX_FAMILY_BASES), 1);
@@ -305,10 +291,10 @@ Test(sweep, events_of_nobody_leave_with_their_ids)
                      false, t.shop.arena, &t.fault),
                  NBX_OK);
     cr_assert_eq(nbx_observe_anonymous(&out, &t.scope, 9, &req.events), NBX_OK);
-    sweep_all(&t, 1);
+    town_sweep(&t, 1);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENTS), 1);
     t.scope.now_ms = SHOP_NOW + KEEP_MS + 1;
-    sweep_all(&t, 1);
+    town_sweep(&t, 1);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENTS), 0);
     cr_assert_eq(count_keys(NBX_FAMILY_EVENT_IDS), 0);
     cr_assert_eq(count_keys(NBX_FAMILY_BASES), 0);

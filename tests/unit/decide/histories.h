@@ -23,6 +23,20 @@ static inline void history_town(struct town *t)
     town_reopen(t);
 }
 
+/* Every customer of every group, a few at a time. */
+static inline void town_sweep(struct town *town, uint32_t at_once)
+{
+    struct nbx_customer_scope scope = town->scope;
+    scope.arena = nbx_arena_new((size_t)16 << 20);
+    for (unsigned g = 0; g < NBX_N_GROUPS; g++) {
+        uint64_t at = 0;
+        do
+            cr_assert_eq(nbx_sweep(&scope, (uint8_t)g, &at, at_once), NBX_OK);
+        while (at);
+    }
+    nbx_arena_destroy(&scope.arena);
+}
+
 /* Every event has its id and its time, for only then is an event the same wherever it comes. */
 struct history_event {
     uint32_t id; /* within its history */

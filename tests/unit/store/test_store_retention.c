@@ -52,10 +52,9 @@ static void put_past_item(const struct nbx_key *key, int64_t time_ms)
 static struct mark put_mark(uint8_t no, int64_t time_ms)
 {
     uint8_t id[16] = {no}, gone[16] = {no, 1};
-    struct mark m = {nbx_key_event(1, time_ms, id), nbx_key_event_id(1, id),
-                     nbx_key_event_id(1, gone),
-                     nbx_key_decision(nbx_decision_id_make(1, time_ms, no)),
-                     nbx_key_past_item(1, no)};
+    struct mark m = {
+        nbx_key_event(1, time_ms, id), nbx_key_event_id(1, id), nbx_key_event_id(1, gone),
+        nbx_key_decision(nbx_decision_id_make(1, time_ms, no)), nbx_key_past_item(1, no)};
     nbx_batch_put(f.batch, NBX_FAMILY_EVENTS, nbx_key_str(&m.event), 1, NBX_STR("e"));
     nbx_record_u64_put(f.batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&m.kept_id), (uint64_t)time_ms);
     put_event_id(&m.event_id, no, time_ms);
@@ -183,27 +182,28 @@ Test(store_retention, entries_of_the_log_keep_their_places)
     struct nbx_log_record entries[] = {
         {.kind = NBX_LOG_EVENTS,
          .n = 2,
-         .now_ms = now_ms,
+         .now_ms = old_ms,
          .events = old,
          .n_events = 2,
          .customer = NBX_STR("anna")},
         {.kind = NBX_LOG_EVENTS, .n = 2, .now_ms = old_ms, .events = mixed, .n_events = 2},
+        {.kind = NBX_LOG_EVENTS, .n = 2, .now_ms = now_ms, .events = old, .n_events = 2}, /* late */
         {.kind = NBX_LOG_ITEMS, .n = 1, .now_ms = old_ms},
         {.kind = NBX_LOG_ITEMS, .n = 1, .now_ms = now_ms},
         {.kind = NBX_LOG_FORGET, .n = 1, .now_ms = old_ms},
         {.kind = NBX_LOG_GONE, .n = 1, .now_ms = old_ms},
     };
-    enum nbx_log_kind after[] = {NBX_LOG_GONE,  NBX_LOG_EVENTS, NBX_LOG_GONE,
+    enum nbx_log_kind after[] = {NBX_LOG_GONE,  NBX_LOG_EVENTS, NBX_LOG_EVENTS, NBX_LOG_GONE,
                                  NBX_LOG_ITEMS, NBX_LOG_FORGET, NBX_LOG_GONE};
     for (int round = 0; round < 2; round++) {
         uint64_t seq = 1;
-        for (int i = 0; i < 6; seq += entries[i++].n) {
+        for (int i = 0; i < 7; seq += entries[i++].n) {
             if (round == 0)
                 put_entry(seq, &entries[i]);
             struct nbx_log_record is = entry_of(seq + entries[i].n - 1);
             cr_assert_eq(is.kind, round ? after[i] : entries[i].kind, "entry %d", i);
             cr_assert_eq(is.n, entries[i].n, "entry %d", i);
-            cr_assert(!round || is.kind != NBX_LOG_GONE || i == 5 || is.reason == NBX_GONE_EXPIRED);
+            cr_assert(!round || is.kind != NBX_LOG_GONE || i == 6 || is.reason == NBX_GONE_EXPIRED);
         }
         cr_assert_eq(nbx_store__compact(f.store, NBX_FAMILY_LOG), NBX_OK);
     }
