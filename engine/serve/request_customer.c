@@ -96,7 +96,8 @@ static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *
         nbx_wire_map(b, 0);
 }
 
-/* The newest events that are neither held nor past what is kept, newest first, appended to `list`; *n counts them. */
+/* The newest events that are neither held nor past what is kept, newest first, appended to `list`;
+ * *n counts them. */
 static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct nbx_request *r,
                                  uint64_t number)
 {

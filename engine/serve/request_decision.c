@@ -47,8 +47,7 @@ static enum nbx_err look_at_event(struct shown *s, struct nbx_str key,
         return NBX_ECORRUPT;
     enum nbx_err err = nbx_event_record_decode(&event, stored, s->r->scope.arena);
     if (err || event.held || nbx_event_is_past(&s->r->scope, &event, time_ms) ||
-        !nbx_decision_id_parse(event.decision, &named) ||
-        memcmp(&named, &s->id, sizeof named) != 0)
+        !nbx_decision_id_parse(event.decision, &named) || memcmp(&named, &s->id, sizeof named) != 0)
         return err;
     nbx_reply_event(&s->outcomes, s->r, time_ms, &event);
     s->n_outcomes++;
