@@ -20,8 +20,7 @@
 
 #define LINE "manifest %020" PRIu64 " %020" PRIu64
 
-/* The number of the one that CURRENT names; 0: none that we can read. */
-static uint64_t current_number(const char *dir)
+uint64_t nbx_store__current_manifest(const char *dir)
 {
     char path[NBX_STORE_PATH_BYTES], text[64] = "";
     uint64_t number = 0;
@@ -43,7 +42,7 @@ static void path_of(char path[NBX_STORE_PATH_BYTES], const char *dir, uint64_t n
 void nbx_store__reopen_manifest(struct nbx_store *store)
 {
     char path[NBX_STORE_PATH_BYTES];
-    uint64_t number = current_number(store->dir);
+    uint64_t number = nbx_store__current_manifest(store->dir);
     if (number == store->manifest.number)
         return;
     if (store->manifest_fd >= 0)
@@ -88,7 +87,7 @@ enum nbx_err nbx_store__check_manifest(const struct nbx_store__log *noted, const
 {
     char path[NBX_STORE_PATH_BYTES];
     struct stat st;
-    uint64_t number = current_number(dir);
+    uint64_t number = nbx_store__current_manifest(dir);
     if (!noted->number || number > noted->number)
         return NBX_OK;
     if (number && number < noted->number)

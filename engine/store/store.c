@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define FORMAT_KEY "format"
-#define LOOKS      3
+#define LOOKS      100 /* beside a daemon */
 
 /* A new folder is only safe from a power cut once its parent is synced. */
 static void sync_parent(char *path, char *slash)
@@ -276,14 +276,42 @@ static enum nbx_err open_torn(struct nbx_store *store, const struct nbx_store_op
     return err;
 }
 
+/* Closes what was opened, to open it anew. */
+static void drop_database(struct nbx_store *store)
+{
+    for (int f = 0; f < NBX_N_FAMILIES; f++)
+        if (store->families[f])
+            rocksdb_column_family_handle_destroy(store->families[f]);
+    memset(store->families, 0, sizeof store->families);
+    if (store->db)
+        rocksdb_close(store->db);
+    store->db = NULL;
+}
+
+/* Beside a daemon a file may go between its listing and its opening, also a log whose changes then
+ * lie in a table that the manifest just read does not know. Each such change of files makes a new
+ * manifest: only where it is the same before and after has one moment been read. */
+static enum nbx_err open_beside(struct nbx_store *store, const struct nbx_store_options *options,
+                                struct nbx_fault *fault)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        uint64_t before = nbx_store__current_manifest(store->dir);
+        enum nbx_err err = open_database(store, options, fault);
+        if (nbx_store__current_manifest(store->dir) == before)
+            return err;
+        drop_database(store);
+    }
+    return nbx_fault_set(fault, NBX_EBUSY, NULL,
+                         "the daemon of %s changes its files faster than they can be opened",
+                         store->dir);
+}
+
 static enum nbx_err open_whole_or_torn(struct nbx_store *store,
                                        const struct nbx_store_options *options,
                                        struct nbx_fault *fault)
 {
-    enum nbx_err err = open_database(store, options, fault);
-    /* Beside a daemon a file may go between its listing and its opening. */
-    for (int i = 0; i < LOOKS && store->read_only && err == NBX_ECORRUPT; i++)
-        err = open_database(store, options, fault);
+    enum nbx_err err = store->read_only ? open_beside(store, options, fault)
+                                        : open_database(store, options, fault);
     return err == NBX_ECORRUPT ? open_torn(store, options, fault) : err;
 }
 
@@ -328,14 +356,9 @@ enum nbx_err nbx_store_open(struct nbx_store **out, const struct nbx_store_optio
 
 static void close_database(struct nbx_store *store)
 {
-    if (!store->db)
-        return;
-    if (!store->read_only)
+    if (store->db && !store->read_only)
         (void)nbx_store_sync(store); /* logged where it fails; there is nobody left to tell */
-    for (int f = 0; f < NBX_N_FAMILIES; f++)
-        if (store->families[f])
-            rocksdb_column_family_handle_destroy(store->families[f]);
-    rocksdb_close(store->db);
+    drop_database(store);
 }
 
 void nbx_store_close(struct nbx_store **store)

@@ -102,7 +102,9 @@ void nbx_store__before_sync(struct nbx_store *store, struct nbx_store__sure *out
 /* After it. */
 void nbx_store__acknowledge(struct nbx_store *store, const struct nbx_store__sure *sure);
 
-/* manifest.c. Opens the one in use, where it is another than before. */
+/* manifest.c. The number of the one that CURRENT names; 0: none that we can read. */
+uint64_t nbx_store__current_manifest(const char *dir);
+/* Opens the one in use, where it is another than before. */
 void nbx_store__reopen_manifest(struct nbx_store *store);
 /* Notes how long it is; syncs it where it has grown. */
 void nbx_store__look_at_manifest(struct nbx_store *store);
