@@ -73,7 +73,7 @@ static struct nbx_buf bytes(const char *op, const char *customer, const char *bo
 static bool same(const char *op, const char *a, const char *b, const char *body)
 {
     struct nbx_buf x = bytes(op, a, body), y = bytes(op, b, body);
-    bool equal = x.len == y.len && memcmp(x.p, y.p, x.len) == 0;
+    bool equal = x.p && y.p && x.len == y.len && memcmp(x.p, y.p, x.len) == 0;
     nbx_buf_fini(&x);
     nbx_buf_fini(&y);
     return equal;
