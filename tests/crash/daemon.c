@@ -358,6 +358,16 @@ void program_beside(char *path, size_t path_bytes, const char *name)
     snprintf(path, path_bytes, "%s/%s", dirname(self), name);
 }
 
+void daemon_program(char *path, size_t path_bytes)
+{
+    char release[DAEMON_PATH_BYTES];
+    struct daemon d;
+    program_beside(path, path_bytes, "nbxd");
+    program_beside(release, sizeof release, "../../release/bin/nbxd");
+    if (daemon_init(&d, path, "", "") && d.sanitized && access(release, X_OK) == 0)
+        snprintf(path, path_bytes, "%s", release);
+}
+
 bool folder_make(char *path, size_t path_bytes, const char *name)
 {
     const char *base = getenv("TMPDIR");

@@ -70,6 +70,9 @@ int64_t reply_int(const struct nbx_value *body, const char *name);
 bool run_program(const char *const argv[]);
 /* The path of a program in our own folder. */
 void program_beside(char *path, size_t path_bytes, const char *name);
+/* The nbxd in our own folder; where that is sanitized, the release build's, if there is one: for
+ * tests of sizes, which a sanitizer changes. */
+void daemon_program(char *path, size_t path_bytes);
 /* A new folder under $TMPDIR or the usual place, and its removal with all in it. */
 bool folder_make(char *path, size_t path_bytes, const char *name);
 void folder_remove(const char *path);

@@ -307,11 +307,11 @@ int main(int argc, char **argv)
                                           {"program", required_argument, NULL, 'p'},
                                           {NULL, 0, NULL, 0}};
     static struct test t;
-    char program[PATH_MAX + 8];
+    char program[PATH_MAX + 64];
     unsigned cycles = CYCLES, passed = 0;
     uint64_t seed = 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    program_beside(program, sizeof program, "nbxd");
+    daemon_program(program, sizeof program);
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'c': cycles = (unsigned)strtoul(optarg, NULL, 10); break;

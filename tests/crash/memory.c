@@ -19,7 +19,6 @@
 
 #include <dirent.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,23 +133,6 @@ static enum verdict run_case(size_t i, struct memory_case *c, const char *progra
     return verdict;
 }
 
-/* The nbxd beside us; where that is sanitized, the release build's. */
-static void find_program(char *path, size_t path_bytes)
-{
-    char self[PATH_MAX];
-    struct daemon d;
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    const char *bin = dirname(self);
-    snprintf(path, path_bytes, "%s/nbxd", bin);
-    if (daemon_init(&d, path, "", "") && d.sanitized) {
-        char release[PATH_MAX + 64];
-        snprintf(release, sizeof release, "%s/../../release/bin/nbxd", bin);
-        if (access(release, X_OK) == 0)
-            snprintf(path, path_bytes, "%s", release);
-    }
-}
-
 struct options {
     struct memory_case sizes;
     const char *only; /* NULL: all */
@@ -164,7 +146,7 @@ static bool read_options(struct options *o, int argc, char **argv)
         {"seed", required_argument, NULL, 's'},      {"only", required_argument, NULL, 'o'},
         {"program", required_argument, NULL, 'p'},   {NULL, 0, NULL, 0}};
     *o = (struct options){.sizes = {.customers = CUSTOMERS, .events = EVENTS, .seed = 1}};
-    find_program(o->program, sizeof o->program);
+    daemon_program(o->program, sizeof o->program);
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'c': o->sizes.customers = (unsigned)strtoul(optarg, NULL, 10); break;
