@@ -96,10 +96,12 @@ static rocksdb_compactionfilter_t *start(void *state, rocksdb_compactionfilterco
     (void)context;
     const struct nbx_retention *retention = state;
     struct sweep *sweep = atomic_load(retention->armed) ? malloc(sizeof *sweep) : NULL;
+    if (sweep)
+        *sweep = (struct sweep){.family = retention->family,
+                                .horizon_ms = nbx_clock_wall_ms() - retention->keep_ms};
+    atomic_fetch_add_explicit(retention->begun, 1, memory_order_release);
     if (!sweep)
         return NULL; /* this compaction drops nothing */
-    *sweep = (struct sweep){.family = retention->family,
-                            .horizon_ms = nbx_clock_wall_ms() - retention->keep_ms};
     return rocksdb_compactionfilter_create(sweep, end, expired, name);
 }
 

@@ -77,8 +77,8 @@ static enum nbx_err refuse_damaged(const char *reason, const char *dir, struct n
     for (size_t i = 0, n = 0; i < logs.n && n + 32 < sizeof names; i++)
         n += (size_t)snprintf(names + n, sizeof names - n, " %06llu.log",
                               (unsigned long long)logs.p[i].number);
-    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is damaged, in one of its logs (%s ): %s",
-                         dir, names, reason);
+    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is damaged, in one of its logs,%s: %s", dir,
+                         names, reason);
 }
 
 /* Names the folder and what to do; takes `text`. */
@@ -230,13 +230,14 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     store->write = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_no_slowdown(store->write, 1);
     atomic_bool *armed = &store->retention_armed;
+    atomic_uint *begun = &store->compactions;
     int64_t events_ms = options->event_retention_ms;
-    store->retentions[0] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed};
-    store->retentions[1] = (struct nbx_retention){NBX_FAMILY_LOG, events_ms, armed};
+    store->retentions[0] = (struct nbx_retention){NBX_FAMILY_EVENT_IDS, events_ms, armed, begun};
+    store->retentions[1] = (struct nbx_retention){NBX_FAMILY_LOG, events_ms, armed, begun};
     store->retentions[2] =
-        (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed};
+        (struct nbx_retention){NBX_FAMILY_DECISIONS, options->decision_retention_ms, armed, begun};
     store->retentions[3] =
-        (struct nbx_retention){NBX_FAMILY_PAST_ITEMS, options->decision_retention_ms, armed};
+        (struct nbx_retention){NBX_FAMILY_PAST_ITEMS, options->decision_retention_ms, armed, begun};
     return store;
 }
 
@@ -367,6 +368,8 @@ void nbx_store_close(struct nbx_store **store)
         return;
     struct nbx_store *s = *store;
     close_database(s);
+    /* RocksDB has waited for its threads; this says so of what they read of us. */
+    (void)atomic_load_explicit(&s->compactions, memory_order_acquire);
     rocksdb_readoptions_destroy(s->read);
     rocksdb_writeoptions_destroy(s->write);
     rocksdb_cache_destroy(s->cache);

@@ -23,6 +23,7 @@ struct nbx_retention {
     enum nbx_family family;
     int64_t keep_ms;
     atomic_bool *armed;
+    atomic_uint *begun; /* compactions that have read this; whoever closes looks at it last */
 };
 
 #define NBX_N_RETENTIONS 4 /* event ids, the log, decisions, past items */
@@ -48,6 +49,7 @@ struct nbx_store {
     rocksdb_cache_t *cache;
     struct nbx_retention retentions[NBX_N_RETENTIONS];
     atomic_bool retention_armed;
+    atomic_uint compactions;        /* begun with one of the retentions */
     uint64_t acknowledged_changes;  /* what the folder said at the start */
     bool says_changes;              /* it did say */
     uint64_t newest_log;            /* its number, then; 0: there was none */
