@@ -6,7 +6,6 @@
 #include "models/bundle/bundle.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>

@@ -101,10 +101,7 @@ static void look_for_restore(struct nbx_doctor__exam *exam)
 {
     char name[NBX_CARE_PATH_BYTES];
     struct stat st;
-    size_t n = strlen(exam->dir);
-    while (n > 1 && exam->dir[n - 1] == '/')
-        n--;
-    snprintf(name, sizeof name, "%.*s.restoring", (int)n, exam->dir);
+    nbx_care__restoring(name, exam->dir);
     if (stat(name, &st))
         return;
     struct nbx_doctor_check *check = nbx_doctor__check(exam, "restore");

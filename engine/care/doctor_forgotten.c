@@ -76,7 +76,10 @@ void nbx_doctor__forgotten(struct nbx_doctor__exam *exam, const struct nbx_store
                         "of %zu forgotten, the files are not rid of %zu yet", forgotten.all,
                         forgotten.pending);
         check->since_ms = forgotten.oldest_ms;
-        nbx_doctor__advise(check, "nbxd%s, which does it within a minute; nbx verify --forgotten",
+        nbx_doctor__advise(check,
+                           exam->daemon.holder
+                               ? "the daemon's log, at erase=later, then nbx doctor%s"
+                               : "nbxd%s, which does it within a minute; nbx verify --forgotten",
                            exam->with_config);
     } else {
         nbx_doctor__say(check, NBX_DOCTOR_OK, "%zu forgotten, %zu of them just now", forgotten.all,

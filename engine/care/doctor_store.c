@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 #define CACHE_BYTES ((size_t)16 << 20)
-#define ARENA_BYTES ((size_t)256 << 20) /* at most: an entry of the log */
-#define TRIES       5                   /* while a daemon moves files about */
+#define ARENA_BYTES ((size_t)1 << 30) /* at most: an entry of the log */
+#define TRIES       5                 /* while a daemon moves files about */
 #define MIB(bytes)  ((unsigned long long)(bytes) >> 20)
 
 static enum nbx_err open_to_look(struct nbx_store **out, const struct nbx_doctor__exam *exam,
@@ -77,18 +77,6 @@ void nbx_doctor__files(struct nbx_doctor__exam *exam, const struct nbx_store_hea
         nbx_doctor__advise(check, "df %s; iostat -x 1: the disk is full or too slow", exam->dir);
 }
 
-/* The number of a stream's last command. */
-static enum nbx_err read_last(const struct nbx_store *store, uint16_t stream,
-                              struct nbx_arena *arena, uint64_t *out)
-{
-    struct nbx_key key = stream == NBX_STREAM_CATALOGUE
-                             ? nbx_key_meta("catalogue_seq")
-                             : nbx_key_meta_group("seq", (uint8_t)stream);
-    *out = 0;
-    enum nbx_err err = nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, out);
-    return err == NBX_ENOTFOUND ? NBX_OK : err;
-}
-
 /* The number of the last command in the log of a stream; 0 where there is none. */
 static enum nbx_err read_logged(const struct nbx_store *store, uint16_t stream,
                                 struct nbx_arena *arena, uint64_t *out)
@@ -122,13 +110,15 @@ static bool is_like(struct nbx_doctor_check *check, const struct nbx_store *stor
                     struct nbx_arena *arena, struct streams *all)
 {
     uint64_t last = 0, logged = 0;
-    enum nbx_err err = read_last(store, stream, arena, &last);
+    enum nbx_err err = nbx_log_head(store, stream, arena, &last);
     if (!err)
         err = read_logged(store, stream, arena, &logged);
     nbx_arena_reset(arena);
     all->commands += logged;
     if (err)
-        nbx_doctor__say(check, err == NBX_ESTORAGE ? NBX_DOCTOR_WRONG : NBX_DOCTOR_DAMAGED,
+        nbx_doctor__say(check,
+                        err == NBX_ECORRUPT || err == NBX_EVERSION ? NBX_DOCTOR_DAMAGED
+                                                                   : NBX_DOCTOR_WRONG,
                         "the end of stream %u cannot be read: %s", stream, nbx_err_status(err));
     else if (logged && logged != last)
         nbx_doctor__say(check, NBX_DOCTOR_DAMAGED,

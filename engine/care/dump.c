@@ -147,10 +147,7 @@ struct counts {
 
 static int compare_counts(const void *a, const void *b)
 {
-    const struct count *x = a, *y = b;
-    uint32_t n = x->item.len < y->item.len ? x->item.len : y->item.len;
-    int c = n ? memcmp(x->item.p, y->item.p, n) : 0;
-    return c ? c : (x->item.len > y->item.len) - (x->item.len < y->item.len);
+    return nbx_str_cmp(((const struct count *)a)->item, ((const struct count *)b)->item);
 }
 
 /* Gives out what was gathered of a bucket. */
@@ -223,12 +220,10 @@ static void put_channel(struct nbx_dump *d, uint16_t channel_no, struct nbx_str 
 static uint16_t next_channel(const struct nbx_dump *d, struct nbx_str last)
 {
     uint16_t best = 0;
-    struct count behind = {.item = last};
     for (size_t i = 1; i < d->channels.room; i++) {
-        struct count own = {.item = d->channels.p[i]};
-        struct count then = {.item = best ? d->channels.p[best] : last};
-        if (own.item.len && compare_counts(&own, &behind) > 0 &&
-            (!best || compare_counts(&own, &then) < 0))
+        struct nbx_str own = d->channels.p[i];
+        if (own.len && nbx_str_cmp(own, last) > 0 &&
+            (!best || nbx_str_cmp(own, d->channels.p[best]) < 0))
             best = (uint16_t)i;
     }
     return best;
@@ -239,8 +234,6 @@ static void put_trends(struct nbx_dump *d)
     struct nbx_str name = {"", 0};
     uint16_t channel_no = 0;
     put_channel(d, NBX_TREND_ALL, (struct nbx_str){0});
-    if (d->options->no_buckets)
-        return;
     do {
         if (!d->err)
             put_channel(d, channel_no, name);

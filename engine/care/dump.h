@@ -7,10 +7,10 @@
  * Threads: the caller's alone.
  * Errors:  the store's; NBX_ECORRUPT: a record does not decode; NBX_ELIMIT: no memory.
  *
- * A line is a word (item, customer, seen, vector, event, trend) and an object in JSON. Names and
- * ids stand in it, never their numbers; so lines are sorted by ids. Left out is what is no state:
- * sequence numbers, times of arrival, the log, decisions, cached vectors, ids that count no more,
- * customers of whom nothing is known, counts of 0 and of trends what is too old to count.
+ * A line is a word (item, customer, total, seen, vector, event, trend) and an object in JSON. Names
+ * and ids stand in it, never their numbers; so lines are sorted by ids. Left out is what is no
+ * state: sequence numbers, times of arrival, the log, decisions, cached vectors, ids that count no
+ * more, customers of whom nothing is known, counts of 0 and of trends what is too old to count.
  */
 #ifndef NBX_CARE_DUMP_H
 #define NBX_CARE_DUMP_H
@@ -22,8 +22,8 @@
 #include <stdint.h>
 
 struct nbx_dump_options {
-    uint64_t oldest_bucket; /* of trends; what `trends/oldest_bucket` in meta says, or more */
-    bool no_items, no_trends, no_buckets; /* left out; the last leaves totals */
+    uint64_t oldest_bucket;   /* of trends; what `trends/oldest_bucket` in meta says, or more */
+    bool no_items, no_trends; /* left out */
     /* True: leave the customer out, or with serial 0 all events of nobody. NULL: never. */
     bool (*skips)(void *ctx, uint64_t number);
     /* Takes the next line, without an end; false ends the dump with NBX_ESTORAGE. */

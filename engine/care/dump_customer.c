@@ -22,29 +22,22 @@ struct place {
     const struct nbx_seen_entry *entry;
 };
 
-static int compare_text(struct nbx_str a, struct nbx_str b)
-{
-    uint32_t n = a.len < b.len ? a.len : b.len;
-    int c = n ? memcmp(a.p, b.p, n) : 0;
-    return c ? c : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_totals(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
-    return compare_text(nbx_dump__name(x->d, &x->d->types, x->total->type_no),
-                        nbx_dump__name(y->d, &y->d->types, y->total->type_no));
+    return nbx_str_cmp(nbx_dump__name(x->d, &x->d->types, x->total->type_no),
+                       nbx_dump__name(y->d, &y->d->types, y->total->type_no));
 }
 
 static int compare_entries(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
     struct nbx_dump *d = x->d;
-    int c = compare_text(nbx_dump__name(d, &d->items, x->entry->item_no),
-                         nbx_dump__name(d, &d->items, y->entry->item_no));
+    int c = nbx_str_cmp(nbx_dump__name(d, &d->items, x->entry->item_no),
+                        nbx_dump__name(d, &d->items, y->entry->item_no));
     if (!c)
-        c = compare_text(nbx_dump__name(d, &d->types, x->entry->type_no),
-                         nbx_dump__name(d, &d->types, y->entry->type_no));
+        c = nbx_str_cmp(nbx_dump__name(d, &d->types, x->entry->type_no),
+                        nbx_dump__name(d, &d->types, y->entry->type_no));
     if (!c)
         c = x->entry->negative - y->entry->negative;
     return c ? c : x->entry->scope - y->entry->scope;

@@ -91,10 +91,8 @@ static void put_erased(struct nbx_batch *batch, const struct pending *p,
                        const struct nbx_forgotten_record *record)
 {
     struct nbx_key key = nbx_key_forgotten(p->entry.hash, p->entry.time_ms);
-    struct nbx_buf *payload = nbx_batch_payload(batch);
-    nbx_forgotten_record_encode(payload, record);
-    nbx_batch_put(batch, NBX_FAMILY_FORGOTTEN, nbx_key_str(&key), NBX_FORGOTTEN_RECORD,
-                  (struct nbx_str){(const char *)payload->p, (uint32_t)payload->len});
+    nbx_forgotten_record_encode(nbx_batch_payload(batch), record);
+    nbx_batch_put_payload(batch, NBX_FAMILY_FORGOTTEN, nbx_key_str(&key), NBX_FORGOTTEN_RECORD);
 }
 
 /* The flush behind it rids the manifest of keys. */
@@ -145,4 +143,19 @@ enum nbx_err nbx_erase_forgotten(size_t *n, struct nbx_store *store, int64_t now
     free(each);
     free(ranges);
     return err;
+}
+
+bool nbx_erase_has_record(const struct nbx_store *store, const struct nbx_store_range *range,
+                          enum nbx_err *err)
+{
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_str key;
+    struct nbx_stored stored;
+    *err = nbx_cursor_open(&cursor, store, range->family, range->from, range->to, false);
+    if (!*err)
+        *err = nbx_cursor_next(cursor, &key, &stored);
+    nbx_cursor_close(&cursor);
+    bool there = !*err || *err == NBX_ECORRUPT;
+    *err = *err == NBX_ENOTFOUND || there ? NBX_OK : *err;
+    return there;
 }

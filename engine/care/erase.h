@@ -26,5 +26,8 @@ struct nbx_erase_ranges {
     struct nbx_key from, to, group_from, group_to, log_from, log_to;
 };
 void nbx_erase_ranges_of(struct nbx_erase_ranges *out, uint64_t number);
+/* Whether a record lies in the range, readable or not. *err: where it cannot be told. */
+bool nbx_erase_has_record(const struct nbx_store *store, const struct nbx_store_range *range,
+                          enum nbx_err *err);
 
 #endif

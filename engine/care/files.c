@@ -79,3 +79,11 @@ bool nbx_care__is_empty(const char *dir, const char *but)
     closedir(d);
     return empty;
 }
+
+void nbx_care__restoring(char out[NBX_CARE_PATH_BYTES], const char *data_dir)
+{
+    size_t n = strlen(data_dir);
+    while (n > 1 && data_dir[n - 1] == '/')
+        n--;
+    snprintf(out, NBX_CARE_PATH_BYTES, "%.*s.restoring", (int)n, data_dir);
+}

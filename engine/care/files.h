@@ -25,5 +25,7 @@ enum nbx_err nbx_care__rename(const char *from, const char *to, struct nbx_fault
 bool nbx_care__is_empty(const char *dir, const char *but);
 /* Removes a folder of files that was not finished; what cannot be removed stays. */
 void nbx_care__remove(const char *dir);
+/* The folder that a restore to `data_dir` fills before it is renamed. */
+void nbx_care__restoring(char out[NBX_CARE_PATH_BYTES], const char *data_dir);
 
 #endif

@@ -20,7 +20,7 @@ struct importing {
                                  rebuilt from */
     struct nbx_imported *out;
     struct nbx_map *customers;    /* number in hex -> place in ids, so that ids are kept once */
-    struct nbx_map *ids;          /* customer id -> nothing */
+    struct nbx_map *ids;          /* customer id -> its place */
     uint64_t next[NBX_N_STREAMS]; /* the number that must come */
     uint64_t catalogue_seq;       /* of the new folder */
 };
@@ -66,8 +66,10 @@ static enum nbx_err find_customer(struct importing *m, struct line *l)
     struct nbx_str number = get_text(l->v, "number");
     l->customer = get_text(l->v, "customer");
     if (l->customer.len && number.len) {
-        enum nbx_err err = nbx_map_put(m->ids, l->customer, 0);
-        uint32_t place = nbx_map_count(m->ids) - 1;
+        uint32_t place = nbx_map_get(m->ids, l->customer);
+        enum nbx_err err = NBX_OK;
+        if (place == NBX_MAP_NONE)
+            err = nbx_map_put(m->ids, l->customer, place = nbx_map_count(m->ids));
         if (!err && nbx_map_get(m->customers, number) == NBX_MAP_NONE)
             err = nbx_map_put(m->customers, number, place);
         return err;
@@ -255,7 +257,7 @@ static enum nbx_err apply_changes(struct importing *m, const struct line *l,
 {
     struct nbx_rebuilding *r = m->r;
     struct nbx_catalog *next;
-    struct nbx_key seq = nbx_key_meta("catalogue_seq");
+    struct nbx_key seq = nbx_key_meta(NBX_META_CATALOGUE_SEQ);
     struct nbx_change_time when = {l->time_ms, ++m->catalogue_seq};
     enum nbx_err err =
         nbx_catalog_apply(&next, r->catalog, changes, entry->n_changes, when, r->batch);
@@ -295,11 +297,12 @@ static enum nbx_err import_gone(struct importing *m, const struct line *l)
     return NBX_OK;
 }
 
-/* What was forgotten has left the log before. */
+/* What the file has of the customer is from before; of an export made since, it has nothing. */
 static enum nbx_err import_forget(struct importing *m, const struct line *l)
 {
-    (void)m, (void)l;
-    return NBX_OK;
+    struct nbx_customer_scope scope = scope_of(m, l);
+    struct nbx_forgetting done;
+    return l->customer.len ? nbx_customer_forget(&done, &scope, l->customer) : NBX_OK;
 }
 
 static enum nbx_err import_line(struct importing *m, const struct line *l)

@@ -44,21 +44,6 @@ static void found(struct proof *p, const char *fmt, ...)
 
 /* by number */
 
-static bool has_record(const struct nbx_store *store, const struct nbx_store_range *range,
-                       enum nbx_err *err)
-{
-    struct nbx_cursor *cursor = NULL;
-    struct nbx_str key;
-    struct nbx_stored stored;
-    *err = nbx_cursor_open(&cursor, store, range->family, range->from, range->to, false);
-    if (!*err)
-        *err = nbx_cursor_next(cursor, &key, &stored);
-    nbx_cursor_close(&cursor);
-    bool there = !*err || *err == NBX_ECORRUPT;
-    *err = *err == NBX_ENOTFOUND || there ? NBX_OK : *err;
-    return there;
-}
-
 static enum nbx_err look_at_number(struct proof *p, const struct nbx_forgotten_record *r)
 {
     struct nbx_erase_ranges ranges;
@@ -66,7 +51,8 @@ static enum nbx_err look_at_number(struct proof *p, const struct nbx_forgotten_r
     nbx_erase_ranges_of(&ranges, r->number);
     for (size_t i = 0; !err && i < ranges.n; i++) {
         const char *family = nbx_family_name(ranges.p[i].family);
-        if (nbx_family_is_personal(ranges.p[i].family) && has_record(p->store, &ranges.p[i], &err))
+        if (nbx_family_is_personal(ranges.p[i].family) &&
+            nbx_erase_has_record(p->store, &ranges.p[i], &err))
             found(p, "%s: a record of forgotten customer %016llx is there", family,
                   (unsigned long long)r->number);
         if (r->erased_ms && !nbx_store_is_erased(p->store, &ranges.p[i], r->before_file))

@@ -10,9 +10,10 @@
  *
  * Derived from log and events: customers, what they have seen, their given vectors, identities,
  * ids that count no more, trends, items. Copied: the numbers of items and names, events, the log
- * itself, decisions. Where the log no longer says all of it (commands of before there was one, or
- * past event_retention), what is stored is the checkpoint that the rest replays onto: such a
- * customer's records, and where need be items or trends, are taken as they are stored.
+ * itself, decisions, items as they were, who was forgotten. Where the log no longer says all of it
+ * (commands of before there was one, or past event_retention), what is stored is the checkpoint
+ * that the rest replays onto: such a customer's records, and where need be items or trends, are
+ * taken as they are stored.
  */
 #ifndef NBX_CARE_REBUILD_H
 #define NBX_CARE_REBUILD_H

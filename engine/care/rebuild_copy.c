@@ -55,13 +55,13 @@ enum nbx_err nbx_rebuild__copy(struct nbx_rebuilding *r, enum nbx_family family)
 
 static bool counts_commands(struct nbx_str key)
 {
-    static const char *const names[] = {"seq", "serial"};
+    static const char *const names[] = {NBX_META_SEQ, NBX_META_SERIAL};
     for (int i = 0; i < 2; i++) {
         size_t n = strlen(names[i]);
         if (key.len == n + 2 && memcmp(key.p, names[i], n + 1) == 0)
             return true;
     }
-    return nbx_str_is(key, "catalogue_seq");
+    return nbx_str_is(key, NBX_META_CATALOGUE_SEQ);
 }
 
 static bool is_counter(struct nbx_rebuilding *r, struct nbx_str key,
@@ -121,17 +121,14 @@ static bool names_as_stored(struct nbx_rebuilding *r, struct nbx_str key,
            nbx_rebuild__is_as_stored(r, identity.number);
 }
 
-static const enum nbx_family personal[] = {
-    NBX_FAMILY_CUSTOMERS, NBX_FAMILY_VECTORS,  NBX_FAMILY_SEEN, NBX_FAMILY_EVENTS,
-    NBX_FAMILY_EVENT_IDS, NBX_FAMILY_MENTIONS, NBX_FAMILY_BASES};
-#define N_PERSONAL (sizeof personal / sizeof *personal)
-
 /* What was derived of the customer goes. */
 static enum nbx_err drop(struct nbx_rebuilding *r, uint64_t number)
 {
     struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
-    for (size_t i = 0; i < N_PERSONAL; i++)
-        nbx_batch_delete_range(r->batch, personal[i], nbx_key_str(&from), nbx_key_str(&to));
+    for (int f = 0; f < NBX_N_FAMILIES; f++)
+        if (nbx_family_is_personal((enum nbx_family)f))
+            nbx_batch_delete_range(r->batch, (enum nbx_family)f, nbx_key_str(&from),
+                                   nbx_key_str(&to));
     r->out->as_stored++;
     return flush(r, BATCH_RECORDS);
 }
@@ -160,8 +157,10 @@ static enum nbx_err copy_customers(struct nbx_rebuilding *r)
     if (err || (r->out->as_stored == 0 && !r->out->nobodys_as_stored))
         return err;
     err = copy(r, &(struct copying){.family = NBX_FAMILY_IDENTITIES, .wanted = names_as_stored});
-    for (size_t i = 0; !err && i < N_PERSONAL; i++)
-        err = copy(r, &(struct copying){.family = personal[i], .wanted = key_is_as_stored});
+    for (int f = 0; !err && f < NBX_N_FAMILIES; f++)
+        if (nbx_family_is_personal((enum nbx_family)f))
+            err = copy(r,
+                       &(struct copying){.family = (enum nbx_family)f, .wanted = key_is_as_stored});
     return err ? err
                : copy(r, &(struct copying){.family = NBX_FAMILY_DUE, .wanted = due_as_stored});
 }
@@ -183,10 +182,8 @@ static bool forgotten_anew(struct nbx_rebuilding *r, struct nbx_str key,
     if (nbx_forgotten_record_decode(&record, stored, r->arena))
         return true; /* as it is: verify tells of it */
     record.before_file = 0;
-    struct nbx_buf *payload = nbx_batch_payload(r->batch);
-    nbx_forgotten_record_encode(payload, &record);
-    nbx_batch_put(r->batch, NBX_FAMILY_FORGOTTEN, key, NBX_FORGOTTEN_RECORD,
-                  (struct nbx_str){(const char *)payload->p, (uint32_t)payload->len});
+    nbx_forgotten_record_encode(nbx_batch_payload(r->batch), &record);
+    nbx_batch_put_payload(r->batch, NBX_FAMILY_FORGOTTEN, key, NBX_FORGOTTEN_RECORD);
     return false;
 }
 

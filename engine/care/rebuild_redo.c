@@ -21,12 +21,10 @@ static enum nbx_err corrupt(struct nbx_rebuilding *r, uint16_t stream, uint64_t 
                          (unsigned long long)seq);
 }
 
-/* The number of the stream's last command, or of the group's newest customer. */
-static enum nbx_err read_counter(struct nbx_rebuilding *r, const char *name, uint16_t stream,
-                                 uint64_t *out)
+/* The number of the group's newest customer. */
+static enum nbx_err read_serial(struct nbx_rebuilding *r, uint16_t group, uint64_t *out)
 {
-    struct nbx_key key = stream == NBX_STREAM_CATALOGUE ? nbx_key_meta(name)
-                                                        : nbx_key_meta_group(name, (uint8_t)stream);
+    struct nbx_key key = nbx_key_meta_group(NBX_META_SERIAL, (uint8_t)group);
     *out = 0;
     enum nbx_err err =
         nbx_record_u64_get(r->from, NBX_FAMILY_META, nbx_key_str(&key), r->arena, out);
@@ -237,7 +235,7 @@ static enum nbx_err redo_group(struct stream *s)
 {
     struct nbx_rebuilding *r = s->r;
     uint64_t serial;
-    enum nbx_err err = read_counter(r, "serial", s->no, &serial);
+    enum nbx_err err = read_serial(r, s->no, &serial);
     if (err)
         return err;
     r->groups[s->no].n = serial + 1;
@@ -262,7 +260,7 @@ enum nbx_err nbx_rebuild__redo(struct nbx_rebuilding *r)
         bool catalogue = no == NBX_STREAM_CATALOGUE;
         err = catalogue ? redo_all(&s) : redo_group(&s);
         if (!err)
-            err = read_counter(r, catalogue ? "catalogue_seq" : "seq", no, &last);
+            err = nbx_log_head(r->from, no, r->arena, &last);
         if (!err && s.next != last + 1)
             err = corrupt(r, no, s.next);
     }

@@ -6,7 +6,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ARENA_BYTES  ((size_t)1 << 30)
 #define FILTER_BYTES ((size_t)64 << 20)

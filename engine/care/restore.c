@@ -37,11 +37,8 @@ enum nbx_err nbx_restore(struct nbx_manifest *out, const char *dir, const char *
                          struct nbx_fault *fault)
 {
     char part[NBX_CARE_PATH_BYTES];
-    size_t n = strlen(data_dir);
     *out = (struct nbx_manifest){0};
-    while (n > 1 && data_dir[n - 1] == '/')
-        n--;
-    snprintf(part, sizeof part, "%.*s.restoring", (int)n, data_dir);
+    nbx_care__restoring(part, data_dir);
     if (!nbx_care__is_empty(data_dir, NBX_FORGOTTEN_NAME))
         return nbx_fault_set(fault, NBX_ECONFLICT, NULL,
                              "%s is not empty: move it away, or name another data_dir", data_dir);

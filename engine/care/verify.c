@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/verify.h"
 
-#include "engine/base/hash.h"
 #include "engine/care/verify_internal.h"
 
 #include <stdlib.h>

@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What must hold of who was forgotten.
  */
+#include "engine/care/erase.h"
 #include "engine/care/verify_internal.h"
-
-static bool is_gone(struct nbx_check *c, enum nbx_family family, uint64_t number)
-{
-    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
-    struct nbx_cursor *cursor = NULL;
-    struct nbx_str key;
-    struct nbx_stored stored;
-    enum nbx_err err =
-        nbx_cursor_open(&cursor, c->store, family, nbx_key_str(&from), nbx_key_str(&to), false);
-    if (!err)
-        err = nbx_cursor_next(cursor, &key, &stored);
-    nbx_cursor_close(&cursor);
-    if (err && err != NBX_ENOTFOUND && err != NBX_ECORRUPT)
-        c->err = err;
-    return err == NBX_ENOTFOUND;
-}
 
 const char *nbx_verify__forgotten(struct nbx_check *c, struct nbx_str key,
                                   const struct nbx_stored *stored)
@@ -30,8 +15,12 @@ const char *nbx_verify__forgotten(struct nbx_check *c, struct nbx_str key,
         return what;
     if (!nbx_key_forgotten_parse(key, hash, &time_ms))
         return "has a key that is no hash and time";
-    for (int f = 0; r.number && !c->err && f < NBX_N_FAMILIES; f++)
-        if (nbx_family_is_personal((enum nbx_family)f) && !is_gone(c, (enum nbx_family)f, r.number))
-            return c->err ? NULL : "something is there of who was forgotten";
+    struct nbx_erase_ranges ranges = {.n = 0};
+    if (r.number)
+        nbx_erase_ranges_of(&ranges, r.number);
+    for (size_t i = 0; !c->err && i < ranges.n; i++)
+        if (nbx_family_is_personal(ranges.p[i].family) &&
+            nbx_erase_has_record(c->store, &ranges.p[i], &c->err))
+            return "something is there of who was forgotten";
     return NULL;
 }

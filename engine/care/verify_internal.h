@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Between the files of verify: verify.c reads the families in turn, verify_items.c,
- * verify_customers.c and verify_log.c know what a record of each must be.
+ * verify_customers.c, verify_fold.c, verify_log.c and verify_forgotten.c know what must hold of
+ * each record.
  *
  * Threads: one.
  */

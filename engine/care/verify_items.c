@@ -6,9 +6,6 @@
 #include <stdlib.h>
 
 /* KEYS.md names these. */
-#define META_SEQ       "seq"
-#define META_SERIAL    "serial"
-#define META_CATALOGUE "catalogue_seq"
 
 const char *nbx_verify__undecoded(struct nbx_check *c, enum nbx_err err)
 {
@@ -34,8 +31,8 @@ const char *nbx_verify__read(struct nbx_check *c, enum nbx_err err, const char *
 /* Where the counter of that key is noted; NULL where the key is of none. */
 static uint64_t *counter_of(struct nbx_check *c, struct nbx_str key)
 {
-    static const char *const names[] = {META_SEQ, META_SERIAL};
-    if (nbx_str_is(key, META_CATALOGUE))
+    static const char *const names[] = {NBX_META_SEQ, NBX_META_SERIAL};
+    if (nbx_str_is(key, NBX_META_CATALOGUE_SEQ))
         return &c->catalogue_seq;
     for (int i = 0; i < 2; i++) {
         size_t n = strlen(names[i]);

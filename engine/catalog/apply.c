@@ -21,16 +21,17 @@ struct step {
     int64_t created_ms;
     uint32_t item_no;     /* 0: not heard of yet */
     struct nbx_past past; /* what the item was */
+    bool stays;           /* it is put as it already is */
     struct nbx_buf record;
 };
 
 static enum nbx_err encode(struct step *s, struct nbx_str id, const struct nbx_value *fields)
 {
+    s->stays = nbx_past_stays(&s->past, fields);
     struct nbx_item_record record = {.id = id,
                                      .created_ms = s->created_ms,
                                      .updated_ms = s->when.now_ms,
-                                     .seq = nbx_past_stays(&s->past, fields) ? s->past.record.seq
-                                                                             : s->when.seq,
+                                     .seq = s->stays ? s->past.record.seq : s->when.seq,
                                      .fields = fields};
     nbx_buf_clear(&s->record);
     nbx_item_record_encode(&s->record, &record);
@@ -95,7 +96,7 @@ static enum nbx_err put(struct step *s, struct nbx_change *change, const struct 
     nbx_schema_release(&before);
     struct nbx_key key = nbx_key_item(s->item_no);
     nbx_attributes_store(s->batch, s->draft, nbx_value_get(fields, "attributes"));
-    if (!nbx_past_stays(&s->past, fields))
+    if (!s->stays)
         nbx_past_keep(&s->past, s->batch, s->item_no, &s->when);
     nbx_batch_put(s->batch, NBX_FAMILY_ITEMS, nbx_key_str(&key), NBX_ITEM_RECORD,
                   (struct nbx_str){(const char *)s->record.p, (uint32_t)s->record.len});

@@ -42,8 +42,7 @@ void nbx_past_keep(const struct nbx_past *past, struct nbx_batch *batch, uint32_
         nbx_log_warnx("item=%u past=lost reason=memory", item_no);
         return;
     }
-    nbx_batch_put(batch, NBX_FAMILY_PAST_ITEMS, nbx_key_str(&key), NBX_PAST_ITEM_RECORD,
-                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
+    nbx_batch_put_payload(batch, NBX_FAMILY_PAST_ITEMS, nbx_key_str(&key), NBX_PAST_ITEM_RECORD);
 }
 
 void nbx_past_fini(struct nbx_items_past *past)

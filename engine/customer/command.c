@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-#define META_SEQ       "seq"
-#define META_SERIAL    "serial"
 #define MENTION_RECORD 1 /* an empty payload: the key says all */
 #define ENTRY_BYTES    ((size_t)64 << 20)
 
@@ -39,12 +37,18 @@ static void mention(const struct nbx_customer_scope *scope, const struct nbx_log
 }
 
 enum nbx_err nbx_command_mention_event(const struct nbx_customer_scope *scope, uint64_t number,
-                                       uint64_t seq)
+                                       uint64_t seq, uint64_t last[2])
 {
     struct nbx_log_record entry;
     uint64_t first;
+    if (seq >= last[0] && seq < last[1])
+        return NBX_OK;
     enum nbx_err err = nbx_log_find(&entry, &first, nbx_customers_store(scope->customers),
                                     NBX_CUSTOMER_GROUP(number), seq, scope->arena);
+    if (!err) {
+        last[0] = first;
+        last[1] = first + entry.n;
+    }
     if (!err && entry.kind != NBX_LOG_GONE)
         put_mention(scope, number, first);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
@@ -82,8 +86,8 @@ enum nbx_err nbx_customers__commit(const struct nbx_customer_scope *scope,
 {
     uint8_t group = NBX_CUSTOMER_GROUP(command->entry.number);
     struct nbx_group *now = &scope->customers->groups[group];
-    struct nbx_key seq = nbx_key_meta_group(META_SEQ, group);
-    struct nbx_key serial = nbx_key_meta_group(META_SERIAL, group);
+    struct nbx_key seq = nbx_key_meta_group(NBX_META_SEQ, group);
+    struct nbx_key serial = nbx_key_meta_group(NBX_META_SERIAL, group);
     if (scope->customers->again)
         put_entry_again(scope, group);
     else
@@ -208,9 +212,13 @@ static enum nbx_err gather(struct forgetting *f, enum nbx_family family)
     uint64_t seq;
     enum nbx_err err = nbx_cursor_open(&cursor, nbx_customers_store(f->scope->customers), family,
                                        nbx_key_str(&from), nbx_key_str(&to), false);
-    while (!err && !(err = nbx_cursor_next(cursor, &key, &stored)))
-        if (!(err = seq_of(&seq, family, key, &stored)))
+    while (!err) {
+        err = nbx_cursor_next(cursor, &key, &stored);
+        if (!err && !(err = seq_of(&seq, family, key, &stored)))
             err = note(&f->list, seq);
+        else if (key.p && (err == NBX_ECORRUPT || err == NBX_EVERSION))
+            err = NBX_OK; /* damage keeps nobody from being forgotten */
+    }
     nbx_cursor_close(&cursor);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
 }

@@ -33,9 +33,10 @@ enum nbx_err nbx_command_of_put(struct nbx_command *out, const struct nbx_custom
 /* Whether an entry of events has some that were held when they came. */
 bool nbx_command_holds(const struct nbx_log_record *entry);
 /* Adds to the batch what the customer's event, which is about to go, led to: so that whoever
- * forgets the customer finds its entry. */
+ * forgets the customer finds its entry. last: the numbers of the entry mentioned last, from and to
+ * before; {0} at first. */
 enum nbx_err nbx_command_mention_event(const struct nbx_customer_scope *scope, uint64_t number,
-                                       uint64_t seq);
+                                       uint64_t seq, uint64_t last[2]);
 /* Adds to the batch what leaves of the customer's entries only their places: found by the events
  * that are kept and by the mentions, so that it costs what the customer has. */
 enum nbx_err nbx_command_forget(const struct nbx_customer_scope *scope, uint64_t number);

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 
 #define SCRATCH_BYTES 65536
-#define META_SEQ      "seq"
-#define META_SERIAL   "serial"
 
 static enum nbx_err load_counter(const struct nbx_store *store, const char *name, uint8_t group,
                                  struct nbx_arena *arena, uint64_t *out)
@@ -45,8 +43,8 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
         goto out;
     }
     for (int g = 0; g < NBX_N_GROUPS; g++) {
-        if ((err = load_counter(store, META_SEQ, (uint8_t)g, arena, &c->groups[g].seq)) ||
-            (err = load_counter(store, META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)) ||
+        if ((err = load_counter(store, NBX_META_SEQ, (uint8_t)g, arena, &c->groups[g].seq)) ||
+            (err = load_counter(store, NBX_META_SERIAL, (uint8_t)g, arena, &c->groups[g].serial)) ||
             (err = nbx_log_begin(store, (uint16_t)g, c->groups[g].seq)))
             goto out;
     }
@@ -116,12 +114,9 @@ void nbx_customers__put_event_id(const struct nbx_customer_scope *scope, uint64_
                                  const uint8_t id_hash[16], struct nbx_event_id_record record)
 {
     struct nbx_key key = nbx_key_event_id(number, id_hash);
-    struct nbx_buf buf = {0};
-    nbx_event_id_record_encode(&buf, &record);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), NBX_EVENT_ID_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
+    nbx_event_id_record_encode(nbx_batch_payload(scope->batch), &record);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key),
+                          NBX_EVENT_ID_RECORD);
 }
 
 struct nbx_store *nbx_customers_store(const struct nbx_customers *c)

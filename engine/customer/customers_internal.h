@@ -66,11 +66,10 @@ bool nbx_sweep__expired(const struct nbx_customer_scope *scope, int64_t time_ms,
 struct nbx_fold;
 void nbx_base__put(const struct nbx_customer_scope *scope, uint64_t number,
                    const struct nbx_fold *base);
-/* *taken: whether the id is remembered; an old one's event may have to go first. The batch is
- * empty.
- */
+/* *taken: whether the id is remembered; an old one's event may have to go first, unless *swept says
+ * that the customer's have: set where this made it so. The batch is empty. */
 enum nbx_err nbx_sweep__id_is_taken(const struct nbx_customer_scope *scope, uint64_t number,
-                                    const uint8_t id_hash[16], bool *taken);
+                                    const uint8_t id_hash[16], bool *swept, bool *taken);
 /* Brings the customer to what it is to be at scope->now_ms, whenever a sweep would come by. */
 enum nbx_err nbx_sweep__customer(const struct nbx_customer_scope *scope, uint64_t number);
 /* observe.c. Applies events that were held, of the number, whose release is in the batch; profile

@@ -109,12 +109,8 @@ void nbx_due__hold(const struct nbx_customer_scope *scope, uint64_t number, stru
     struct nbx_group *group = &scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
     struct nbx_key key = nbx_key_due(number, time_ms, id_hash);
     struct nbx_due_record record = {.customer = customer};
-    struct nbx_buf buf = {0};
-    nbx_due_record_encode(&buf, &record);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_DUE, nbx_key_str(&key), NBX_DUE_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
+    nbx_due_record_encode(nbx_batch_payload(scope->batch), &record);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_DUE, nbx_key_str(&key), NBX_DUE_RECORD);
     group->due_ms = time_ms < group->due_ms ? time_ms : group->due_ms;
 }
 
@@ -128,14 +124,10 @@ void nbx_due__release(const struct nbx_customer_scope *scope, uint64_t number, i
 /* The key says all but whether the event was held: a key that is not there may be deleted too. */
 enum nbx_err nbx_due__release_all(const struct nbx_customer_scope *scope, uint64_t number)
 {
-    static const uint8_t least[16] = {0};
-    int64_t due_ms = scope->customers->groups[NBX_CUSTOMER_GROUP(number)].due_ms;
-    struct nbx_key from = nbx_key_event(number, due_ms, least), to = nbx_key_customer_end(number);
+    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
     struct nbx_cursor *cursor = NULL;
     struct nbx_str key;
     struct nbx_stored stored;
-    if (due_ms == INT64_MAX)
-        return NBX_OK;
     enum nbx_err err = nbx_cursor_open(&cursor, scope->customers->store, NBX_FAMILY_EVENTS,
                                        nbx_key_str(&from), nbx_key_str(&to), false);
     while (!err) {

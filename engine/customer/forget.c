@@ -75,7 +75,6 @@ static enum nbx_err put_forgotten(const struct nbx_customer_scope *scope,
 {
     struct nbx_forgotten_record record = {.number = number};
     struct nbx_key key = nbx_key_forgotten(entry->hash, entry->time_ms);
-    struct nbx_buf *payload = nbx_batch_payload(scope->batch);
     enum nbx_err err = NBX_OK;
     while (nbx_store_has(nbx_customers_store(scope->customers), NBX_FAMILY_FORGOTTEN,
                          nbx_key_str(&key), &err))
@@ -83,9 +82,9 @@ static enum nbx_err put_forgotten(const struct nbx_customer_scope *scope,
     if (err)
         return err;
     record.erased_ms = number ? 0 : scope->now_ms; /* nothing was there */
-    nbx_forgotten_record_encode(payload, &record);
-    nbx_batch_put(scope->batch, NBX_FAMILY_FORGOTTEN, nbx_key_str(&key), NBX_FORGOTTEN_RECORD,
-                  (struct nbx_str){(const char *)payload->p, (uint32_t)payload->len});
+    nbx_forgotten_record_encode(nbx_batch_payload(scope->batch), &record);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_FORGOTTEN, nbx_key_str(&key),
+                          NBX_FORGOTTEN_RECORD);
     return NBX_OK;
 }
 

@@ -64,11 +64,8 @@ static enum nbx_err rewrite_events(struct old *o, const struct nbx_customer_scop
         if ((err = nbx_event_record_decode(&e, &stored, scope->arena)))
             break;
         nbx_fold_decide(&e, nbx_vocabulary_type_no(scope->vocabulary, e.type_no));
-        nbx_buf_clear(&buf);
-        nbx_event_record_encode(&buf, &e);
-        NBX_ASSERT(!buf.failed);
-        nbx_batch_put(scope->batch, NBX_FAMILY_EVENTS, key, NBX_EVENT_RECORD,
-                      (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
+        nbx_event_record_encode(nbx_batch_payload(scope->batch), &e);
+        nbx_batch_put_payload(scope->batch, NBX_FAMILY_EVENTS, key, NBX_EVENT_RECORD);
         o->rewritten = true;
     }
     nbx_cursor_close(&cursor);

@@ -28,6 +28,7 @@ struct prepared_list {
     uint32_t n;
     uint32_t n_held;         /* of them */
     bool were_held;          /* all of them, until now */
+    bool swept;              /* the customer's old events have gone */
     struct nbx_str customer; /* whose they are; empty: nobody's */
 };
 
@@ -140,7 +141,7 @@ static uint64_t owner_of(const struct prepared *e, const struct nbx_profile *pro
 }
 
 /* *seen: the id is stored already, or stands earlier in this list. */
-static enum nbx_err is_duplicate(const struct prepared_list *list, const struct prepared *e,
+static enum nbx_err is_duplicate(struct prepared_list *list, const struct prepared *e,
                                  const struct nbx_profile *profile,
                                  const struct nbx_customer_scope *scope, bool *seen)
 {
@@ -159,7 +160,8 @@ static enum nbx_err is_duplicate(const struct prepared_list *list, const struct 
     enum nbx_err err = NBX_OK;
     struct nbx_key key = nbx_key_event_id(number, e->id_hash);
     *seen = nbx_store_has(scope->customers->store, NBX_FAMILY_EVENT_IDS, nbx_key_str(&key), &err);
-    return *seen && !err ? nbx_sweep__id_is_taken(scope, number, e->id_hash, seen) : err;
+    return *seen && !err ? nbx_sweep__id_is_taken(scope, number, e->id_hash, &list->swept, seen)
+                         : err;
 }
 
 static enum nbx_err start_reply(struct nbx_observed *out, const struct nbx_events *events,
@@ -220,15 +222,12 @@ static enum nbx_err prepare_all(struct prepared_list *list, struct nbx_observed 
 }
 
 static void put_event(const struct nbx_customer_scope *scope, uint64_t number,
-                      const struct prepared *e, struct nbx_buf *buf)
+                      const struct prepared *e)
 {
     struct nbx_key key = nbx_key_event(number, e->time_ms, e->id_hash);
     uint64_t id_number = NBX_CUSTOMER_SERIAL(number) ? number : anonymous_number(e);
-    nbx_buf_clear(buf);
-    nbx_event_record_encode(buf, &e->record);
-    NBX_ASSERT(!buf->failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key), NBX_EVENT_RECORD,
-                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
+    nbx_event_record_encode(nbx_batch_payload(scope->batch), &e->record);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_EVENTS, nbx_key_str(&key), NBX_EVENT_RECORD);
     nbx_customers__put_event_id(scope, id_number, e->id_hash,
                                 (struct nbx_event_id_record){.time_ms = e->time_ms});
 }
@@ -245,17 +244,15 @@ static void count_trends(const struct nbx_customer_scope *scope, const struct pr
 static void put_events(const struct nbx_customer_scope *scope, uint64_t number,
                        struct prepared_list *list)
 {
-    struct nbx_buf buf = {0};
     struct nbx_group *group = &scope->customers->groups[NBX_CUSTOMER_GROUP(number)];
     for (uint32_t i = 0; i < list->n; i++) {
         struct prepared *e = &list->p[i];
         if (!scope->customers->again)
             e->record.seq = ++group->seq;
-        put_event(scope, number, e, &buf);
+        put_event(scope, number, e);
         if (e->record.held)
             nbx_due__hold(scope, number, list->customer, e->time_ms, e->id_hash);
     }
-    nbx_buf_fini(&buf);
     count_trends(scope, list, 1);
 }
 
@@ -332,8 +329,8 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
     struct nbx_group before = scope->customers->groups[group];
     struct nbx_profile changed = *profile;
     struct nbx_command command = {.customer = profile->id};
-    enum nbx_err err = change(&changed, scope, list);
-    if (err || (err = log_events(&command, scope, list)))
+    enum nbx_err err = log_events(&command, scope, list);
+    if (err || (err = change(&changed, scope, list)))
         return err;
     command.entry.number = changed.known ? changed.number : changed.reserved;
     put_events(scope, command.entry.number, list);

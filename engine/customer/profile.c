@@ -75,23 +75,13 @@ enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_custo
     return p->known && p->head.id.len == 0 ? load_head(p, scope) : NBX_OK;
 }
 
-static void put(const struct nbx_customer_scope *scope, enum nbx_family family,
-                const struct nbx_key *key, uint8_t version, struct nbx_buf *buf)
-{
-    NBX_ASSERT(!buf->failed);
-    nbx_batch_put(scope->batch, family, nbx_key_str(key), version,
-                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
-    nbx_buf_clear(buf);
-}
-
 static void put_identity(const struct nbx_profile *p, const struct nbx_customer_scope *scope,
                          struct nbx_identity_record identity)
 {
-    struct nbx_buf buf = {0};
     struct nbx_key key = nbx_key_identity(NBX_STR(""), p->id);
-    nbx_identity_record_encode(&buf, &identity);
-    put(scope, NBX_FAMILY_IDENTITIES, &key, NBX_IDENTITY_RECORD, &buf);
-    nbx_buf_fini(&buf);
+    nbx_identity_record_encode(nbx_batch_payload(scope->batch), &identity);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&key),
+                          NBX_IDENTITY_RECORD);
 }
 
 /* The identity, where it is to say other than it does. */
@@ -108,18 +98,17 @@ static void put_changed_identity(struct nbx_profile *p, const struct nbx_custome
 
 void nbx_profile__put(struct nbx_profile *p, const struct nbx_customer_scope *scope)
 {
-    struct nbx_buf buf = {0};
+    struct nbx_batch *batch = scope->batch;
     struct nbx_key key = nbx_key_customer(p->number);
-    nbx_customer_record_encode(&buf, &p->head);
-    put(scope, NBX_FAMILY_CUSTOMERS, &key, NBX_CUSTOMER_RECORD, &buf);
+    nbx_customer_record_encode(nbx_batch_payload(batch), &p->head);
+    nbx_batch_put_payload(batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), NBX_CUSTOMER_RECORD);
     if (p->seen_changed && p->seen.n == 0 && p->seen.digest == 0)
-        nbx_batch_delete(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key));
+        nbx_batch_delete(batch, NBX_FAMILY_SEEN, nbx_key_str(&key));
     else if (p->seen_changed) {
-        nbx_seen_record_encode(&buf, &p->seen);
-        put(scope, NBX_FAMILY_SEEN, &key, NBX_SEEN_RECORD, &buf);
+        nbx_seen_record_encode(nbx_batch_payload(batch), &p->seen);
+        nbx_batch_put_payload(batch, NBX_FAMILY_SEEN, nbx_key_str(&key), NBX_SEEN_RECORD);
     }
     p->seen_changed = false;
-    nbx_buf_fini(&buf);
     put_changed_identity(p, scope);
 }
 

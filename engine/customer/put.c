@@ -73,12 +73,8 @@ static void put_vector(const struct nbx_profile *profile, const struct nbx_custo
     struct nbx_vector_record record = {
         .given = true, .made_ms = scope->now_ms, .p = vector->p, .n = vector->n};
     struct nbx_key key = nbx_key_vector(profile->number, vector->space);
-    struct nbx_buf buf = {0};
-    nbx_vector_record_encode(&buf, &record);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_VECTORS, nbx_key_str(&key), NBX_VECTOR_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
+    nbx_vector_record_encode(nbx_batch_payload(scope->batch), &record);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_VECTORS, nbx_key_str(&key), NBX_VECTOR_RECORD);
 }
 
 enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx_str id,

@@ -144,23 +144,6 @@ static void remove_taken(struct nbx_profile *profile, const struct nbx_customer_
         nbx_profile__put(profile, scope);
 }
 
-/* The customer's old events are gone already, so that those that are left keep their ids. */
-static enum nbx_err id_is_taken(const struct nbx_customer_scope *scope, uint64_t number,
-                                const uint8_t id_hash[16], bool *taken)
-{
-    struct nbx_key key = nbx_key_event_id(number, id_hash);
-    struct nbx_stored stored;
-    struct nbx_event_id_record known = {0};
-    enum nbx_err err = nbx_store_get(nbx_customers_store(scope->customers), NBX_FAMILY_EVENT_IDS,
-                                     nbx_key_str(&key), scope->arena, &stored);
-    if (!err)
-        err = nbx_event_id_record_decode(&known, &stored, scope->arena);
-    bool forgotten = (known.retracted || known.folded) &&
-                     nbx_sweep__expired(scope, known.time_ms, known.time_ms);
-    *taken = !err && !forgotten;
-    return err == NBX_ENOTFOUND ? NBX_OK : err;
-}
-
 /* Takes the ids that no event had, so that a late one counts for nothing. *n: how many are fresh.
  */
 static enum nbx_err take_unknown(struct nbx_profile *profile,
@@ -175,8 +158,9 @@ static enum nbx_err take_unknown(struct nbx_profile *profile,
         if (!profile->known && !profile->reserved)
             nbx_profile__reserve(profile, scope);
         uint64_t number = number_of(profile);
-        bool taken = false;
-        if ((err = id_is_taken(scope, number, s->wanted[i].hash, &taken)) || taken)
+        bool swept = true, taken = false; /* swept by search */
+        if ((err = nbx_sweep__id_is_taken(scope, number, s->wanted[i].hash, &swept, &taken)) ||
+            taken)
             continue;
         put_gone(scope, number, s->wanted[i].hash);
         s->wanted[i].fresh = true;

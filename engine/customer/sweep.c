@@ -8,6 +8,7 @@
  * of too many leaves its id behind, for as long as that.
  */
 #include "engine/base/check.h"
+#include "engine/base/log.h"
 #include "engine/customer/command.h"
 #include "engine/customer/rebuild.h"
 
@@ -40,7 +41,8 @@ struct sweep {
     uint32_t n_excess;
     struct candidate *candidates; /* (n) of (cap) */
     uint32_t n, cap;
-    uint32_t n_taken; /* into this batch */
+    uint32_t n_taken;      /* into this batch */
+    uint64_t mentioned[2]; /* the log's entry mentioned last: its numbers, from and to before */
 };
 
 bool nbx_sweep__expired(const struct nbx_customer_scope *scope, int64_t time_ms, int64_t arrived_ms)
@@ -137,7 +139,8 @@ static enum nbx_err take(struct sweep *s, const struct candidate *c, bool expire
     if (NBX_CUSTOMER_SERIAL(s->number) == 0)
         return NBX_OK;
     err = nbx_fold_event(&s->base, &e, c->time_ms, c->id_hash, s->scope.arena);
-    return err || expired ? err : nbx_command_mention_event(&s->scope, s->number, e.seq);
+    return err || expired ? err
+                          : nbx_command_mention_event(&s->scope, s->number, e.seq, s->mentioned);
 }
 
 static bool has_excess(const struct sweep *s, uint16_t type_no)
@@ -164,7 +167,7 @@ static bool add_candidate(struct sweep *s, const struct candidate *c)
     return true;
 }
 
-/* NBX_ENOTFOUND: no event behind it can be to go. */
+/* NBX_ENOTFOUND: no event behind it can be to go, or not with this batch. */
 static enum nbx_err look_at(struct sweep *s, struct nbx_str key, const struct nbx_stored *stored)
 {
     struct candidate c;
@@ -173,7 +176,8 @@ static enum nbx_err look_at(struct sweep *s, struct nbx_str key, const struct nb
     nbx_arena_reset(s->scratch);
     if (!nbx_key_event_parse(key, &owner, &c.time_ms, c.id_hash))
         return NBX_ECORRUPT;
-    if (s->n_excess == 0 && !nbx_sweep__expired(&s->scope, c.time_ms, c.time_ms))
+    if (s->n_excess == 0 &&
+        (s->n == BATCH_MOST || !nbx_sweep__expired(&s->scope, c.time_ms, c.time_ms)))
         return NBX_ENOTFOUND;
     enum nbx_err err = nbx_event_record_decode(&e, stored, s->scratch);
     if (err || e.held)
@@ -230,12 +234,8 @@ void nbx_base__put(const struct nbx_customer_scope *scope, uint64_t number,
 {
     struct nbx_base_record record = {.totals = base->totals, .seen = base->seen};
     struct nbx_key key = nbx_key_customer(number);
-    struct nbx_buf buf = {0};
-    nbx_base_record_encode(&buf, &record);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(scope->batch, NBX_FAMILY_BASES, nbx_key_str(&key), NBX_BASE_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
+    nbx_base_record_encode(nbx_batch_payload(scope->batch), &record);
+    nbx_batch_put_payload(scope->batch, NBX_FAMILY_BASES, nbx_key_str(&key), NBX_BASE_RECORD);
 }
 
 /* One batch of a customer's events leaves. */
@@ -288,15 +288,17 @@ static enum nbx_err read_id(struct nbx_event_id_record *out, const struct nbx_cu
 }
 
 enum nbx_err nbx_sweep__id_is_taken(const struct nbx_customer_scope *scope, uint64_t number,
-                                    const uint8_t id_hash[16], bool *taken)
+                                    const uint8_t id_hash[16], bool *swept, bool *taken)
 {
     struct nbx_event_id_record known = {0};
     enum nbx_err err = read_id(&known, scope, number, id_hash);
     bool old = !err && nbx_sweep__expired(scope, known.time_ms, known.time_ms);
     bool has_event = !known.retracted && !known.folded;
-    if (old && has_event && NBX_CUSTOMER_SERIAL(number) &&
-        !(err = nbx_sweep__customer(scope, number)))
-        err = read_id(&known, scope, number, id_hash);
+    if (old && has_event && !*swept && NBX_CUSTOMER_SERIAL(number)) {
+        *swept = true;
+        if (!(err = nbx_sweep__customer(scope, number)))
+            err = read_id(&known, scope, number, id_hash);
+    }
     *taken = !err && (!old || has_event);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
@@ -308,12 +310,14 @@ static enum nbx_err find_next(const struct nbx_customer_scope *scope, uint8_t gr
     struct nbx_key from = nbx_key_customer(*at);
     struct nbx_key to = nbx_key_customer_end(NBX_CUSTOMER(group, UINT64_C(0x00FFFFFFFFFFFFFF)));
     struct nbx_cursor *cursor = NULL;
-    struct nbx_str key;
+    struct nbx_str key = {0};
     struct nbx_stored stored;
     enum nbx_err err = nbx_cursor_open(&cursor, scope->customers->store, NBX_FAMILY_EVENTS,
                                        nbx_key_str(&from), nbx_key_str(&to), false);
     if (!err)
         err = nbx_cursor_next(cursor, &key, &stored);
+    if (err == NBX_ECORRUPT && key.p)
+        err = NBX_OK; /* the key says all */
     if (!err && !nbx_key_event_parse(key, at, first_ms, NULL))
         err = NBX_ECORRUPT;
     nbx_cursor_close(&cursor);
@@ -349,6 +353,11 @@ enum nbx_err nbx_sweep(const struct nbx_customer_scope *scope, uint8_t group, ui
         err = may_have_some(scope, *at, first_ms, &some);
         if (!err && some)
             err = nbx_sweep__customer(scope, *at);
+        if (err && err != NBX_EBUSY && err != NBX_ESTORAGE) { /* this one's own trouble */
+            nbx_log_warnx("what=retention customer=%llu error=%s text=\"it is passed over\"",
+                          (unsigned long long)*at, nbx_err_status(err));
+            err = NBX_OK;
+        }
         if (!err && ++*at == NBX_CUSTOMER((uint64_t)group + 1, 0))
             err = NBX_ENOTFOUND;
     }

@@ -4,14 +4,6 @@
 #include "engine/base/check.h"
 #include "engine/decide/taste.h"
 
-static void put(struct nbx_batch *batch, enum nbx_family family, const struct nbx_key *key,
-                uint8_t version, const struct nbx_buf *buf)
-{
-    NBX_ASSERT(!buf->failed);
-    nbx_batch_put(batch, family, nbx_key_str(key), version,
-                  (struct nbx_str){(const char *)buf->p, (uint32_t)buf->len});
-}
-
 static const struct nbx_decision_item *items_of(const struct nbx_decision *decision,
                                                 struct nbx_arena *arena)
 {
@@ -67,7 +59,7 @@ static enum nbx_err put_decision(const struct nbx_decide *d, const struct nbx_de
                                  const struct nbx_decision_context *c)
 {
     const struct nbx_world *world = d->world;
-    struct nbx_buf *buf = nbx_batch_payload(d->scope->batch);
+    struct nbx_batch *batch = d->scope->batch;
     struct nbx_key key = nbx_key_decision(c->id);
     uint8_t group = NBX_CUSTOMER_GROUP(c->profile->number);
     struct nbx_decision_record record = {
@@ -90,8 +82,8 @@ static enum nbx_err put_decision(const struct nbx_decide *d, const struct nbx_de
         return NBX_ELIMIT;
     set_request(&record, c->req);
     set_taste(&record, decision->taste);
-    nbx_decision_record_encode(buf, &record);
-    put(d->scope->batch, NBX_FAMILY_DECISIONS, &key, NBX_DECISION_RECORD, buf);
+    nbx_decision_record_encode(nbx_batch_payload(batch), &record);
+    nbx_batch_put_payload(batch, NBX_FAMILY_DECISIONS, nbx_key_str(&key), NBX_DECISION_RECORD);
     return NBX_OK;
 }
 
@@ -103,10 +95,10 @@ static void put_fresh_vector(const struct nbx_decide *d, const struct nbx_decisi
                                        .made_ms = d->scope->now_ms,
                                        .p = decision->fresh_vector,
                                        .n = decision->fresh_dims};
-    struct nbx_buf *buf = nbx_batch_payload(d->scope->batch);
+    struct nbx_batch *batch = d->scope->batch;
     struct nbx_key key = nbx_key_vector(profile->number, decision->fresh_space);
-    nbx_vector_record_encode(buf, &record);
-    put(d->scope->batch, NBX_FAMILY_VECTORS, &key, NBX_VECTOR_RECORD, buf);
+    nbx_vector_record_encode(nbx_batch_payload(batch), &record);
+    nbx_batch_put_payload(batch, NBX_FAMILY_VECTORS, nbx_key_str(&key), NBX_VECTOR_RECORD);
 }
 
 enum nbx_err nbx_decision_write(const struct nbx_decide *d, const struct nbx_decision *decision,

@@ -70,12 +70,6 @@ static enum nbx_err open_gate(struct again *a, const struct nbx_profile *profile
     return err;
 }
 
-/* Whether scores are of single items, not of a search. */
-static bool one_by_one(const struct again *a)
-{
-    return a->record->partial || nbx_str_is(a->record->op, "rank");
-}
-
 /* The record's items that the vector ranked, alone, and then closed for what follows. */
 static enum nbx_err score_recorded(struct again *a)
 {
@@ -101,8 +95,9 @@ static enum nbx_err fill_scored(struct again *a)
         return NBX_OK;
     if (a->record->partial)
         return score_recorded(a);
-    return one_by_one(a) ? nbx_list_fill_one_by_one(&a->list)
-                         : nbx_lists_fill_by_score(lists, 1, NBX_SOURCE_PERSONAL, false);
+    return nbx_str_is(a->record->op, "rank")
+               ? nbx_list_fill_one_by_one(&a->list)
+               : nbx_lists_fill_by_score(lists, 1, NBX_SOURCE_PERSONAL, false);
 }
 
 static uint32_t count_scored(const struct nbx_decision_record *r)

@@ -13,7 +13,6 @@
 #define ARENA_BYTES     ((size_t)256 << 20) /* decoded item changes of one round */
 #define RANKING_TICK_MS 50
 #define BUNDLE_PATH_MAX 4096
-#define META_CATALOGUE  "catalogue_seq"
 
 static struct nbx_world *make_world(struct nbx_keeper *k)
 {
@@ -183,7 +182,7 @@ static void *keeper_main(void *arg)
 
 static enum nbx_err load_catalogue_seq(struct nbx_keeper *k)
 {
-    struct nbx_key key = nbx_key_meta(META_CATALOGUE);
+    struct nbx_key key = nbx_key_meta(NBX_META_CATALOGUE_SEQ);
     enum nbx_err err = nbx_record_u64_get(k->server->store, NBX_FAMILY_META, nbx_key_str(&key),
                                           k->arena, &k->catalogue_seq);
     nbx_arena_reset(k->arena);
@@ -194,7 +193,7 @@ static enum nbx_err load_catalogue_seq(struct nbx_keeper *k)
 
 void nbx_keeper__put_seq(struct nbx_keeper *k)
 {
-    struct nbx_key key = nbx_key_meta(META_CATALOGUE);
+    struct nbx_key key = nbx_key_meta(NBX_META_CATALOGUE_SEQ);
     nbx_record_u64_put(k->batch, NBX_FAMILY_META, nbx_key_str(&key), k->catalogue_seq);
 }
 

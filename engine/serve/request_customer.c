@@ -73,12 +73,12 @@ void nbx_request_customer_forget(struct nbx_request *r)
         nbx_fault_set(&r->fault, err, NULL,
                       done.forgotten ? "forgotten, but the list of who was cannot be written"
                                      : "the customer cannot be deleted");
+    nbx_count(&r->worker->counters.forgotten, done.forgotten); /* its files are to be rid of it */
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);
         return;
     }
     r->job->durable = true;
-    nbx_count(&r->worker->counters.forgotten, done.forgotten);
     nbx_reply_begin(r->job, done.forgotten ? 6 : 2, &req.id);
     nbx_wire_kv_bool(&r->job->reply, "forgotten", done.forgotten);
     nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)done.seq);
@@ -96,13 +96,15 @@ static void put_map(struct nbx_buf *b, const char *key, const struct nbx_value *
         nbx_wire_map(b, 0);
 }
 
-/* The newest events that are neither held nor past what is kept, newest first, appended to `list`;
- * *n counts them. */
+/* The newest events that are neither held, which are the ones further ahead, nor past what is kept,
+ * newest first, appended to `list`; *n counts them. */
 static enum nbx_err read_history(struct nbx_buf *list, uint32_t *n, const struct nbx_request *r,
                                  uint64_t number)
 {
     struct nbx_cursor *cursor = NULL;
-    struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
+    static const uint8_t least[16];
+    struct nbx_key from = nbx_key_customer(number);
+    struct nbx_key to = nbx_key_event(number, r->scope.now_ms + NBX_AHEAD_MS + 1, least);
     struct nbx_str key;
     struct nbx_stored stored;
     struct nbx_event_record event;

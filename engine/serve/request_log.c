@@ -10,19 +10,8 @@
 
 #define ENTRY_BYTES ((size_t)1 << 30) /* at most: an item.put of 64 MiB, decoded */
 #define REPLY_BYTES ((size_t)1 << 20) /* a page that has as many is full */
+#define LOOKED_MOST 2000              /* events read for one: customers wait meanwhile */
 #define HASH_BYTES  16
-
-/* The number of the stream's last command; 0: none yet. */
-static enum nbx_err read_head(const struct nbx_request *r, uint16_t stream, uint64_t *out)
-{
-    struct nbx_key key = stream == NBX_STREAM_CATALOGUE
-                             ? nbx_key_meta("catalogue_seq")
-                             : nbx_key_meta_group("seq", (uint8_t)stream);
-    *out = 0;
-    enum nbx_err err = nbx_record_u64_get(r->worker->server->store, NBX_FAMILY_META,
-                                          nbx_key_str(&key), r->scope.arena, out);
-    return err == NBX_ENOTFOUND ? NBX_OK : err;
-}
 
 void nbx_request_log_heads(struct nbx_request *r)
 {
@@ -30,7 +19,7 @@ void nbx_request_log_heads(struct nbx_request *r)
     uint64_t heads[NBX_N_STREAMS];
     enum nbx_err err = nbx_message_simple(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
     for (uint16_t s = 0; !err && s < NBX_N_STREAMS; s++)
-        if ((err = read_head(r, s, &heads[s])))
+        if ((err = nbx_log_head(r->worker->server->store, s, r->scope.arena, &heads[s])))
             nbx_fault_set(&r->fault, err, NULL, "the log cannot be read");
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);
@@ -50,8 +39,8 @@ struct page {
     struct nbx_customer_scope scope; /* the store itself, for the entry at hand */
     uint16_t stream;
     struct nbx_buf entries;
-    uint32_t n;
-    uint64_t next; /* the first number behind them */
+    uint32_t n, n_looked; /* entries; events read for them */
+    uint64_t next;        /* the first number behind them */
 };
 
 /* The members of one entry; counts them. */
@@ -111,6 +100,7 @@ static enum nbx_err put_events(struct page *p, struct members *m, const struct n
         else
             err = put_event(p, &m->b, e->number, &e->events[i]);
     m->n++;
+    p->n_looked += e->n_events;
     return err;
 }
 
@@ -225,7 +215,7 @@ static enum nbx_err put_entries(struct page *p, uint64_t from, uint32_t n)
     struct nbx_key at = nbx_key_log(p->stream, first), end = nbx_key_log(p->stream + 1, 0);
     err =
         nbx_cursor_open(&cursor, store, NBX_FAMILY_LOG, nbx_key_str(&at), nbx_key_str(&end), false);
-    while (!err && p->n < n && p->entries.len < REPLY_BYTES &&
+    while (!err && p->n < n && p->entries.len < REPLY_BYTES && p->n_looked < LOOKED_MOST &&
            !(err = nbx_cursor_next(cursor, &key, &stored))) {
         nbx_arena_reset(p->scope.arena);
         err = nbx_log_record_decode(&entry, &stored, p->scope.arena);
@@ -262,7 +252,9 @@ void nbx_request_log_read(struct nbx_request *r)
     enum nbx_err err = nbx_message_log_read(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
     if (!err) {
         p.stream = (uint16_t)req.stream;
-        err = p.scope.arena ? read_head(r, p.stream, &head) : NBX_ELIMIT;
+        err = p.scope.arena
+                  ? nbx_log_head(r->worker->server->store, p.stream, r->scope.arena, &head)
+                  : NBX_ELIMIT;
         if (!err)
             err = put_entries(&p, (uint64_t)req.from, req.n);
         if (err)

@@ -77,7 +77,7 @@ static void next_group(struct nbx_worker *w)
     w->sweep_begun_ns = w->sweep_ns;
 }
 
-/* What retention takes of a few customers; what the store does not take is for the next round. */
+/* What retention takes of a few customers; what the store does not take is tried again. */
 static void sweep(struct nbx_worker *w, bool idle)
 {
     int64_t now_ns = nbx_clock_mono_ns();
@@ -86,11 +86,9 @@ static void sweep(struct nbx_worker *w, bool idle)
     struct nbx_customer_scope scope = nbx_worker__scope(w, nbx_clock_wall_ms());
     w->sweep_ns = now_ns + SWEEP_PAUSE_NS;
     enum nbx_err err = nbx_sweep(&scope, (uint8_t)w->sweep_group, &w->sweep_at, SWEEP_CUSTOMERS);
-    if (err && err != NBX_EBUSY) {
-        nbx_log_warnx("what=retention group=%u error=%s text=\"goes on with the next\"",
-                      w->sweep_group, nbx_err_status(err));
-        w->sweep_at = 0;
-    }
+    if (err && err != NBX_EBUSY)
+        nbx_log_warnx("what=retention group=%u error=%s text=\"is tried again\"", w->sweep_group,
+                      nbx_err_status(err));
     if (w->sweep_at == 0)
         next_group(w);
 }

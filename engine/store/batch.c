@@ -65,6 +65,14 @@ void nbx_batch_put(struct nbx_batch *batch, enum nbx_family family, struct nbx_s
     nbx_store__frame(&batch->ops, version, payload);
 }
 
+void nbx_batch_put_payload(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
+                           uint8_t version)
+{
+    NBX_ASSERT(!batch->payload.failed);
+    nbx_batch_put(batch, family, key, version,
+                  (struct nbx_str){(const char *)batch->payload.p, (uint32_t)batch->payload.len});
+}
+
 void nbx_batch_delete(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key)
 {
     begin(batch, NBX_STORE_DELETE, family, key, 0);

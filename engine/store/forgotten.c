@@ -105,7 +105,7 @@ static enum nbx_err parse(struct nbx_forgotten_entries *out, const char *text, s
         if (good && i == 0 && e.time_ms != FILE_FORMAT)
             return nbx_fault_set(fault, NBX_EVERSION, NULL, "%s was written by a newer nbx", path);
     }
-    if (bad == 1 || n < LINE_BYTES)
+    if (bad == 1)
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s: line 1 is damaged", path);
     return NBX_OK;
 }
@@ -132,6 +132,8 @@ enum nbx_err nbx_forgotten_read(struct nbx_forgotten_entries *out, const char *d
     *out = (struct nbx_forgotten_entries){0};
     path_of(path, dir);
     enum nbx_err err = read_all(&text, &n, path, fault);
+    if (!err && n < LINE_BYTES) /* ended while being made: nothing was noted yet */
+        err = NBX_ENOTFOUND;
     if (!err)
         err = parse(out, text, n, path, fault);
     free(text);
@@ -148,7 +150,11 @@ static enum nbx_err append(int fd, const struct nbx_forgotten_entry *e)
 {
     char line[LINE_BYTES + 1];
     print_line(line, e);
-    return write(fd, line, LINE_BYTES) == LINE_BYTES ? NBX_OK : NBX_ESTORAGE;
+    ssize_t n = write(fd, line, LINE_BYTES);
+    /* Lines have their places: a part of one would make all behind it unreadable. */
+    if (n > 0 && n < LINE_BYTES && ftruncate(fd, lseek(fd, 0, SEEK_END) - n))
+        nbx_log_warn("a part of a line is left in " NBX_FORGOTTEN_NAME);
+    return n == LINE_BYTES ? NBX_OK : NBX_ESTORAGE;
 }
 
 static enum nbx_err sync_folder(const char *dir, struct nbx_fault *fault)
@@ -173,7 +179,8 @@ static enum nbx_err open_to_append(int *out, const char *dir,
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     off_t good = (off_t)((held->n + 1) * LINE_BYTES);
     struct stat st;
-    bool is_new = fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0;
+    bool is_new =
+        fd >= 0 && fstat(fd, &st) == 0 && st.st_size < LINE_BYTES && ftruncate(fd, 0) == 0;
     if (fd < 0 ||
         (is_new                ? append(fd, &first)
          : ftruncate(fd, good) ? NBX_ESTORAGE
@@ -183,8 +190,12 @@ static enum nbx_err open_to_append(int *out, const char *dir,
             close(fd);
         return refuse("write", path, fault);
     }
-    *out = fd;
-    return is_new ? sync_folder(dir, fault) : NBX_OK;
+    enum nbx_err err = is_new ? sync_folder(dir, fault) : NBX_OK;
+    if (err)
+        close(fd);
+    else
+        *out = fd;
+    return err;
 }
 
 static bool holds(const struct nbx_forgotten_entries *list, const struct nbx_forgotten_entry *e)
@@ -289,6 +300,8 @@ enum nbx_err nbx_forgotten_open(struct nbx_forgotten **out, struct nbx_store *st
 {
     struct nbx_forgotten_entries held;
     *out = NULL;
+    if (store->read_only)
+        return NBX_OK;
     enum nbx_err err = nbx_forgotten_read(&held, store->dir, fault);
     bool has_file = !err;
     if (err && err != NBX_ENOTFOUND)

@@ -36,7 +36,8 @@ enum nbx_err nbx_forgotten_merge(const char *to, const char *from, struct nbx_fa
 
 struct nbx_forgotten;
 /* The store's own, made where missing. The salt is the database's, else the file's, else a new one,
- * and is in both afterwards. */
+ * and is in both afterwards. NULL where the store is opened read-only: nobody is forgotten there.
+ */
 enum nbx_err nbx_forgotten_open(struct nbx_forgotten **out, struct nbx_store *store,
                                 struct nbx_fault *fault);
 void nbx_forgotten_close(struct nbx_forgotten **list);

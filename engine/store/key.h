@@ -82,7 +82,11 @@ bool nbx_key_mention_parse(struct nbx_str key, uint64_t *number, uint64_t *seq);
 /* forgotten: a salted hash of the customer's id, and when. */
 struct nbx_key nbx_key_forgotten(const uint8_t hash[16], int64_t time_ms);
 bool nbx_key_forgotten_parse(struct nbx_str key, uint8_t hash[16], int64_t *time_ms);
-/* meta: a name, then optionally NUL and one byte (a group). */
+/* meta: a name, then optionally NUL and one byte (a group). The counters: of a group's commands and
+ * customers, and of the catalogue's changes. */
+#define NBX_META_SEQ           "seq"
+#define NBX_META_SERIAL        "serial"
+#define NBX_META_CATALOGUE_SEQ "catalogue_seq"
 struct nbx_key nbx_key_meta(const char *name);
 struct nbx_key nbx_key_meta_group(const char *name, uint8_t group);
 

@@ -79,11 +79,15 @@ void nbx_log_put(struct nbx_batch *batch, uint16_t stream, uint64_t seq,
 struct nbx_log_record nbx_log_gone(const struct nbx_log_record *r, enum nbx_log_reason reason);
 /* Whether an entry of that kind stands for events, each a command. */
 bool nbx_log_of_events(enum nbx_log_kind kind);
-/* Whether retention leaves nothing of it but its place: events, none of which is as young as
- * `horizon_ms`, or changes of items made before. *out: what stays then. Any other entry stays. */
+/* Whether retention leaves nothing of it but its place: events, none of which happened or came as
+ * late as `horizon_ms`, or changes of items made before. *out: what stays then. Any other entry
+ * stays. */
 bool nbx_log_expires(struct nbx_log_record *out, const struct nbx_stored *stored,
                      int64_t horizon_ms);
 
+/* The number of the stream's last command; 0: none yet. */
+enum nbx_err nbx_log_head(const struct nbx_store *store, uint16_t stream, struct nbx_arena *arena,
+                          uint64_t *out);
 /* The entry that stands for `seq`, and the first number it stands for. NBX_ENOTFOUND: none. */
 enum nbx_err nbx_log_find(struct nbx_log_record *out, uint64_t *first,
                           const struct nbx_store *store, uint16_t stream, uint64_t seq,

@@ -201,12 +201,8 @@ void nbx_log_put(struct nbx_batch *batch, uint16_t stream, uint64_t seq,
                  const struct nbx_log_record *r)
 {
     struct nbx_key key = nbx_key_log(stream, seq);
-    struct nbx_buf buf = {0};
-    nbx_log_record_encode(&buf, r);
-    NBX_ASSERT(!buf.failed);
-    nbx_batch_put(batch, NBX_FAMILY_LOG, nbx_key_str(&key), NBX_LOG_RECORD,
-                  (struct nbx_str){(const char *)buf.p, (uint32_t)buf.len});
-    nbx_buf_fini(&buf);
+    nbx_log_record_encode(nbx_batch_payload(batch), r);
+    nbx_batch_put_payload(batch, NBX_FAMILY_LOG, nbx_key_str(&key), NBX_LOG_RECORD);
 }
 
 struct nbx_log_record nbx_log_gone(const struct nbx_log_record *r, enum nbx_log_reason reason)
@@ -240,6 +236,17 @@ bool nbx_log_expires(struct nbx_log_record *out, const struct nbx_stored *stored
         nbx_read_bytes(&rr.r, HASH_BYTES);
     }
     return !rr.r.failed && out->n > 0;
+}
+
+enum nbx_err nbx_log_head(const struct nbx_store *store, uint16_t stream, struct nbx_arena *arena,
+                          uint64_t *out)
+{
+    struct nbx_key key = stream == NBX_STREAM_CATALOGUE
+                             ? nbx_key_meta(NBX_META_CATALOGUE_SEQ)
+                             : nbx_key_meta_group(NBX_META_SEQ, (uint8_t)stream);
+    *out = 0;
+    enum nbx_err err = nbx_record_u64_get(store, NBX_FAMILY_META, nbx_key_str(&key), arena, out);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
 enum nbx_err nbx_log_find(struct nbx_log_record *out, uint64_t *first,

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-/* One compaction. Its clock is read once, so that an event and its neighbours share a horizon. */
+/* One compaction. Its clock is read once, so that all its entries share a horizon. */
 struct sweep {
     enum nbx_family family;
     int64_t horizon_ms;   /* what is older goes */

@@ -99,8 +99,10 @@ void nbx_batch_delete_range(struct nbx_batch *batch, enum nbx_family family, str
 /* NBX_FAMILY_TRENDS only: adds to the int64 stored under key (a merge, no read). */
 void nbx_batch_add(struct nbx_batch *batch, struct nbx_str key, int64_t delta);
 size_t nbx_batch_count(const struct nbx_batch *batch);
-/* An empty buffer, the batch's own: to encode a payload in that is put next. */
+/* An empty buffer, the batch's own, to encode a payload in; and the put of what is in it. */
 struct nbx_buf *nbx_batch_payload(struct nbx_batch *batch);
+void nbx_batch_put_payload(struct nbx_batch *batch, enum nbx_family family, struct nbx_str key,
+                           uint8_t version);
 
 /* Writes the batch to the log and the memtables: visible to every reader at once, survives kill -9,
  * survives a power cut only after nbx_store_sync. The batch stays as it is: clear it to use it

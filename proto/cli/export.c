@@ -6,7 +6,6 @@
 #include "proto/wire.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static const struct nbx_cli_option options[] = {
     {"msgpack", NULL, NULL, "bytes of msgpack in place of JSON", NBX_CLI_YES},

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * log tail, log export: the commands in the order they were taken, a line of JSON each.
  */
-#include "engine/base/clock.h"
 #include "engine/base/progress.h"
 #include "engine/json/json.h"
 #include "proto/cli/cli.h"
@@ -19,7 +18,6 @@
 #define PAGE_ENTRIES 100
 #define TAIL_DEFAULT 10
 #define POLL_NS      500000000
-#define NS_PER_MS    INT64_C(1000000)
 
 /* One run of a command: how far each stream has been read, and where lines go. */
 struct reading {

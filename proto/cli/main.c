@@ -39,8 +39,9 @@ static const struct nbx_cli_option global_options[] = {
 };
 #define N_GLOBAL (sizeof global_options / sizeof global_options[0])
 
-static const char exit_codes[] = "\nExit codes: 0 done, 1 refused, failed or unreachable (the "
-                                 "reason is on stderr), 2 wrong usage.\n";
+static const char exit_codes[] =
+    "\nExit codes: 0 done, 1 refused, failed or unreachable (the "
+    "reason is on stderr), 2 wrong usage;\na command's own help may name others.\n";
 
 static void print_help(void)
 {

@@ -268,15 +268,16 @@ bool daemon_rebuild(const struct daemon *d)
     snprintf(command, sizeof command, "%s --rebuild %s --config %s/nbxd.yaml 2>&1", d->program, dir,
              d->folder);
     FILE *said = popen(command, "re");
-    bool same = false;
+    bool same = false, copied = false;
     while (said && fgets(line, sizeof line, said)) {
         same |= strstr(line, " 0 differ\n") != NULL;
+        copied |= strstr(line, "taken as they are stored") != NULL;
         printf("rebuild: %s", line);
     }
     bool ended = said && pclose(said) == 0;
-    if (ended && same)
+    if (ended && same && !copied)
         folder_remove(dir);
-    return ended && same;
+    return ended && same && !copied;
 }
 
 double daemon_resident_mib(const struct daemon *d)

@@ -52,7 +52,7 @@ bool daemon_verify(const struct daemon *d);
 /* The same without a word: its exit code, -1 where it did not end by itself. */
 int daemon_verify_code(const struct daemon *d);
 /* nbxd --rebuild of its folder into another, whether it runs or not, which is removed; false, with
- * all that it says told, where the states differ. */
+ * all that it says told, where the states differ, or where a part was taken as it is stored. */
 bool daemon_rebuild(const struct daemon *d);
 /* VmRSS in MiB; 0 where it is gone. */
 double daemon_resident_mib(const struct daemon *d);

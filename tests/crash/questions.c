@@ -206,7 +206,7 @@ static struct nbx_str comparable(const struct question *p, const struct nbx_repl
         nbx_buf_put(scratch, reply->raw.p, reply->raw.len);
     } else if (items && items->type == NBX_LIST) {
         for (uint32_t i = 0; i < items->n; i++) {
-            const struct nbx_value *id = nbx_value_get(&items->list[i], "item");
+            const struct nbx_value *id = nbx_value_get(&items->list[i], "id");
             const struct nbx_value *score = nbx_value_get(&items->list[i], "score");
             if (id && score)
                 nbx_buf_printf(scratch, " %.*s %a", NBX_STR_ARG(id->s), score->f);
@@ -235,6 +235,10 @@ static bool keep_answers(struct making *m)
             return false;
         }
         comparable(p, &reply, &p->first);
+        if (strcmp(p->op, "recommend") == 0 && p->first.len <= reply.status.len) {
+            printf("nothing is recommended to %s\n", p->key);
+            return false;
+        }
     }
     return true;
 }

@@ -72,9 +72,9 @@ Test(export, holds_what_was_said_and_done)
     must_be(r, "seen[0].negative", "true");
     must_be(r, "seen[1].last", "2000");
     cr_assert_eq(count_at(r, "vectors"), 2, "the one given, and the one made for an answer");
-    bool unknown_first = at(r, "vectors[0].given")->b;
-    must_be(r, unknown_first ? "vectors[0].vector" : "vectors[1].vector", "[1.0, 2.0, 3.0]");
-    must_be(r, unknown_first ? "vectors[1].space" : "vectors[0].space", "'main'");
+    bool given_first = at(r, "vectors[0].given")->b;
+    must_be(r, given_first ? "vectors[0].vector" : "vectors[1].vector", "[1.0, 2.0, 3.0]");
+    must_be(r, given_first ? "vectors[1].space" : "vectors[0].space", "'main'");
     cr_assert_eq(count_at(r, "decisions"), 1);
     cr_assert(nbx_value_eq(at(r, "decisions[0].id"), at(d, "decision")));
     must_be(r, "decisions[0].context", "{'page': 3}");

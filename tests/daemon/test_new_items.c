@@ -184,7 +184,9 @@ Test(new_items, decisions_about_them_can_be_made_again)
         if (i == 2)
             get(p, "item.delete", "", "{'ids': ['new', 'i007']}");
     }
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         cr_assert_eq(server_replay(&s, ids[i], out, sizeof out), 0, "%d: %s", i, out);
+        cr_assert_null(strstr(out, " 0 found"), "%s", out);
+    }
     end();
 }

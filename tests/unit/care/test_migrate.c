@@ -335,5 +335,10 @@ Test(migrate, damage_is_passed_over)
     fixture_write(&t.shop.f);
     make_format_1(&t);
     migrate(&t);
+    struct nbx_stored stored;
+    cr_assert_eq(
+        nbx_store_get(t.shop.f.store, NBX_FAMILY_SEEN, nbx_key_str(&key), t.shop.arena, &stored),
+        NBX_OK);
+    cr_assert(nbx_str_is(stored.payload, "\377"));
     check_rebuild("bert");
 }

@@ -452,6 +452,7 @@ Test(replay, no_byte_of_a_scored_list_may_change)
 {
     struct nbx_decision_id id = scored_decision("{n:12}");
     struct nbx_decision_record as_made = read_record(id);
+    cr_assert_eq(as_made.n, 12);
     for (uint32_t i = 0; i < as_made.n; i++)
         for (size_t b = 0; b < 8; b++) {
             struct nbx_decision_record record = as_made;

@@ -185,6 +185,7 @@ Test(catalog_past, an_item_of_an_older_program_was_always_there)
     s.seq = 7;
     shop_takes(shop_put(&s, "old", "{price:3}"));
     load_as_of(7);
+    cr_assert(nbx_catalog_has(s.c, shop_no(&s, "old")));
     cr_assert_eq(shop_field(&s, "old", "price").type, NBX_NIL);
     load_as_of(8);
     cr_assert_eq(shop_field(&s, "old", "price").i, 3);

@@ -239,11 +239,13 @@ Test(store_damage, a_hole_behind_what_was_synced_ends_the_log)
     off_t synced = size_of(path);
     for (int i = 0; i < 2000; i++)
         fixture_put(&f, NBX_FAMILY_SEEN, i % 2 ? "odd" : "even", "later");
+    fixture_put(&f, NBX_FAMILY_SEEN, "last", "later");
     end_unsynced();
     lose_page(synced + 20000);
     fixture_open(&f);
     fixture_is(&f, NBX_FAMILY_CUSTOMERS, "01999", "01999");
-    fixture_is(&f, NBX_FAMILY_SEEN, "odd", "later");  /* of before the hole */
+    fixture_is(&f, NBX_FAMILY_SEEN, "odd", "later"); /* of before the hole */
+    cr_assert_null(fixture_get(&f, NBX_FAMILY_SEEN, "last"));
     fixture_put(&f, NBX_FAMILY_SEEN, "new", "after"); /* and goes on from there */
     fixture_reopen(&f);
     fixture_is(&f, NBX_FAMILY_SEEN, "new", "after");
