@@ -338,6 +338,26 @@ static enum nbx_err may_have_some(const struct nbx_customer_scope *scope, uint64
     return err;
 }
 
+/* The next customer from `at` on, which it moves behind. NBX_ENOTFOUND: nobody is left. Damage that
+ * is one customer's own is told and passed over, so that it keeps nobody else from being swept. */
+static enum nbx_err sweep_next(const struct nbx_customer_scope *scope, uint8_t group, uint64_t *at)
+{
+    int64_t first_ms = 0;
+    bool some = false;
+    enum nbx_err err = find_next(scope, group, at, &first_ms);
+    if (err)
+        return err;
+    err = may_have_some(scope, *at, first_ms, &some);
+    if (!err && some)
+        err = nbx_sweep__customer(scope, *at);
+    if (err == NBX_EBUSY || err == NBX_ESTORAGE)
+        return err;
+    if (err)
+        nbx_log_warnx("what=retention customer=%llu error=%s text=\"it is passed over\"",
+                      (unsigned long long)*at, nbx_err_status(err));
+    return ++*at == NBX_CUSTOMER((uint64_t)group + 1, 0) ? NBX_ENOTFOUND : NBX_OK;
+}
+
 enum nbx_err nbx_sweep(const struct nbx_customer_scope *scope, uint8_t group, uint64_t *at,
                        uint32_t n)
 {
@@ -345,21 +365,8 @@ enum nbx_err nbx_sweep(const struct nbx_customer_scope *scope, uint8_t group, ui
     if (*at == 0)
         *at = NBX_CUSTOMER((uint64_t)group, 0);
     for (; !err && n > 0; n--) {
-        int64_t first_ms = 0;
-        bool some = false;
         nbx_arena_reset(scope->arena);
-        if ((err = find_next(scope, group, at, &first_ms)))
-            break;
-        err = may_have_some(scope, *at, first_ms, &some);
-        if (!err && some)
-            err = nbx_sweep__customer(scope, *at);
-        if (err && err != NBX_EBUSY && err != NBX_ESTORAGE) { /* this one's own trouble */
-            nbx_log_warnx("what=retention customer=%llu error=%s text=\"it is passed over\"",
-                          (unsigned long long)*at, nbx_err_status(err));
-            err = NBX_OK;
-        }
-        if (!err && ++*at == NBX_CUSTOMER((uint64_t)group + 1, 0))
-            err = NBX_ENOTFOUND;
+        err = sweep_next(scope, group, at);
     }
     nbx_arena_reset(scope->arena);
     if (err == NBX_ENOTFOUND)

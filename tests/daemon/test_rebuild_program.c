@@ -247,7 +247,11 @@ Test(rebuild_program, an_exported_log_makes_the_same_state)
         " 'consent': {'profile': false}, 'channels': ['web']}");
     get(p, "customer.put", "c4", "{'vector': [0.1, 2, 3], 'space': 'main'}");
     get(p, "retract", "never", "{'events': ['seen']}");
+    observe_all(&r);
     snprintf(file, sizeof file, "%s/log.jsonl", s.folder);
+    cr_assert_eq(run_plain("nbx log export %s --endpoint %s", file, s.endpoint, out, sizeof out), 0,
+                 "%s", out);
+    get(p, "customer.forget", "c2", "{}"); /* what the file has of her must not come back */
     cr_assert_eq(run_plain("nbx log export %s --endpoint %s", file, s.endpoint, out, sizeof out), 0,
                  "%s", out);
     server_end(&s);

@@ -268,6 +268,37 @@ Test(sweep, who_is_forgotten_leaves_no_base_and_nothing_in_the_log)
     }
 }
 
+/* An event that cannot be read, before all others of the customer. */
+static void damage(const char *customer)
+{
+    static const uint8_t least[16];
+    struct nbx_key key = nbx_key_event(town_profile(&t, customer).number, 1, least);
+    nbx_batch_put(t.shop.f.batch, NBX_FAMILY_EVENTS, nbx_key_str(&key), 3, NBX_STR("\377"));
+    fixture_write(&t.shop.f);
+}
+
+Test(sweep, damage_keeps_nobody_else_from_being_swept_or_the_customer_from_being_forgotten)
+{
+    struct nbx_forgetting done;
+    char others[2][16] = {""};
+    int n = 0;
+    observe_at("view", "a", SHOP_NOW);
+    for (int i = 0; n < 2; i++) { /* of the same group, so behind her */
+        snprintf(others[n], sizeof others[n], "c%d", i);
+        n += nbx_group_of(nbx_str_c(others[n])) == nbx_group_of(NBX_STR("anna"));
+    }
+    for (int i = 0; i < 2; i++)
+        town_observe(&t, others[i], "{type:'view',item:'i01'}");
+    damage("anna");
+    t.scope.now_ms = SHOP_NOW + KEEP_MS + 1;
+    town_sweep(&t, 1);
+    cr_assert_eq(count_keys(NBX_FAMILY_BASES), 2, "of the others");
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna")), NBX_OK);
+    cr_assert(done.forgotten);
+    cr_assert_eq(count_keys(NBX_FAMILY_EVENTS), 0);
+    verify(&t);
+}
+
 /* Told by when it came, not only by when it happened; what is ahead is not old either. */
 Test(sweep, an_event_that_came_late_is_kept_for_as_long)
 {

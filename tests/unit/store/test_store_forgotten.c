@@ -132,6 +132,21 @@ Test(store_forgotten, a_torn_end_is_none_and_damage_is_told)
     cr_assert_not_null(strstr(fault.message, "line 1"), "%s", fault.message);
 }
 
+/* A power cut while it was made: nothing was noted in it. */
+Test(store_forgotten, a_first_line_half_written_is_made_anew)
+{
+    for (off_t bytes = 0; bytes < LINE; bytes += LINE - 1) {
+        nbx_forgotten_close(&list);
+        cr_assert_eq(truncate(path, bytes), 0);
+        cr_assert_eq(read_list(f.dir), NBX_ENOTFOUND);
+        reopen();
+        note("anna", 1);
+        cr_assert_eq(read_list(f.dir), NBX_OK);
+        cr_assert_eq(held.n, 1);
+        must_hold(0, "anna", 1);
+    }
+}
+
 Test(store_forgotten, lists_of_one_folder_become_one)
 {
     note("anna", 1);
