@@ -1,5 +1,6 @@
 """The work of scripts/test, once the tools are there. See scripts/test for its use."""
 import argparse
+import collections
 import concurrent.futures
 import dataclasses
 import glob
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -16,7 +18,8 @@ DEV = os.path.join(ROOT, "build", "dev")
 TSAN = os.path.join(ROOT, "build", "tsan")
 PROGRAMS = ["nbxd", "nbx", "nbx-train", "nbx-sim", "nbx-bench", "bench_retrieval"]
 PROGRAM_SECONDS = 540  # a test that takes longer hangs
-PARALLEL = 2
+LANES = 2
+MAKE_WAY = ["nice", "-n", "19"]  # on a core that nobody else wants
 SKIPPED = 77  # exit code of a plain program or script that cannot run here
 
 
@@ -27,7 +30,7 @@ class Test:
     name: str    # as given on the command line: topk
     module: str  # the folder it lies in: score
     path: str    # source, from the root
-    alone: bool  # starts daemons or watches the clock: nothing else may run beside it
+    alone: bool  # starts daemons or watches the clock: beside it runs only what makes way
     target: str = ""  # what CMake calls it; empty where CMake leaves it out here
 
     def find_target(self, known):
@@ -149,8 +152,9 @@ def environment():
     return env
 
 
-def execute(command, seconds=PROGRAM_SECONDS):
+def execute(command, seconds=PROGRAM_SECONDS, makes_way=False):
     """(exit code, output); a hanging program is ended with all it started."""
+    command = [*MAKE_WAY, *command] if makes_way else command
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           start_new_session=True) as process:
@@ -184,7 +188,7 @@ def run_criterion(test, pattern, options):
         command = [test.program, "-j1", f"--tap={tap.name}", *options]
         if pattern:
             command += ["--filter", pattern]
-        code, output = execute(command)
+        code, output = execute(command, makes_way=not test.alone)
         return criterion_result(tap.read(), code, output)
 
 
@@ -237,7 +241,7 @@ def run_one(test, pattern, options):
         # More rounds take as long as they take.
         corpus = corpus_of(test) if test.kind == "fuzz" else []
         result = plain_result(*execute([test.program, *options, *corpus],
-                                       None if options else PROGRAM_SECONDS))
+                                       None if options else PROGRAM_SECONDS, not test.alone))
     result.seconds = time.monotonic() - start
     return result
 
@@ -253,19 +257,27 @@ def report(test, result, verbose):
 
 
 def run_all(tests, pattern, options, verbose):
+    """One lane takes those that want to be alone, one after the other; the others take the rest."""
     results = []
+    alone = collections.deque(test for test in tests if test.alone)
+    rest = collections.deque(test for test in tests if not test.alone)
+    lock = threading.Lock()
 
-    def take(test, result):
-        report(test, result, verbose)
-        results.append(result)
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        waiting = {pool.submit(run_one, test, pattern, options): test
-                   for test in tests if not test.alone}
-        for done in concurrent.futures.as_completed(waiting):
-            take(waiting[done], done.result())
-    for test in tests:
-        if test.alone:
-            take(test, run_one(test, pattern, options))
+    def lane(queues):
+        for queue in queues:
+            while True:
+                try:
+                    test = queue.popleft()
+                except IndexError:
+                    break
+                result = run_one(test, pattern, options)
+                with lock:
+                    report(test, result, verbose)
+                    results.append(result)
+    with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+        lanes = [pool.submit(lane, [alone, rest] if i == 0 else [rest]) for i in range(LANES)]
+        for done in lanes:
+            done.result()
     return results
 
 
