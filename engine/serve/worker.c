@@ -242,6 +242,7 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
     size_t max_jobs = server->front.max_jobs;
     w->server = server;
     w->ix = w->sweep_group = ix;
+    w->sweep_begun_ns = nbx_clock_mono_ns();
     w->world = server->keeper.world;
     atomic_store(&w->adopted, w->world->generation);
     w->from_front = nbx_ring_new(server->options.queue);
