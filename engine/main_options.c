@@ -24,6 +24,7 @@ static struct nbx_event_type *event_types(struct nbx_arena *arena, const struct 
                                          .class = classes[conf->events[i].class],
                                          .weight = conf->events[i].weight,
                                          .half_life_ms = conf->events[i].half_life_ms,
+                                         .ttl_ms = conf->events[i].ttl_ms,
                                          .negative_below = conf->events[i].negative_below};
     return out;
 }

@@ -69,6 +69,22 @@ static enum nbx_err read_record(struct scene *s)
     return NBX_OK;
 }
 
+/* The event types without their ttl of today: what had expired by then is left out of the seen set
+ * (drop_expired). */
+static enum nbx_err load_vocabulary(struct scene *s)
+{
+    struct nbx_vocabulary_options words = *s->options->vocabulary;
+    struct nbx_event_type *types = nbx_arena_calloc(s->scope.arena, words.n_types, sizeof *types);
+    if (!types)
+        return NBX_ELIMIT;
+    for (size_t i = 0; i < words.n_types; i++) {
+        types[i] = words.types[i];
+        types[i].ttl_ms = 0;
+    }
+    words.types = types;
+    return nbx_vocabulary_new(&s->vocabulary, s->store, &words);
+}
+
 static enum nbx_err load_words(struct scene *s)
 {
     enum nbx_err err = nbx_ids_load(&s->ids, s->store, &s->budget);
@@ -76,7 +92,7 @@ static enum nbx_err load_words(struct scene *s)
         err = nbx_customers_new(&s->customers, s->store, s->ids, NULL);
     if (err)
         return failed(s, err, "the folder");
-    err = nbx_vocabulary_new(&s->vocabulary, s->store, s->options->vocabulary);
+    err = load_vocabulary(s);
     s->scope.customers = s->customers;
     s->scope.vocabulary = s->vocabulary;
     s->scope.now_ms = s->record.now_ms;
@@ -132,6 +148,22 @@ static bool came_later(void *context, const struct nbx_kept_event *event)
     return event->record.seq > s->record.group_seq;
 }
 
+/* Leaves of the set what had an effect at the decision's clock, by the ttl that types had then. */
+static void drop_expired(struct nbx_seen_record *seen, const struct nbx_decision_record *r)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < seen->n; i++) {
+        const struct nbx_seen_entry *e = &seen->entries[i];
+        int64_t ttl_ms = 0;
+        for (uint32_t t = 0; t < r->n_ttls; t++)
+            if (r->ttls[t].type_no == e->type_no)
+                ttl_ms = r->ttls[t].ttl_ms;
+        if (!nbx_event_expired(ttl_ms, e->last_ms, r->now_ms))
+            seen->entries[n++] = *e;
+    }
+    seen->n = n;
+}
+
 /* The seen set as it was: the one there is, or the fold of what had been applied. */
 static enum nbx_err find_seen(struct scene *s)
 {
@@ -148,6 +180,7 @@ static enum nbx_err find_seen(struct scene *s)
     }
     if (err)
         return failed(s, err, "the customer's history");
+    drop_expired(&stored, &s->record);
     s->profile.seen = stored;
     return stored.digest == wanted
                ? NBX_OK

@@ -39,6 +39,7 @@ struct nbx_conf_event {
     enum nbx_conf_class class;
     double weight;         /* finite; > 0 where class is positive, else >= 0 */
     int64_t half_life_ms;  /* 0: the weight never fades */
+    int64_t ttl_ms;        /* 0: what happened has an effect for ever */
     double negative_below; /* a `rating` below makes the event negative; NAN: never */
 };
 

@@ -26,6 +26,8 @@ static const struct conf_row event_rows[] = {
      .most = 1000000},
     {"half_life", CONF_DURATION, .offset = offsetof(struct nbx_conf_event, half_life_ms),
      .preset = "0", .max = 100 * YEAR},
+    {"ttl", CONF_DURATION, .offset = offsetof(struct nbx_conf_event, ttl_ms), .preset = "0",
+     .max = 100 * YEAR},
     {"negative_below", CONF_NUMBER, .offset = offsetof(struct nbx_conf_event, negative_below),
      .preset = ".nan", .least = -1000000, .most = 1000000},
 };
@@ -85,7 +87,10 @@ static const struct conf_row top_rows[] = {
                "{type: return, class: negative}]",
      .sentence = "Event types. A positive one tells taste by its weight, which halves every "
                  "half_life (0: never); a negative one keeps its item out until the next positive "
-                 "one; a `rating` below negative_below counts as negative."},
+                 "one; a `rating` below negative_below counts as negative. What is older than its "
+                 "type's ttl (0: never) has no effect on the customer's answers any more, taste, "
+                 "dislike or seen, from the next full hour on; trends have a half-life of their "
+                 "own."},
     {"attributes", CONF_RECORDS, COUNTED(attributes), .max = 256, .preset = "[]",
      .record = &attribute_record,
      .sentence = "Item attributes with a fixed type (string, strings, int, float, bool); any other "

@@ -136,26 +136,44 @@ enum nbx_err nbx_seen_join(struct nbx_seen_record *seen, struct nbx_seen_entry *
     return nbx_seen_join_within(seen, more, n, NBX_SEEN_MAX, arena);
 }
 
-bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,
-                   int64_t now_ms, uint32_t *at, struct nbx_seen_item *out)
+/* What one entry says of its item. */
+static void tell(struct nbx_seen_item *out, int64_t *disliked_ms, const struct nbx_seen_entry *e,
+                 const struct nbx_event_type *type, int64_t now_ms)
 {
-    if (*at >= seen->n)
-        return false;
-    int64_t liked_ms = INT64_MIN, disliked_ms = INT64_MIN;
-    *out = (struct nbx_seen_item){.item_no = seen->entries[*at].item_no};
+    if (e->negative) {
+        *disliked_ms = e->last_ms > *disliked_ms ? e->last_ms : *disliked_ms;
+        out->scope = e->scope > out->scope ? e->scope : out->scope;
+        return;
+    }
+    out->liked_ms = e->last_ms > out->liked_ms ? e->last_ms : out->liked_ms;
+    if (type)
+        out->weight += nbx_event_weight(type, e->last_ms, now_ms);
+}
+
+/* The item at *at, all its entries; false where all of them have expired. */
+static bool read_item(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,
+                      int64_t now_ms, uint32_t *at, struct nbx_seen_item *out)
+{
+    int64_t disliked_ms = INT64_MIN;
+    bool there = false;
+    *out = (struct nbx_seen_item){.item_no = seen->entries[*at].item_no, .liked_ms = INT64_MIN};
     for (; *at < seen->n && seen->entries[*at].item_no == out->item_no; (*at)++) {
         const struct nbx_seen_entry *e = &seen->entries[*at];
         const struct nbx_event_type *type = nbx_vocabulary_type_no(vocabulary, e->type_no);
-        if (e->negative) {
-            disliked_ms = e->last_ms > disliked_ms ? e->last_ms : disliked_ms;
-            out->scope = e->scope > out->scope ? e->scope : out->scope;
+        if (type && nbx_event_expired(type->ttl_ms, e->last_ms, now_ms))
             continue;
-        }
-        liked_ms = e->last_ms > liked_ms ? e->last_ms : liked_ms;
-        if (type)
-            out->weight += nbx_event_weight(type, e->last_ms, now_ms);
+        there = true;
+        tell(out, &disliked_ms, e, type, now_ms);
     }
-    out->liked_ms = liked_ms;
-    out->disliked = disliked_ms != INT64_MIN && disliked_ms >= liked_ms;
-    return true;
+    out->disliked = disliked_ms != INT64_MIN && disliked_ms >= out->liked_ms;
+    return there;
+}
+
+bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,
+                   int64_t now_ms, uint32_t *at, struct nbx_seen_item *out)
+{
+    while (*at < seen->n)
+        if (read_item(seen, vocabulary, now_ms, at, out))
+            return true;
+    return false;
 }

@@ -40,7 +40,8 @@ struct nbx_seen_item {
     uint8_t scope;    /* enum nbx_scope: how far the dislike reaches */
 };
 
-/* Walks the set item by item: *at starts at 0; false at the end. */
+/* Walks the set item by item: *at starts at 0; false at the end. What is older than its type's ttl
+ * is passed over, as if it had never come, and so is an item of which nothing else is there. */
 bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,
                    int64_t now_ms, uint32_t *at, struct nbx_seen_item *out);
 

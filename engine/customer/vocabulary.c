@@ -2,10 +2,11 @@
 #include "engine/customer/vocabulary.h"
 
 #include "engine/base/arena.h"
-#include "engine/store/record.h"
+#include "engine/base/hash.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NAMES_BYTES ((size_t)1 << 20)
 #define HOUR_MS     INT64_C(3600000)
@@ -19,6 +20,9 @@ struct nbx_vocabulary {
     struct nbx_arena *arena;      /* everything below */
     struct nbx_event_type *types; /* (n_types) */
     size_t n_types;
+    uint64_t digest;           /* over them */
+    struct nbx_type_ttl *ttls; /* (n_ttls) */
+    uint32_t n_ttls;
     struct channel *channels; /* (n_channels) */
     size_t n_channels;
     uint16_t max_channel;
@@ -28,11 +32,25 @@ struct nbx_vocabulary {
     const char *type_list, *channel_list;
 };
 
+/* A sum, so that the order of types in the settings makes no difference. */
+static uint64_t digest_of(const struct nbx_event_type *type)
+{
+    uint8_t bytes[32];
+    uint64_t weight;
+    memcpy(&weight, &type->weight, sizeof weight);
+    nbx_be64_put(bytes, type->no);
+    nbx_be64_put(bytes + 8, weight);
+    nbx_be64_put(bytes + 16, (uint64_t)type->half_life_ms);
+    nbx_be64_put(bytes + 24, (uint64_t)type->ttl_ms);
+    return nbx_hash64(bytes, sizeof bytes);
+}
+
 static enum nbx_err take_types(struct nbx_vocabulary *v, struct nbx_store *store,
                                const struct nbx_vocabulary_options *o)
 {
     v->types = nbx_arena_calloc(v->arena, o->n_types, sizeof *v->types);
-    if (!v->types)
+    v->ttls = nbx_arena_calloc(v->arena, o->n_types, sizeof *v->ttls);
+    if (!v->types || !v->ttls)
         return NBX_ELIMIT;
     for (; v->n_types < o->n_types; v->n_types++) {
         struct nbx_event_type *type = &v->types[v->n_types];
@@ -41,6 +59,9 @@ static enum nbx_err take_types(struct nbx_vocabulary *v, struct nbx_store *store
         enum nbx_err err = nbx_names_intern(store, "type", type->name, &type->no);
         if (err)
             return err;
+        v->digest += digest_of(type);
+        if (type->ttl_ms)
+            v->ttls[v->n_ttls++] = (struct nbx_type_ttl){type->no, type->ttl_ms};
     }
     return NBX_OK;
 }
@@ -207,7 +228,23 @@ bool nbx_vocabulary_same_weights(const struct nbx_vocabulary *v, int64_t a_ms, i
     if (a_ms / HOUR_MS == b_ms / HOUR_MS)
         return true;
     for (size_t i = 0; i < v->n_types; i++)
-        if (v->types[i].class == NBX_CLASS_POSITIVE && v->types[i].half_life_ms)
+        if (v->types[i].half_life_ms || v->types[i].ttl_ms)
             return false;
     return true;
+}
+
+bool nbx_event_expired(int64_t ttl_ms, int64_t last_ms, int64_t now_ms)
+{
+    return ttl_ms && now_ms / HOUR_MS * HOUR_MS - last_ms > ttl_ms;
+}
+
+uint64_t nbx_vocabulary_digest(const struct nbx_vocabulary *v)
+{
+    return v->digest;
+}
+
+uint32_t nbx_vocabulary_ttls(const struct nbx_vocabulary *v, const struct nbx_type_ttl **out)
+{
+    *out = v->ttls;
+    return v->n_ttls;
 }

@@ -13,6 +13,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 #include "engine/base/str.h"
+#include "engine/store/record.h"
 #include "engine/store/store.h"
 
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct nbx_event_type {
     double weight;         /* of a positive event in fold-in and trends */
     int64_t half_life_ms;  /* of that weight in fold-in; 0: it does not fade */
     double negative_below; /* a `rating` under this makes the event negative; NaN: never */
+    int64_t ttl_ms;        /* how long an event has an effect on answers; 0: for ever */
 };
 
 struct nbx_placement {
@@ -67,11 +69,24 @@ float nbx_vocabulary_recall(const struct nbx_vocabulary *v, struct nbx_str place
 const char *nbx_vocabulary_list_types(const struct nbx_vocabulary *v);
 const char *nbx_vocabulary_list_channels(const struct nbx_vocabulary *v);
 
-/* True if weights at both clocks are the same: they lie in one hour, or nothing fades. */
+/* True if what events weigh, and which have an effect at all, is the same at both clocks: they lie
+ * in one hour, or nothing fades and nothing expires. */
 bool nbx_vocabulary_same_weights(const struct nbx_vocabulary *v, int64_t a_ms, int64_t b_ms);
 
 /* The weight of a positive event of that type, last seen at last_ms, at the clock now_ms. Faded in
  * steps of an hour, so that vectors made within one hour are the same to the bit. */
 double nbx_event_weight(const struct nbx_event_type *type, int64_t last_ms, int64_t now_ms);
+
+/* Whether what happened at last_ms has no effect any more at the clock now_ms, for it is older than
+ * its type's ttl_ms (0: never). Decided at the beginning of the clock's hour, so that it is the
+ * same throughout the hour: never early, and late by less than an hour. */
+bool nbx_event_expired(int64_t ttl_ms, int64_t last_ms, int64_t now_ms);
+
+/* Differs wherever some event's weight or expiry may: vectors folded with another are old. The same
+ * in every process with the same types. */
+uint64_t nbx_vocabulary_digest(const struct nbx_vocabulary *v);
+
+/* Types with a ttl, as decisions record them; *out (n) is owned by the vocabulary. */
+uint32_t nbx_vocabulary_ttls(const struct nbx_vocabulary *v, const struct nbx_type_ttl **out);
 
 #endif

@@ -80,6 +80,8 @@ static enum nbx_err put_decision(const struct nbx_decide *d, const struct nbx_de
         .propensity = 1};
     if (!record.items)
         return NBX_ELIMIT;
+    if (record.seen_digest)
+        record.n_ttls = nbx_vocabulary_ttls(world->vocabulary, &record.ttls);
     set_request(&record, c->req);
     set_taste(&record, decision->taste);
     nbx_decision_record_encode(nbx_batch_payload(batch), &record);
@@ -91,7 +93,7 @@ static void put_fresh_vector(const struct nbx_decide *d, const struct nbx_decisi
                              const struct nbx_profile *profile)
 {
     struct nbx_vector_record record = {.model_version = nbx_model_version(d->world->model),
-                                       .seen_digest = profile->seen.digest,
+                                       .source_digest = nbx_taste_source(d, profile),
                                        .made_ms = d->scope->now_ms,
                                        .p = decision->fresh_vector,
                                        .n = decision->fresh_dims};

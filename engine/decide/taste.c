@@ -142,6 +142,11 @@ enum nbx_err nbx_taste_of_item(struct nbx_taste *out, const struct nbx_decide *d
     return err ? err : mix(out, d);
 }
 
+uint64_t nbx_taste_source(const struct nbx_decide *d, const struct nbx_profile *profile)
+{
+    return profile->seen.digest + nbx_vocabulary_digest(d->world->vocabulary);
+}
+
 /* The stored vector if it is what folding would give now. */
 static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
                                 const struct nbx_profile *profile)
@@ -156,7 +161,8 @@ static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
         return NBX_OK;
     if (err || (err = nbx_vector_record_decode(&r, &stored, d->scope->arena)))
         return err;
-    bool current = !r.given && r.n == t->space->dims && r.seen_digest == profile->seen.digest &&
+    bool current = !r.given && r.n == t->space->dims &&
+                   r.source_digest == nbx_taste_source(d, profile) &&
                    nbx_str_eq(r.model_version, nbx_model_version(d->world->model)) &&
                    nbx_vocabulary_same_weights(d->world->vocabulary, r.made_ms, d->scope->now_ms);
     if (current) {

@@ -37,6 +37,9 @@ enum nbx_err nbx_taste_of_item(struct nbx_taste *out, const struct nbx_decide *d
  * where the model has no such space. */
 enum nbx_err nbx_taste_of_record(struct nbx_taste *out, const struct nbx_decide *d,
                                  const struct nbx_decision_record *record);
+/* Stands for what a folded vector is made of, the model aside: what the customer did, and what
+ * event types make of it. */
+uint64_t nbx_taste_source(const struct nbx_decide *d, const struct nbx_profile *profile);
 /* A taste's history as engine/score/blend.h takes it. */
 struct nbx_blend_history nbx_taste_blend_history(const struct nbx_taste *taste);
 /* Fills the history of a taste whose vector came from the cache, for explaining. */

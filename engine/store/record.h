@@ -127,11 +127,12 @@ enum nbx_err nbx_base_record_decode(struct nbx_base_record *out, const struct nb
                                     struct nbx_arena *arena);
 
 /* vectors: given from outside, or folded in and then only a cache. */
-#define NBX_VECTOR_RECORD 2
+#define NBX_VECTOR_RECORD 3
 struct nbx_vector_record {
     bool given;
     struct nbx_str model_version; /* folded: the bundle's version; empty where given */
-    uint64_t seen_digest;         /* folded */
+    uint64_t source_digest;       /* folded: the seen set's and the event types', added; before
+                                     version 3 the seen set's alone */
     int64_t made_ms;              /* `now` of the fold: half-lives move on */
     const float *p;               /* (n) */
     uint32_t n;
@@ -184,7 +185,7 @@ enum nbx_err nbx_due_record_decode(struct nbx_due_record *out, const struct nbx_
                                    struct nbx_arena *arena);
 
 /* decisions: what was answered, and all that the answer was made of but what lies elsewhere. */
-#define NBX_DECISION_RECORD 2
+#define NBX_DECISION_RECORD 3
 struct nbx_decision_item {
     uint32_t item_no;
     float score;
@@ -206,6 +207,11 @@ enum nbx_vector_from {
 struct nbx_item_numbers {
     const uint32_t *p; /* (n) */
     uint32_t n;
+};
+/* How long events of a type have an effect. */
+struct nbx_type_ttl {
+    uint16_t type_no;
+    int64_t ttl_ms;
 };
 struct nbx_decision_vector {
     enum nbx_vector_from from;
@@ -239,6 +245,9 @@ struct nbx_decision_record {
     uint32_t policy, variant;
     float propensity;                           /* with which this list was chosen among others */
     const struct nbx_decision_factors *factors; /* (n), or NULL: p is the score, the others 1 */
+    /* From here on as of version 3. */
+    const struct nbx_type_ttl *ttls; /* (n_ttls) that the seen set was looked at with */
+    uint32_t n_ttls;
 };
 void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_record *r);
 enum nbx_err nbx_decision_record_decode(struct nbx_decision_record *out,

@@ -26,12 +26,15 @@ enum {
     SEEN = 524288,
     CHOSEN = 1048576,  /* policy, variant and propensity are not 0, 0, 1 */
     FACTORS = 2097152, /* behind each item */
-    FLAGS_2 = 4194303
+    FLAGS_2 = 4194303,
+    TTLS = 4194304,
+    FLAGS_3 = 8388607
 };
 
 #define ITEM_MIN_BYTES  6  /* item number, score, source */
 #define FACTORS_BYTES   16 /* four floats */
 #define LIKED_MIN_BYTES 5  /* item number, weight */
+#define TTL_MIN_BYTES   2  /* type number, milliseconds */
 
 static unsigned op_flag(struct nbx_str op)
 {
@@ -48,7 +51,7 @@ static unsigned flags_of_answer(const struct nbx_decision_record *r)
            (r->model_name.len || r->model_version.len ? MODEL : 0) | (r->vector.from ? VECTOR : 0) |
            (r->history.n ? HISTORY : 0) | (r->approximate ? RECALL : 0) |
            (r->partial ? PARTIAL : 0) | (r->seen_digest ? SEEN : 0) | (by_default ? 0 : CHOSEN) |
-           (r->factors ? FACTORS : 0);
+           (r->factors ? FACTORS : 0) | (r->n_ttls ? TTLS : 0);
 }
 
 static unsigned flags_of(const struct nbx_decision_record *r)
@@ -97,6 +100,15 @@ static void put_vector(struct nbx_buf *out, const struct nbx_decision_vector *v)
     nbx_buf_put(out, v->p, (size_t)v->n * sizeof *v->p);
 }
 
+static void put_ttls(struct nbx_buf *out, const struct nbx_decision_record *r)
+{
+    nbx_buf_put_varint(out, r->n_ttls);
+    for (uint32_t i = 0; i < r->n_ttls; i++) {
+        nbx_buf_put_varint(out, r->ttls[i].type_no);
+        nbx_buf_put_varint(out, (uint64_t)r->ttls[i].ttl_ms);
+    }
+}
+
 static void put_inputs(struct nbx_buf *out, const struct nbx_decision_record *r, unsigned flags)
 {
     if (flags & FILTER)
@@ -120,6 +132,8 @@ static void put_inputs(struct nbx_buf *out, const struct nbx_decision_record *r,
         nbx_buf_put_varint(out, r->variant);
         nbx_buf_put_f32le(out, r->propensity);
     }
+    if (flags & TTLS)
+        put_ttls(out, r);
 }
 
 static void put_factors(struct nbx_buf *out, const struct nbx_decision_factors *f)
@@ -194,6 +208,20 @@ static void read_vector(struct nbx_decision_vector *v, struct nbx_record_reader 
     v->p = nbx_record__floats(rr, v->n);
 }
 
+static void read_ttls(struct nbx_decision_record *d, struct nbx_record_reader *rr)
+{
+    uint32_t n = nbx_record__count(rr, TTL_MIN_BYTES);
+    struct nbx_type_ttl *ttls = rr->r.failed ? NULL : nbx_record__alloc(rr, n, sizeof *ttls);
+    for (uint32_t i = 0; ttls && i < n; i++) {
+        uint32_t type_no = nbx_record__u32(rr);
+        uint64_t ttl_ms = nbx_read_varint(&rr->r);
+        rr->r.failed |= type_no > UINT16_MAX || ttl_ms > INT64_MAX;
+        ttls[i] = (struct nbx_type_ttl){(uint16_t)type_no, (int64_t)ttl_ms};
+    }
+    d->ttls = ttls;
+    d->n_ttls = ttls ? n : 0;
+}
+
 static void read_inputs(struct nbx_decision_record *d, struct nbx_record_reader *rr, uint64_t flags)
 {
     if (flags & FILTER)
@@ -217,6 +245,8 @@ static void read_inputs(struct nbx_decision_record *d, struct nbx_record_reader 
         d->variant = nbx_record__u32(rr);
         d->propensity = nbx_read_f32le(&rr->r);
     }
+    if (flags & TTLS)
+        read_ttls(d, rr);
 }
 
 static void read_factors(struct nbx_decision_factors *f, struct nbx_reader *r)
@@ -247,7 +277,8 @@ static void read_items(struct nbx_decision_record *d, struct nbx_record_reader *
 
 static bool are_flags(uint64_t flags, uint8_t version)
 {
-    return flags <= (version == 1 ? FLAGS_1 : FLAGS_2) && !((flags & RANK) && (flags & OTHER_OP)) &&
+    uint64_t most = version == 1 ? FLAGS_1 : version == 2 ? FLAGS_2 : FLAGS_3;
+    return flags <= most && !((flags & RANK) && (flags & OTHER_OP)) &&
            !((flags & PARTIAL) && !(flags & RECALL));
 }
 

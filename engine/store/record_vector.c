@@ -9,7 +9,7 @@ void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_recor
     nbx_buf_put_varsint(out, r->made_ms);
     if (!r->given) {
         nbx_buf_put_str(out, r->model_version);
-        nbx_buf_put_u64le(out, r->seen_digest);
+        nbx_buf_put_u64le(out, r->source_digest);
     }
     nbx_buf_put_varint(out, r->n);
     nbx_buf_put(out, r->p, (size_t)r->n * sizeof *r->p);
@@ -26,7 +26,7 @@ enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
     v.made_ms = nbx_read_varsint(&rr.r);
     if (!v.given) {
         v.model_version = nbx_read_str(&rr.r);
-        v.seen_digest = stored->version == 1 ? nbx_read_varint(&rr.r) : nbx_read_u64le(&rr.r);
+        v.source_digest = stored->version == 1 ? nbx_read_varint(&rr.r) : nbx_read_u64le(&rr.r);
     }
     v.n = nbx_record__count(&rr, sizeof *v.p);
     v.p = nbx_record__floats(&rr, v.n);

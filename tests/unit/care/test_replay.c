@@ -268,10 +268,15 @@ static struct nbx_decision_id decide(const char *customer, const char *text)
     return context.id;
 }
 
+static int64_t ttl_ms; /* of a view, in the settings that replay gets */
+
 static struct nbx_replay replay_within(struct nbx_decision_id id, int64_t keep_ms)
 {
-    static const struct nbx_event_type types[] = {
-        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 9, .negative_below = NAN}};
+    struct nbx_event_type types[] = {{.name = {"view", 4},
+                                      .class = NBX_CLASS_POSITIVE,
+                                      .weight = 9,
+                                      .ttl_ms = ttl_ms,
+                                      .negative_below = NAN}};
     struct nbx_vocabulary_options words = {.types = types,
                                            .n_types = 1,
                                            .channels = t.shop.channels,
@@ -463,6 +468,36 @@ Test(replay, no_byte_of_a_scored_list_may_change)
         }
     write_record(id, &as_made);
     must_be_same(id);
+}
+
+/* Whatever ttl types have by now: what had expired by then is what the record says. */
+Test(replay, goes_by_the_ttl_of_then)
+{
+    struct nbx_event_type types[TOWN_TYPES];
+    char old[192];
+    memcpy(types, town_types, sizeof types);
+    types[0].ttl_ms = types[3].ttl_ms = 24 * TOWN_HOUR_MS;
+    scored_decision("{n:3}");
+    snprintf(old, sizeof old,
+             "{type:'view',item:'i10',time:%lld},{type:'dismiss',item:'i11',"
+             "time:%lld}",
+             (long long)(SHOP_NOW - 48 * TOWN_HOUR_MS), (long long)(SHOP_NOW - 48 * TOWN_HOUR_MS));
+    town_observe(&t, "anna", old);
+    struct nbx_decision_id without = decide("anna", "{n:40,exclude_seen:true}");
+    town_change_types(&t, types);
+    struct nbx_decision_id with = decide("anna", "{n:40,exclude_seen:true}");
+    cr_assert_eq(read_record(without).n + 2, read_record(with).n, "i10 and i11 are back");
+    cr_assert_eq(read_record(without).n_ttls, 0);
+    cr_assert_eq(read_record(with).n_ttls, 2);
+    for (int hours = 0; hours < 100; hours += 24) {
+        ttl_ms = hours * TOWN_HOUR_MS;
+        must_be_same(without);
+        must_be_same(with);
+    }
+    struct nbx_decision_record record = read_record(with);
+    record.n_ttls = 0;
+    write_record(with, &record);
+    must_say(with, NBX_REPLAY_DIFFERS, "position");
 }
 
 Test(replay, a_damaged_record_is_an_error)

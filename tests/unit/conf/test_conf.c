@@ -122,6 +122,7 @@ Test(conf, default_events)
     cr_expect(isnan(event_of(conf, "cart")->negative_below));
     cr_expect_eq(event_of(conf, "return")->class, NBX_CONF_NEGATIVE);
     cr_expect_eq(event_of(conf, "view")->half_life_ms, 0);
+    cr_expect_eq(event_of(conf, "view")->ttl_ms, 0);
     nbx_conf_destroy(&conf);
 }
 
@@ -145,7 +146,7 @@ Test(conf, every_kind_of_value)
             "attributes: [{name: material, type: string}, {name: sizes, type: strings}]\n"
             "placements: [{name: home, recall: 0.95}, {name: 'Till 3, Zürich'}]\n"
             "events:\n  - type: buy\n    class: positive\n    weight: 2.5e-1\n    half_life: 30d\n"
-            "    negative_below: -1\n");
+            "    ttl: 90m\n    negative_below: -1\n");
     cr_expect_eq(conf->n_listen, 2);
     cr_expect_str_eq(conf->listen[1], "tcp://[::1]:9");
     cr_expect_str_eq(conf->http, "");
@@ -167,6 +168,7 @@ Test(conf, every_kind_of_value)
     cr_expect_eq(conf->n_events, 1);
     cr_expect_float_eq(conf->events[0].weight, 0.25, 1e-12);
     cr_expect_eq(conf->events[0].half_life_ms, INT64_C(30) * 86400000);
+    cr_expect_eq(conf->events[0].ttl_ms, 90 * 60000);
     cr_expect_float_eq(conf->events[0].negative_below, -1, 1e-12);
     done(&o);
 }
@@ -211,7 +213,7 @@ Test(conf, unknown_and_missing_keys)
 {
     expect_refused(
         "events:\n  - {type: view, weigth: 1, class: positive, weight: 1}\n",
-        "2:18: events[0]: unknown key \"weigth\"; known: type, class, weight, half_life, "
+        "2:18: events[0]: unknown key \"weigth\"; known: type, class, weight, half_life, ttl, "
         "negative_below\n");
     expect_refused("attributes:\n  - name: material\n", "2:5: attributes[0].type: is missing\n");
     struct outcome o;
@@ -264,6 +266,23 @@ Test(conf, wrong_numbers)
         cr_expect_eq(strncmp(o.said, "1:45: events[0].weight: must be ", 32), 0, "%s", o.said);
         done(&o);
     }
+}
+
+Test(conf, wrong_durations_of_events)
+{
+    expect_refused("events: [{type: a, class: positive, weight: 1, ttl: 90}]\n",
+                   "1:53: events[0].ttl: must be a duration such as 30d, 12h, 5m, 10s, 100ms, got "
+                   "\"90\"\n");
+    expect_refused("events: [{type: a, class: positive, weight: 1}, {type: b, class: negative, "
+                   "ttl: -1d}]\n",
+                   "1:81: events[1].ttl: must be 0 to 36600d, got -1d\n");
+    expect_refused("events: [{type: a, class: positive, weight: 1, ttl: 36601d}]\n",
+                   "1:53: events[0].ttl: must be 0 to 36600d, got 36601d\n");
+    expect_refused("events: [{type: a, class: positive, weight: 1, ttl: [1d]}]\n",
+                   "1:53: events[0].ttl: must be a single value\n");
+    expect_refused("events: [{type: a, class: positive, weight: 1, half_life: 1}]\n",
+                   "1:59: events[0].half_life: must be a duration such as 30d, 12h, 5m, 10s, "
+                   "100ms, got \"1\"\n");
 }
 
 Test(conf, wrong_placements)
@@ -385,7 +404,7 @@ Test(conf, every_error_of_meaning_at_once)
         "2:22: channels[2]: \"web\" is there already, as number 0\n"
         "4:22: events[0].class: must be neutral, positive or negative, got \"good\"\n"
         "5:12: events[1].type: \"a\" is there already, as number 0\n"
-        "5:31: events[1]: unknown key \"colour\"; known: type, class, weight, half_life, "
+        "5:31: events[1]: unknown key \"colour\"; known: type, class, weight, half_life, ttl, "
         "negative_below\n"
         "6:10: listen[0]: tcp://0.0.0.0:1 is not loopback: nothing is encrypted there; "
         "set insecure: true to permit it\n"
@@ -434,7 +453,7 @@ Test(conf, print_and_load_is_the_same)
                       "attributes: [{name: 'größe, {x}', type: float}]\n"
                       "placements: [{name: 'page 1: \"top\"', recall: 0.912345678901}, {name: b}]\n"
                       "events: [{type: buy, class: positive, weight: 0.1000000000000000055, "
-                      "half_life: 36h, negative_below: 0}]\n");
+                      "half_life: 36h, ttl: 400d, negative_below: 0}]\n");
 }
 
 Test(conf, print_explains_each_key)

@@ -14,15 +14,21 @@ static struct fixture f;
 static struct nbx_vocabulary *v;
 static uint16_t view, buy, dismiss;
 
+static void make_vocabulary(int64_t view_ttl_ms, int64_t dismiss_ttl_ms)
+{
+    struct nbx_event_type types[] = {
+        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5, .ttl_ms = view_ttl_ms},
+        {.name = {"buy", 3}, .class = NBX_CLASS_POSITIVE, .weight = 2},
+        {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE, .ttl_ms = dismiss_ttl_ms}};
+    struct nbx_vocabulary_options options = {.types = types, .n_types = 3};
+    nbx_vocabulary_destroy(&v);
+    cr_assert_eq(nbx_vocabulary_new(&v, f.store, &options), NBX_OK);
+}
+
 static void begin(void)
 {
-    static const struct nbx_event_type types[] = {
-        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5},
-        {.name = {"buy", 3}, .class = NBX_CLASS_POSITIVE, .weight = 2},
-        {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE}};
-    struct nbx_vocabulary_options options = {.types = types, .n_types = 3};
     fixture_begin(&f);
-    cr_assert_eq(nbx_vocabulary_new(&v, f.store, &options), NBX_OK);
+    make_vocabulary(0, 0);
     view = nbx_vocabulary_type(v, NBX_STR("view"))->no;
     buy = nbx_vocabulary_type(v, NBX_STR("buy"))->no;
     dismiss = nbx_vocabulary_type(v, NBX_STR("dismiss"))->no;
@@ -43,14 +49,21 @@ static void add(struct nbx_seen_record *seen, uint32_t item, uint16_t type, int6
     cr_assert_eq(nbx_seen_join(seen, &e, 1, f.arena), NBX_OK);
 }
 
+/* False where it is passed over. */
+static bool find(struct nbx_seen_item *out, const struct nbx_seen_record *seen, uint32_t item,
+                 int64_t now_ms)
+{
+    uint32_t at = 0;
+    while (nbx_seen_next(seen, v, now_ms, &at, out))
+        if (out->item_no == item)
+            return true;
+    return false;
+}
+
 static struct nbx_seen_item look(const struct nbx_seen_record *seen, uint32_t item)
 {
     struct nbx_seen_item out;
-    uint32_t at = 0;
-    while (nbx_seen_next(seen, v, 0, &at, &out))
-        if (out.item_no == item)
-            return out;
-    cr_assert_fail("item %u is not there", item);
+    cr_assert(find(&out, seen, item, 0), "item %u is not there", item);
     return out;
 }
 
@@ -135,6 +148,55 @@ Test(seen, dislike_lasts_until_a_later_positive_event)
     cr_assert_not(look(&seen, 7).disliked);
     add(&seen, 7, dismiss, 12);
     cr_assert(look(&seen, 7).disliked);
+}
+
+#define HOUR_MS INT64_C(3600000)
+
+Test(seen, what_expired_weighs_nothing_and_is_not_there)
+{
+    struct nbx_seen_record seen = {0};
+    struct nbx_seen_item item;
+    add(&seen, 7, view, 5);
+    add(&seen, 7, buy, 3);
+    add(&seen, 8, view, 5);
+    add(&seen, 9, view, 5 * HOUR_MS);
+    add(&seen, 9, 77, 3); /* of a type that is no longer configured nothing expires */
+    make_vocabulary(2 * HOUR_MS, 0);
+    cr_assert(find(&item, &seen, 8, 3 * HOUR_MS - 1) && item.weight == 0.5);
+    cr_assert(find(&item, &seen, 7, 3 * HOUR_MS - 1) && item.weight == 2.5 && item.liked_ms == 5);
+    cr_assert_not(find(&item, &seen, 8, 3 * HOUR_MS));
+    cr_assert(find(&item, &seen, 7, 3 * HOUR_MS) && item.weight == 2 && item.liked_ms == 3);
+    cr_assert(find(&item, &seen, 9, 7 * HOUR_MS) && item.weight == 0.5);
+    cr_assert(find(&item, &seen, 9, 8 * HOUR_MS) && item.weight == 0 && item.liked_ms == 3);
+    make_vocabulary(0, 0);
+    cr_assert(find(&item, &seen, 8, 3 * HOUR_MS) && item.weight == 0.5, "nothing was taken away");
+    make_vocabulary(HOUR_MS, 0);
+    uint32_t at = 0, n = 0;
+    while (nbx_seen_next(&seen, v, 100 * HOUR_MS, &at, &item))
+        n++;
+    cr_assert_eq(n, 2);
+    cr_assert_eq(at, seen.n);
+}
+
+Test(seen, a_dislike_ends_with_it_and_so_does_what_forgave_it)
+{
+    struct nbx_seen_record seen = {0};
+    struct nbx_seen_item item;
+    struct nbx_seen_entry wide = {
+        .item_no = 8, .type_no = dismiss, .negative = true, .scope = NBX_SCOPE_BRAND};
+    add(&seen, 7, dismiss, 10);
+    add(&seen, 7, view, 11);
+    add(&seen, 8, buy, 10);
+    add(&seen, 8, dismiss, HOUR_MS);
+    cr_assert_eq(nbx_seen_join(&seen, &wide, 1, f.arena), NBX_OK);
+    make_vocabulary(2 * HOUR_MS, 4 * HOUR_MS);
+    cr_assert(find(&item, &seen, 7, 3 * HOUR_MS - 1) && !item.disliked);
+    cr_assert(find(&item, &seen, 7, 3 * HOUR_MS) && item.disliked, "the view is gone");
+    cr_assert_not(find(&item, &seen, 7, 5 * HOUR_MS));
+    cr_assert(find(&item, &seen, 8, 4 * HOUR_MS) && item.disliked);
+    cr_assert_eq(item.scope, NBX_SCOPE_BRAND);
+    cr_assert(find(&item, &seen, 8, 5 * HOUR_MS) && item.disliked && item.scope == NBX_SCOPE_ITEM);
+    cr_assert(find(&item, &seen, 8, 6 * HOUR_MS) && !item.disliked && item.weight == 2);
 }
 
 Test(seen, the_widest_scope_counts)

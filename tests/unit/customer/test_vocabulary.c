@@ -119,3 +119,36 @@ Test(vocabulary, says_when_weights_are_the_same)
     make(1, 1); /* nothing fades */
     cr_assert(nbx_vocabulary_same_weights(v, 0, t));
 }
+
+Test(vocabulary, what_expires_does_so_at_a_full_hour)
+{
+    int64_t last = 1000 * HOUR_MS + HOUR_MS / 6;
+    cr_assert_not(nbx_event_expired(0, last, INT64_MAX), "never");
+    cr_assert_not(nbx_event_expired(1, last, last - 5 * HOUR_MS), "a clock behind");
+    cr_assert_not(nbx_event_expired(HOUR_MS / 2, last, 1001 * HOUR_MS - 1), "within its hour");
+    cr_assert(nbx_event_expired(HOUR_MS / 2, last, 1001 * HOUR_MS));
+    cr_assert_not(nbx_event_expired(24 * HOUR_MS, last, 1025 * HOUR_MS - 1), "never early");
+    cr_assert(nbx_event_expired(24 * HOUR_MS, last, 1025 * HOUR_MS), "and late by less than one");
+    cr_assert_not(nbx_event_expired(HOUR_MS, 1000 * HOUR_MS, 1001 * HOUR_MS), "as old, not older");
+    cr_assert(nbx_event_expired(HOUR_MS - 1, 1000 * HOUR_MS, 1001 * HOUR_MS));
+}
+
+Test(vocabulary, any_types_ttl_makes_the_hour_count)
+{
+    struct nbx_event_type negative = types[2];
+    struct nbx_vocabulary_options options = {.types = &negative, .n_types = 1};
+    const struct nbx_type_ttl *ttls;
+    uint64_t without;
+    cr_assert_eq(nbx_vocabulary_new(&v, f.store, &options), NBX_OK);
+    cr_assert(nbx_vocabulary_same_weights(v, 0, HOUR_MS));
+    cr_assert_eq(nbx_vocabulary_ttls(v, &ttls), 0);
+    without = nbx_vocabulary_digest(v);
+    nbx_vocabulary_destroy(&v);
+    negative.ttl_ms = 5;
+    cr_assert_eq(nbx_vocabulary_new(&v, f.store, &options), NBX_OK);
+    cr_assert_not(nbx_vocabulary_same_weights(v, 0, HOUR_MS));
+    cr_assert(nbx_vocabulary_same_weights(v, 0, HOUR_MS - 1));
+    cr_assert_eq(nbx_vocabulary_ttls(v, &ttls), 1);
+    cr_assert(ttls[0].type_no == nbx_vocabulary_type(v, negative.name)->no && ttls[0].ttl_ms == 5);
+    cr_assert_neq(nbx_vocabulary_digest(v), without);
+}

@@ -37,19 +37,21 @@ struct town {
     struct nbx_features customer_features; /* of the next town_model */
 };
 
-static inline void town_vocabulary(struct town *t)
+#define TOWN_TYPES 4
+static const struct nbx_event_type town_types[TOWN_TYPES] = {
+    {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5, .negative_below = NAN},
+    {.name = {"buy", 3},
+     .class = NBX_CLASS_POSITIVE,
+     .weight = 2,
+     .half_life_ms = 6 * TOWN_HOUR_MS,
+     .negative_below = 2.5},
+    {.name = {"show", 4}, .class = NBX_CLASS_NEUTRAL, .negative_below = NAN},
+    {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE, .negative_below = NAN}};
+
+static inline void town_vocabulary(struct town *t, const struct nbx_event_type *types)
 {
-    static const struct nbx_event_type types[] = {
-        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5, .negative_below = NAN},
-        {.name = {"buy", 3},
-         .class = NBX_CLASS_POSITIVE,
-         .weight = 2,
-         .half_life_ms = 6 * TOWN_HOUR_MS,
-         .negative_below = 2.5},
-        {.name = {"show", 4}, .class = NBX_CLASS_NEUTRAL, .negative_below = NAN},
-        {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE, .negative_below = NAN}};
     struct nbx_vocabulary_options options = {.types = types,
-                                             .n_types = sizeof types / sizeof types[0],
+                                             .n_types = TOWN_TYPES,
                                              .channels = t->shop.channels,
                                              .n_channels = 2,
                                              .currency = NBX_STR("EUR")};
@@ -71,10 +73,19 @@ static inline void town_world(struct town *t, bool new_rankings)
     t->world.vocabulary = t->vocabulary;
 }
 
+/* Other settings of the town's types (TOWN_TYPES), in the same order, as after a reload. */
+static inline void town_change_types(struct town *t, const struct nbx_event_type *types)
+{
+    nbx_vocabulary_destroy(&t->vocabulary);
+    town_vocabulary(t, types);
+    t->scope.vocabulary = t->vocabulary;
+    town_world(t, false);
+}
+
 static inline void town_open(struct town *t)
 {
     struct shop *s = &t->shop;
-    town_vocabulary(t);
+    town_vocabulary(t, town_types);
     struct nbx_trends_options trends = {.half_life_ms = 24 * TOWN_HOUR_MS,
                                         .n_channels = nbx_vocabulary_max_channel(t->vocabulary),
                                         .now_ms = SHOP_NOW};

@@ -230,10 +230,10 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
                                   .made_ms = any_time(r),
                                   .n = (uint32_t)nbx_random_below(r, 130),
                                   .model_version = any_text(r, arena),
-                                  .seen_digest = any_u64(r)};
+                                  .source_digest = any_u64(r)};
     if (given) {
         v.model_version = NBX_STR("");
-        v.seen_digest = 0;
+        v.source_digest = 0;
     }
     v.p = any_floats(r, v.n, arena);
     return v;
@@ -242,7 +242,7 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
 static inline bool vector_same(const struct nbx_vector_record *a, const struct nbx_vector_record *b)
 {
     return a->given == b->given && nbx_str_eq(a->model_version, b->model_version) &&
-           a->seen_digest == b->seen_digest && a->made_ms == b->made_ms && a->n == b->n &&
+           a->source_digest == b->source_digest && a->made_ms == b->made_ms && a->n == b->n &&
            (a->n == 0 || memcmp(a->p, b->p, a->n * sizeof *a->p) == 0);
 }
 
@@ -334,7 +334,26 @@ static inline struct nbx_item_numbers any_numbers(struct nbx_random *r, struct n
     return (struct nbx_item_numbers){p, n};
 }
 
-/* What version 2 has beyond version 1. */
+static inline void any_ttls(struct nbx_decision_record *d, struct nbx_random *r,
+                            struct nbx_arena *arena)
+{
+    d->n_ttls = chance(r) ? 0 : (uint32_t)nbx_random_below(r, 20);
+    struct nbx_type_ttl *ttls = nbx_arena_calloc(arena, d->n_ttls, sizeof *ttls);
+    for (uint32_t i = 0; i < d->n_ttls; i++)
+        ttls[i] = (struct nbx_type_ttl){(uint16_t)any_u64(r), (int64_t)(any_u64(r) >> 1)};
+    d->ttls = ttls;
+}
+
+static inline bool ttls_same(const struct nbx_decision_record *a,
+                             const struct nbx_decision_record *b)
+{
+    bool same = a->n_ttls == b->n_ttls;
+    for (uint32_t i = 0; same && i < a->n_ttls; i++)
+        same = a->ttls[i].type_no == b->ttls[i].type_no && a->ttls[i].ttl_ms == b->ttls[i].ttl_ms;
+    return same;
+}
+
+/* What later versions have beyond version 1. */
 static inline void any_inputs(struct nbx_decision_record *d, struct nbx_random *r,
                               struct nbx_arena *arena)
 {
@@ -363,6 +382,7 @@ static inline void any_inputs(struct nbx_decision_record *d, struct nbx_random *
     /* four floats an item */
     d->factors =
         chance(r) ? (const struct nbx_decision_factors *)any_floats(r, 4 * d->n, arena) : NULL;
+    any_ttls(d, r, arena);
 }
 
 static inline struct nbx_decision_record any_decided(struct nbx_random *r, struct nbx_arena *arena)
@@ -416,7 +436,7 @@ static inline bool inputs_same(const struct nbx_decision_record *a,
            nbx_str_eq(a->vector.space, b->vector.space) &&
            floats_same(a->vector.p, b->vector.p, a->vector.n) && a->policy == b->policy &&
            a->variant == b->variant && a->propensity == b->propensity &&
-           factored == (b->factors != NULL) &&
+           factored == (b->factors != NULL) && ttls_same(a, b) &&
            (!factored || floats_same(&a->factors->p, &b->factors->p, 4 * (size_t)a->n));
 }
 

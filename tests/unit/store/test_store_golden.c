@@ -185,7 +185,7 @@ Test(store_golden, vector_1)
 {
     static const float p[] = {1.0f, -0.5f, 0.0f};
     struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
-                                       .seen_digest = 300,
+                                       .source_digest = 300,
                                        .made_ms = 1700000000000,
                                        .p = p,
                                        .n = 3};
@@ -199,14 +199,28 @@ Test(store_golden, vector_2)
 {
     static const float p[] = {1.0f, -0.5f, 0.0f};
     struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
-                                       .seen_digest = UINT64_C(0x0123456789abcdef),
+                                       .source_digest = UINT64_C(0x0123456789abcdef),
                                        .made_ms = 1700000000000,
                                        .p = p,
                                        .n = 3};
     struct nbx_vector_record given = {.given = true, .made_ms = 1, .p = p, .n = 2};
-    GOLDEN(vector, vector_same, 2, folded,
+    GOLDEN_OLD(vector, vector_same, 2, folded,
+               "0080a0abfef962027637efcdab8967452301030000803f000000bf00000000");
+    GOLDEN_OLD(vector, vector_same, 2, given, "0102020000803f000000bf");
+}
+
+Test(store_golden, vector_3)
+{
+    static const float p[] = {1.0f, -0.5f, 0.0f};
+    struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
+                                       .source_digest = UINT64_C(0x0123456789abcdef),
+                                       .made_ms = 1700000000000,
+                                       .p = p,
+                                       .n = 3};
+    struct nbx_vector_record given = {.given = true, .made_ms = 1, .p = p, .n = 2};
+    GOLDEN(vector, vector_same, 3, folded,
            "0080a0abfef962027637efcdab8967452301030000803f000000bf00000000");
-    GOLDEN(vector, vector_same, 2, given, "0102020000803f000000bf");
+    GOLDEN(vector, vector_same, 3, given, "0102020000803f000000bf");
 }
 
 static struct nbx_event_record full_event(void)
@@ -357,14 +371,13 @@ Test(store_golden, decision_1)
     GOLDEN_OLD(decision, decided_same, 1, other, "080a0773696d696c6172000000");
 }
 
-Test(store_golden, decision_2)
+/* All of version 2. */
+static struct nbx_decision_record fuller_decision(void)
 {
     static const uint32_t excluded[] = {7, 5}, ranked[] = {3, 70000}, liked[] = {8, 9};
     static const float vector[] = {1.0f, -0.5f}, weights[] = {1.5f, 0.25f};
     static const struct nbx_decision_factors factors[] = {{0.5f, 1, 1, 1}, {-1, 2, 1, 1}};
-    struct nbx_decision_record full = full_decision(), plain = full;
-    struct nbx_decision_record least = {.op = NBX_STR("recommend"), .recall = 1, .propensity = 1};
-    plain.asked = 2;
+    struct nbx_decision_record full = full_decision();
     full.asked = 20;
     full.context = full.filter = &map;
     full.excluded = (struct nbx_item_numbers){excluded, 2};
@@ -379,16 +392,44 @@ Test(store_golden, decision_2)
     full.variant = 2;
     full.propensity = 0.5f;
     full.factors = factors;
-    GOLDEN(decision, decided_same, 2, full,
-           "f7ffff0180a0abfef9620204686f6d650377656202733103616c730276371483a474696572a4676f"
+    return full;
+}
+
+Test(store_golden, decision_2)
+{
+    struct nbx_decision_record full = fuller_decision(), plain = full_decision();
+    struct nbx_decision_record least = {.op = NBX_STR("recommend"), .recall = 1, .propensity = 1};
+    plain.asked = 2;
+    GOLDEN_OLD(decision, decided_same, 2, full,
+               "f7ffff0180a0abfef9620204686f6d650377656202733103616c730276371483a474696572a4676f"
+               "6c64a361676529a26f6bc31483a474696572a4676f6c64a361676529a26f6bc3020e030206dac508"
+               "030173020000803f000000bf0210020000c03f0000803e0000003fefcdab8967452301ac02020000"
+               "003fe807091402f0a2040000003f010000003f0000803f0000803f0000803f03000000c004000080"
+               "bf000000400000803f0000803f");
+    GOLDEN_OLD(decision, decided_same, 2, plain,
+               "f70380a0abfef9620204686f6d650377656202733103616c73027637e807090202f0a2040000003f01"
+               "03000000c004");
+    GOLDEN_OLD(decision, decided_same, 2, least, "000000000000");
+}
+
+Test(store_golden, decision_3)
+{
+    static const struct nbx_type_ttl ttls[] = {{3, 86400000}, {300, 1}};
+    struct nbx_decision_record full = fuller_decision(), plain = full_decision();
+    struct nbx_decision_record least = {.op = NBX_STR("recommend"), .recall = 1, .propensity = 1};
+    plain.asked = 2;
+    full.ttls = ttls;
+    full.n_ttls = 2;
+    GOLDEN(decision, decided_same, 3, full,
+           "f7ffff0380a0abfef9620204686f6d650377656202733103616c730276371483a474696572a4676f"
            "6c64a361676529a26f6bc31483a474696572a4676f6c64a361676529a26f6bc3020e030206dac508"
            "030173020000803f000000bf0210020000c03f0000803e0000003fefcdab8967452301ac02020000"
-           "003fe807091402f0a2040000003f010000003f0000803f0000803f0000803f03000000c004000080"
-           "bf000000400000803f0000803f");
-    GOLDEN(decision, decided_same, 2, plain,
+           "003f020380b89929ac0201e807091402f0a2040000003f010000003f0000803f0000803f0000803f"
+           "03000000c004000080bf000000400000803f0000803f");
+    GOLDEN(decision, decided_same, 3, plain,
            "f70380a0abfef9620204686f6d650377656202733103616c73027637e807090202f0a2040000003f01"
            "03000000c004");
-    GOLDEN(decision, decided_same, 2, least, "000000000000");
+    GOLDEN(decision, decided_same, 3, least, "000000000000");
 }
 
 Test(store_golden, item_1)
