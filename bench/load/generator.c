@@ -36,6 +36,7 @@ struct generator {
     uint64_t next_number, n_under_way;
     int64_t counted_from_ns, end_ns, give_up_ns, last_reply_ns;
     int64_t waiting_since_ns; /* the first send after the last reply; 0: none yet */
+    int64_t silent_since_ns;  /* the last reply, or the first send where none was under way */
 };
 
 /* starting */
@@ -106,7 +107,8 @@ static void send_one(struct generator *g, int64_t due_ns)
         return;
     }
     *slot = (struct under_way){due_ns, request.tag, kind};
-    g->n_under_way++;
+    if (g->n_under_way++ == 0)
+        g->silent_since_ns = now;
     if (!g->waiting_since_ns)
         g->waiting_since_ns = now;
     if (!counted)
@@ -132,6 +134,14 @@ static void send_all_due(struct generator *g)
 
 /* replies */
 
+static void end_silence(struct generator *g, int64_t now, bool counted)
+{
+    int64_t silence_ns = now - g->silent_since_ns;
+    if (counted && silence_ns > g->result->longest_silence_ns)
+        g->result->longest_silence_ns = silence_ns;
+    g->silent_since_ns = now;
+}
+
 static void take(struct generator *g, const struct nbx_reply *reply)
 {
     struct under_way *slot = &g->under_way[reply->tag % NBX_LOAD_MAX_UNDER_WAY];
@@ -142,7 +152,9 @@ static void take(struct generator *g, const struct nbx_reply *reply)
         return;
     slot->due_ns = 0;
     g->n_under_way--;
-    if (request.due_ns < g->counted_from_ns)
+    bool counted = request.due_ns >= g->counted_from_ns;
+    end_silence(g, now, counted);
+    if (!counted)
         return;
     g->last_reply_ns = now;
     nbx_load_tally_answer(&g->result->kinds[request.kind], reply->status,

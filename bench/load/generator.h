@@ -38,6 +38,7 @@ struct nbx_load_result {
     struct nbx_load_tally kinds[NBX_LOAD_MAX_KINDS];
     struct nbx_load_tally total; /* of all kinds */
     struct nbx_hist lateness_ns; /* from due to sent */
+    int64_t longest_silence_ns;  /* in which one waited or more, and nothing was answered */
     double seconds;              /* from the first counted moment to the last reply */
     double cpu_share;            /* of one core, which this process used meanwhile */
 };

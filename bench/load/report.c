@@ -109,13 +109,13 @@ void nbx_load_report_json(struct nbx_buf *out, const struct nbx_load_result *r,
     put_tally(out, r, &r->total);
     if (a->scenario == NBX_LOAD_MIXED)
         put_kinds(out, r);
-    nbx_buf_printf(out,
-                   ", \"lateness_us\": {\"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}"
-                   ", \"kept_schedule\": %s, \"cpu_share\": %.3f",
-                   nbx_load_quantile_us(&r->lateness_ns, 0.5),
-                   nbx_load_quantile_us(&r->lateness_ns, 0.99),
-                   nbx_load_quantile_us(&r->lateness_ns, 1),
-                   nbx_load_late_share(r) <= NBX_LOAD_LATE_SHARE ? "true" : "false", r->cpu_share);
+    nbx_buf_printf(
+        out,
+        ", \"lateness_us\": {\"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}"
+        ", \"longest_silence_us\": %.1f, \"kept_schedule\": %s, \"cpu_share\": %.3f",
+        nbx_load_quantile_us(&r->lateness_ns, 0.5), nbx_load_quantile_us(&r->lateness_ns, 0.99),
+        nbx_load_quantile_us(&r->lateness_ns, 1), (double)r->longest_silence_ns / NS_PER_US,
+        nbx_load_late_share(r) <= NBX_LOAD_LATE_SHARE ? "true" : "false", r->cpu_share);
     if (error) {
         struct nbx_value text = nbx_value_string(nbx_str_c(error));
         nbx_buf_printf(out, ", \"error\": ");

@@ -103,6 +103,15 @@ Test(load, a_pause_of_the_server_is_in_the_latency_of_all_who_came_during_it)
     uint64_t p80 = nbx_hist_quantile(&total->latency_ns, 0.80);
     cr_expect_gt(p80, 20000000, "p80 %llu ns", (unsigned long long)p80);
     cr_expect_geq(total->latency_ns.max, 190000000);
+    cr_expect_geq(result.longest_silence_ns, 190000000);
+}
+
+Test(load, silence_counts_while_somebody_waits)
+{
+    cr_assert_eq(run(5, 0.7, 5000), NBX_OK);
+    cr_expect(total->answered >= 2 && result.longest_silence_ns > 0);
+    cr_expect_lt(result.longest_silence_ns, 190000000, "requests are 200 ms apart");
+    cr_expect_leq(result.longest_silence_ns, (int64_t)total->latency_ns.max);
 }
 
 Test(load, lateness_of_its_own_is_counted_and_in_the_latency)

@@ -39,6 +39,7 @@ static void begin(void)
     nbx_hist_add(&r.lateness_ns, 1500000);
     r.seconds = 2;
     r.cpu_share = 0.25;
+    r.longest_silence_ns = 4321000;
 }
 
 static void end(void)
@@ -87,6 +88,7 @@ Test(report, json_tells_what_was_asked_and_what_came)
     cr_expect_eq(number(nbx_value_get(v, "statuses"), "ok"), 119);
     cr_expect(nbx_value_get(v, "kept_schedule")->b);
     cr_expect_eq(number(v, "cpu_share"), 0.25);
+    cr_expect_eq(number(v, "longest_silence_us"), 4321);
     cr_expect_eq(nbx_value_get(v, "error"), NULL);
     const struct nbx_value *us = nbx_value_get(v, "latency_us");
     cr_expect_float_eq(number(us, "p50"), 60, 1);
