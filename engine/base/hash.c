@@ -27,9 +27,26 @@ void nbx_keyed_hash128(const uint8_t key[16], const void *p, size_t n, uint8_t *
     crypto_generichash(out, 16, n ? p : (const void *)"", n, key, 16);
 }
 
-void nbx_sha256(const void *p, size_t n, uint8_t *out)
+_Static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct nbx_sha256), "room for it");
+
+static crypto_hash_sha256_state *sha_of(struct nbx_sha256 *s)
 {
-    crypto_hash_sha256(out, p, n);
+    return (crypto_hash_sha256_state *)(void *)s->state;
+}
+
+void nbx_sha256_begin(struct nbx_sha256 *s)
+{
+    crypto_hash_sha256_init(sha_of(s));
+}
+
+void nbx_sha256_add(struct nbx_sha256 *s, const void *p, size_t n)
+{
+    crypto_hash_sha256_update(sha_of(s), n ? p : (const void *)"", n);
+}
+
+void nbx_sha256_end(struct nbx_sha256 *s, uint8_t *out)
+{
+    crypto_hash_sha256_final(sha_of(s), out);
 }
 
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(struct nbx_digest), "room for its state");

@@ -20,8 +20,14 @@ uint32_t nbx_hash32(const void *p, size_t n);
 /* BLAKE2b of 128 bits with a key of 16 bytes: without the key nobody can try what was hashed. out:
  * (16) bytes. */
 void nbx_keyed_hash128(const uint8_t key[16], const void *p, size_t n, uint8_t *out);
-/* SHA-256. out: (32) bytes. */
-void nbx_sha256(const void *p, size_t n, uint8_t *out);
+/* SHA-256 of what is added piece by piece. */
+struct nbx_sha256 {
+    _Alignas(8) uint8_t state[104]; /* libsodium's */
+};
+void nbx_sha256_begin(struct nbx_sha256 *s);
+void nbx_sha256_add(struct nbx_sha256 *s, const void *p, size_t n);
+/* out: (32) bytes. s must begin anew after it. */
+void nbx_sha256_end(struct nbx_sha256 *s, uint8_t *out);
 
 /* BLAKE2b of 32 bytes, of what is added piece by piece (RFC 7693, no key). */
 #define NBX_DIGEST_BYTES 32

@@ -6,8 +6,6 @@
 #include "models/bundle/bundle.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,13 +56,10 @@ static enum nbx_err save(struct nbx_manifest *out, struct nbx_store *store,
                          const struct nbx_backup_options *options, const char *part,
                          struct nbx_fault *fault)
 {
-    static const struct sched_param none;
     enum nbx_err err = nbx_store_checkpoint(store, part, &out->changes);
     if (err)
         return nbx_fault_set(fault, err, NULL, "cannot copy the database to %s; the log says why",
                              part);
-    if (options->unhurried)
-        pthread_setschedparam(pthread_self(), SCHED_IDLE, &none); /* a wish */
     if ((err = save_bundles(options->data_dir, part, fault)) ||
         (err = nbx_forgotten_merge(part, options->data_dir, fault)) ||
         (err = nbx_manifest_write(out, part, fault)))
@@ -76,7 +71,8 @@ enum nbx_err nbx_backup(struct nbx_manifest *out, struct nbx_store *store,
                         const struct nbx_backup_options *options, struct nbx_fault *fault)
 {
     char part[NBX_CARE_PATH_BYTES];
-    *out = (struct nbx_manifest){.made_ms = options->now_ms, .format = NBX_STORE_FORMAT};
+    *out = (struct nbx_manifest){
+        .unhurried = options->unhurried, .made_ms = options->now_ms, .format = NBX_STORE_FORMAT};
     snprintf(part, sizeof part, "%s.part", options->dir);
     enum nbx_err err = check_dir(options->dir, part, fault);
     if (err)

@@ -18,7 +18,7 @@ struct nbx_backup_options {
     const char *data_dir; /* the store's; bundles lie there too */
     const char *dir;      /* absolute; made, its parent is there */
     int64_t now_ms;
-    bool unhurried; /* the calling thread goes to the least priority once it holds no lock */
+    bool unhurried; /* what takes long is done at the least priority */
 };
 
 /* Saves the store and the bundles beside it. *out, to be freed by nbx_manifest_fini, also where it

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +19,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION   1
-#define SUM_BYTES 32
-#define HEX_BYTES (2 * SUM_BYTES)
-#define TEXT_MAX  (64u << 20)
-#define NAMES_MAX 1000000
+#define VERSION     1
+#define SUM_BYTES   32
+#define HEX_BYTES   (2 * SUM_BYTES)
+#define TEXT_MAX    (64u << 20)
+#define NAMES_MAX   1000000
+#define PIECE_BYTES ((size_t)64 << 10)
+
+static void end_hex(char hex[HEX_BYTES + 1], struct nbx_sha256 *sha)
+{
+    uint8_t sum[SUM_BYTES];
+    nbx_sha256_end(sha, sum);
+    for (int i = 0; i < SUM_BYTES; i++)
+        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
+}
 
 static void hex_of(char hex[HEX_BYTES + 1], const void *p, size_t n)
 {
-    uint8_t sum[SUM_BYTES];
-    nbx_sha256(p, n, sum);
-    for (int i = 0; i < SUM_BYTES; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
+    struct nbx_sha256 sha;
+    nbx_sha256_begin(&sha);
+    nbx_sha256_add(&sha, p, n);
+    end_hex(hex, &sha);
 }
 
 /* A file's bytes, mapped; p is "" where it is empty. */
@@ -43,19 +54,20 @@ static void close_file(struct file *file)
         munmap((void *)file->p, file->bytes);
 }
 
-/* With `sync` what it holds is on the disk first. */
-static enum nbx_err open_file(struct file *out, const char *path, bool sync,
-                              struct nbx_fault *fault)
+static enum nbx_err refuse_open(const char *path, struct nbx_fault *fault)
+{
+    return errno == ENOENT ? nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is missing", path)
+                           : nbx_care__refuse("open", path, fault);
+}
+
+static enum nbx_err open_file(struct file *out, const char *path, struct nbx_fault *fault)
 {
     struct stat st;
     *out = (struct file){"", 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is missing", path);
     if (fd < 0)
-        return nbx_care__refuse("open", path, fault);
-    enum nbx_err err =
-        fstat(fd, &st) || (sync && fsync(fd)) ? nbx_care__refuse("read", path, fault) : NBX_OK;
+        return refuse_open(path, fault);
+    enum nbx_err err = fstat(fd, &st) ? nbx_care__refuse("read", path, fault) : NBX_OK;
     if (!err && st.st_size) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
@@ -63,6 +75,47 @@ static enum nbx_err open_file(struct file *out, const char *path, bool sync,
         else
             *out = (struct file){p, (size_t)st.st_size};
     }
+    close(fd);
+    return err;
+}
+
+/* Length and sum of a file. Read piece by piece, not mapped: to unmap it takes a lock that all
+ * threads of the process want, and whoever is preempted with it makes them wait. Nor is the time of
+ * access written, for that takes the file system's. */
+static enum nbx_err sum_file(char hex[HEX_BYTES + 1], size_t *bytes, const char *path,
+                             struct nbx_fault *fault)
+{
+    char piece[PIECE_BYTES];
+    struct nbx_sha256 sha;
+    ssize_t n = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
+    if (fd < 0 && errno == EPERM) /* somebody else's */
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return refuse_open(path, fault);
+    *bytes = 0;
+    nbx_sha256_begin(&sha);
+    while (n > 0 || (n < 0 && errno == EINTR)) {
+        n = read(fd, piece, sizeof piece);
+        if (n > 0) {
+            nbx_sha256_add(&sha, piece, (size_t)n);
+            *bytes += (size_t)n;
+        }
+    }
+    end_hex(hex, &sha);
+    enum nbx_err err = n < 0 ? nbx_care__refuse("read", path, fault) : NBX_OK;
+    close(fd);
+    return err;
+}
+
+static enum nbx_err sync_file(const char *dir, const char *name, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return refuse_open(path, fault);
+    enum nbx_err err = fsync(fd) ? nbx_care__refuse("sync", path, fault) : NBX_OK;
     close(fd);
     return err;
 }
@@ -105,19 +158,52 @@ static enum nbx_err list_names(struct nbx_manifest *m, const char *dir, struct n
 
 /* The line of one file, as it is now. */
 static enum nbx_err put_file(struct nbx_buf *text, struct nbx_manifest *m, const char *dir,
-                             const char *name, bool sync, struct nbx_fault *fault)
+                             const char *name, struct nbx_fault *fault)
 {
     char path[NBX_CARE_PATH_BYTES], hex[HEX_BYTES + 1];
-    struct file file;
+    size_t bytes;
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    enum nbx_err err = open_file(&file, path, sync, fault);
+    enum nbx_err err = sum_file(hex, &bytes, path, fault);
     if (err)
         return err;
-    hex_of(hex, file.p, file.bytes);
-    m->bytes += file.bytes;
-    nbx_buf_printf(text, "file %s %zu %s\n", hex, file.bytes, name);
-    close_file(&file);
+    m->bytes += bytes;
+    nbx_buf_printf(text, "file %s %zu %s\n", hex, bytes, name);
     return NBX_OK;
+}
+
+/* The lines of all files on their way into the list. */
+struct lines {
+    struct nbx_buf *text;
+    struct nbx_manifest *m;
+    const char *dir;
+    struct nbx_fault *fault;
+    enum nbx_err err;
+};
+
+static void *put_files(void *arg)
+{
+    static const struct sched_param none;
+    struct lines *l = arg;
+    if (l->m->unhurried)
+        pthread_setschedparam(pthread_self(), SCHED_IDLE, &none); /* a wish */
+    for (size_t i = 0; !l->err && i < l->m->n; i++)
+        l->err = put_file(l->text, l->m, l->dir, l->m->names[i], l->fault);
+    return NULL;
+}
+
+/* The sums of an unhurried one are made by a thread of their own, which does nothing else: at the
+ * least priority it may be kept waiting anywhere, and must hold no lock that others want (the file
+ * system's is one, for whoever syncs), while not everybody may return from that priority. */
+static enum nbx_err put_lines(struct lines *l)
+{
+    pthread_t thread;
+    if (!l->m->unhurried)
+        put_files(l);
+    else if (pthread_create(&thread, NULL, put_files, l))
+        l->err = nbx_fault_set(l->fault, NBX_ELIMIT, NULL, "no thread for the sums of %s", l->dir);
+    else
+        pthread_join(thread, NULL);
+    return l->err;
 }
 
 static enum nbx_err save(const char *dir, const struct nbx_buf *text, struct nbx_fault *fault)
@@ -141,7 +227,9 @@ enum nbx_err nbx_manifest_write(struct nbx_manifest *m, const char *dir, struct 
                    m->format, (long long)m->made_ms, (unsigned long long)m->changes);
     enum nbx_err err = list_names(m, dir, fault);
     for (size_t i = 0; !err && i < m->n; i++)
-        err = put_file(&text, m, dir, m->names[i], true, fault);
+        err = sync_file(dir, m->names[i], fault);
+    if (!err)
+        err = put_lines(&(struct lines){.text = &text, .m = m, .dir = dir, .fault = fault});
     if (!err && !text.failed) {
         hex_of(hex, text.p, text.len);
         nbx_buf_printf(&text, "sum %s\n", hex);
@@ -193,7 +281,7 @@ static enum nbx_err compare(struct nbx_manifest *m, const char *dir, struct nbx_
     enum nbx_err err = list_names(m, dir, fault);
     for (size_t i = 0; !err && i < m->n; i++) {
         nbx_buf_clear(&line);
-        err = put_file(&line, m, dir, m->names[i], false, fault);
+        err = put_file(&line, m, dir, m->names[i], fault);
         if (err)
             break;
         struct nbx_str saved = {files.p, line.len < files.len ? (uint32_t)line.len : files.len};
@@ -221,7 +309,7 @@ enum nbx_err nbx_manifest_check(struct nbx_manifest *out, const char *dir, struc
     struct nbx_str files = NBX_STR("");
     *out = (struct nbx_manifest){0};
     snprintf(path, sizeof path, "%s/" NBX_MANIFEST_NAME, dir);
-    enum nbx_err err = open_file(&file, path, false, fault);
+    enum nbx_err err = open_file(&file, path, fault);
     if (err)
         return err;
     err = read_head(out, &file, dir, &files, fault);

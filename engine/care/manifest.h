@@ -15,12 +15,14 @@
 
 #include "engine/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define NBX_MANIFEST_NAME "BACKUP"
 
 struct nbx_manifest {
+    bool unhurried; /* sums are made at the least priority */
     int64_t made_ms;
     uint64_t changes; /* nbx_store_checkpoint */
     uint64_t bytes;   /* of the files together */
@@ -29,8 +31,8 @@ struct nbx_manifest {
     char **names; /* (n), rising */
 };
 
-/* Syncs every file of the folder, writes the list of them and syncs the folder. made_ms, changes
- * and format are given; the rest is filled. */
+/* Syncs every file of the folder, writes the list of them and syncs the folder. made_ms, changes,
+ * format and unhurried are given; the rest is filled. */
 enum nbx_err nbx_manifest_write(struct nbx_manifest *m, const char *dir, struct nbx_fault *fault);
 /* Reads the list and every file in it; a file that is not in it is refused as well. */
 enum nbx_err nbx_manifest_check(struct nbx_manifest *out, const char *dir, struct nbx_fault *fault);

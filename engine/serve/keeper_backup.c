@@ -50,7 +50,7 @@ void nbx_keeper__begin_backup(struct nbx_keeper *k, struct nbx_job *job)
     b->id = req.id; /* a text in it lies in the job's body */
     b->fault = (struct nbx_fault){0};
     b->begun_ns = nbx_clock_mono_ns();
-    /* Not idle from the start: it takes the store's locks first. */
+    /* Not idle: it takes locks, the store's and the file system's. */
     b->aside = (struct nbx_aside){.work = work, .arg = b, .bell = &k->bell};
     if (nbx_aside_start(&b->aside))
         nbx_fault_set(&b->fault, NBX_ELIMIT, NULL, "no thread for a backup");
