@@ -161,7 +161,7 @@ static enum nbx_err put_file(struct nbx_buf *text, struct nbx_manifest *m, const
                              const char *name, struct nbx_fault *fault)
 {
     char path[NBX_CARE_PATH_BYTES], hex[HEX_BYTES + 1];
-    size_t bytes;
+    size_t bytes = 0;
     snprintf(path, sizeof path, "%s/%s", dir, name);
     enum nbx_err err = sum_file(hex, &bytes, path, fault);
     if (err)
