@@ -5,6 +5,7 @@
 #include "engine/base/log.h"
 #include "engine/customer/customers_internal.h"
 #include "engine/customer/fold.h"
+#include "engine/customer/links.h"
 #include "engine/store/log_record.h"
 
 #include <stdlib.h>
@@ -48,7 +49,7 @@ enum nbx_err nbx_customers_new(struct nbx_customers **out, struct nbx_store *sto
             (err = nbx_log_begin(store, (uint16_t)g, c->groups[g].seq)))
             goto out;
     }
-    if ((err = nbx_due__load(c)))
+    if ((err = nbx_links__load(&c->links, store)) || (err = nbx_due__load(c)))
         goto out;
     *out = c;
     c = NULL;
@@ -64,6 +65,7 @@ void nbx_customers_destroy(struct nbx_customers **customers)
         return;
     pthread_mutex_destroy(&(*customers)->anonymous);
     nbx_forgotten_close(&(*customers)->forgotten);
+    nbx_links__destroy(&(*customers)->links);
     free(*customers);
     *customers = NULL;
 }

@@ -53,6 +53,15 @@ enum nbx_err nbx_customer_read(const struct nbx_customer_scope *scope, enum nbx_
                                struct nbx_str key, struct nbx_stored *out);
 enum nbx_err nbx_customer_write(const struct nbx_customer_scope *scope);
 
+/* Identities that are one person, whom the others are linked to first, then by number. */
+#define NBX_LINKED_MAX 32
+struct nbx_linked {
+    struct nbx_linked_part parts[NBX_LINKED_MAX]; /* (n) digests: only in a joined profile */
+    const struct nbx_customer_record *heads[NBX_LINKED_MAX]; /* (n) NULL: not known, or the one
+                                                                asked for */
+    uint32_t n;
+};
+
 /* A customer as stored. A stranger has known = false, number = (group, serial 0), empty records. */
 struct nbx_profile {
     struct nbx_str id; /* as it was asked for; empty: nobody in particular */
@@ -63,7 +72,10 @@ struct nbx_profile {
     bool identity_stale; /* the identity as stored says other than this */
     struct nbx_customer_record head; /* empty until nbx_profile_load_head */
     struct nbx_seen_record seen;
-    bool seen_changed; /* it is not yet as stored */
+    bool seen_changed;               /* it is not yet as stored */
+    const struct nbx_linked *linked; /* with whom the customer is one person, itself among them;
+                                        NULL: with nobody else */
+    uint8_t also_withdrawn;          /* purposes that one of the others does not consent to */
 };
 /* Number and seen set: all that an answer needs. id empty: nobody in particular, the stranger of
  * group 0. */
@@ -73,9 +85,16 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
 enum nbx_err nbx_profile_load_head(struct nbx_profile *profile,
                                    const struct nbx_customer_scope *scope);
 
-/* The customer as an answer may see it: where `personalise` is withdrawn, or the request does not
- * want to be personal, the stranger of that id, of whom nothing is known. */
-struct nbx_profile nbx_profile_for_answer(const struct nbx_profile *profile, bool personal);
+/* The person: of linked identities what all of them are known for, each one's records as they are
+ * stored now; they say the same whichever was asked for. Seen sets are joined; of attributes, time
+ * zone and the like the first one's count that has them, in the order of `linked`; a consent that
+ * one denies is denied. Totals are left out. Not to be written back. */
+enum nbx_err nbx_profile_join(struct nbx_profile *out, const struct nbx_customer_scope *scope,
+                              const struct nbx_profile *profile);
+/* The person as an answer may see it: where `personalise` is withdrawn, or the request does not
+ * want to be personal, the stranger of that id, of whom nothing is known. out may be profile. */
+enum nbx_err nbx_profile_for_answer(struct nbx_profile *out, const struct nbx_customer_scope *scope,
+                                    const struct nbx_profile *profile, bool personal);
 
 /* What became of a list of events. */
 struct nbx_observed {
@@ -154,6 +173,33 @@ enum nbx_err nbx_retract(struct nbx_retracted *out, const struct nbx_customer_sc
 enum nbx_err nbx_customer_put(const struct nbx_customer_scope *scope, struct nbx_str id,
                               const struct nbx_customer_put_req *req, uint64_t *seq,
                               struct nbx_fault *fault);
+/* What became of a link that was to be made or undone. */
+struct nbx_linking {
+    bool changed; /* false: it was so already */
+    uint64_t seq; /* of the identity's group afterwards */
+};
+/* Before an identity is linked to the customer, by the worker that owns the customer: gives it what
+ * links name it by. A stranger remains one. */
+enum nbx_err nbx_link_accept(const struct nbx_customer_scope *scope, struct nbx_str customer,
+                             struct nbx_fault *fault);
+/* The identity and whoever is linked to it are one person with the customer from now on, and of a
+ * kind that `type` (may be empty) says. Each keeps its own records, so that it can be undone at any
+ * time. By the worker that owns the identity, after nbx_link_accept. NBX_ECONFLICT: it is linked to
+ * another, or the customer was forgotten meanwhile; NBX_ELIMIT: they would be more than
+ * NBX_LINKED_MAX. */
+enum nbx_err nbx_link(struct nbx_linking *out, const struct nbx_customer_scope *scope,
+                      const struct nbx_link_record *identity, struct nbx_str customer,
+                      struct nbx_fault *fault);
+/* Undoes it: everything is as if it had never been linked. By the worker that owns the identity.
+ * NBX_ECONFLICT: the others are linked to the identity, not the identity to one of them. */
+enum nbx_err nbx_unlink(struct nbx_linking *out, const struct nbx_customer_scope *scope,
+                        struct nbx_str identity, struct nbx_str customer, struct nbx_fault *fault);
+/* What links say of an identity, by its number: also beside its owner. NBX_ENOTFOUND: nothing. */
+enum nbx_err nbx_link_read(struct nbx_link_record *out, const struct nbx_customer_scope *scope,
+                           uint64_t number);
+/* Whether links know the number. Any thread. */
+bool nbx_customers_links(const struct nbx_customers *customers, uint64_t number);
+
 /* What became of a customer who was to be forgotten. */
 struct nbx_forgetting {
     bool forgotten;                     /* false: nobody known */
@@ -167,8 +213,14 @@ struct nbx_forgetting {
  * the list, which the next start completes. */
 enum nbx_err nbx_customer_forget(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
                                  struct nbx_str id);
+/* The same of one of several linked identities, when all of them are to be forgotten: but for what
+ * links it to the others, so that whoever asks again finds them. nbx_customer_forget of the last
+ * takes that along. */
+enum nbx_err nbx_customer_forget_linked(struct nbx_forgetting *out,
+                                        const struct nbx_customer_scope *scope, struct nbx_str id);
 /* At the start, before anybody is served: forgets whom the list names and the database, restored
- * from before, does not know to be forgotten; *n of them. */
+ * from before, does not know to be forgotten, and what is left of linked identities of which some
+ * were when the process ended; *n of them. */
 enum nbx_err nbx_customers_forget_again(const struct nbx_customer_scope *scope, size_t *n,
                                         struct nbx_fault *fault);
 /* What the list was told is on the disk, as nbx_store_sync does for the rest. */
@@ -177,8 +229,10 @@ enum nbx_err nbx_customers_sync(struct nbx_customers *customers);
 /* The customer id of a number; empty for strangers and those forgotten. */
 enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,
                                 struct nbx_str *out);
-/* A customer's vector of one given space; n = 0 where none was put. */
-enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, uint64_t number,
-                                       struct nbx_str space, struct nbx_vector *out);
+/* A customer's vector of one given space, of linked identities the first one's; n = 0 where none
+ * was put. */
+enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope,
+                                       const struct nbx_profile *profile, struct nbx_str space,
+                                       struct nbx_vector *out);
 
 #endif

@@ -20,6 +20,7 @@ struct nbx_customers {
     struct nbx_ids *ids;
     struct nbx_trends *trends;
     struct nbx_forgotten *forgotten; /* the list of who was */
+    struct nbx_links *links;
     struct nbx_group {
         uint64_t seq;    /* of the last command */
         uint64_t serial; /* of the newest customer */
@@ -49,6 +50,14 @@ void nbx_profile__put(struct nbx_profile *profile, const struct nbx_customer_sco
  * channel is configured no longer, only the all-time total is there to be changed. */
 void nbx_customers__trend(const struct nbx_customer_scope *scope,
                           const struct nbx_event_record *event, int64_t time_ms, int sign);
+/* link.c. Adds the number's node to the batch. */
+void nbx_link__put(const struct nbx_customer_scope *scope, uint64_t number,
+                   const struct nbx_link_record *record);
+/* linked.c. With whom the customer, who has its number, is one person, and what these consent to. */
+enum nbx_err nbx_profile__find_linked(struct nbx_profile *profile,
+                                      const struct nbx_customer_scope *scope);
+/* The scope of records that another worker owns. */
+struct nbx_customer_scope nbx_customers__beside(const struct nbx_customer_scope *scope);
 /* due.c. Where each group's held events begin. */
 enum nbx_err nbx_due__load(struct nbx_customers *customers);
 /* Remembers that the customer's event waits; id empty: of nobody. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/base/log.h"
 #include "engine/customer/command.h"
+#include "engine/customer/links.h"
 #include "engine/customer/rebuild.h"
 #include "engine/store/key.h"
 
@@ -93,15 +94,68 @@ static void delete_all(const struct nbx_customer_scope *scope, struct nbx_str id
     struct nbx_key identity = nbx_key_identity(NBX_STR(""), id);
     struct nbx_key from = nbx_key_customer(number), to = nbx_key_customer_end(number);
     for (int f = 0; f < NBX_N_FAMILIES; f++)
-        if (nbx_family_is_personal((enum nbx_family)f))
+        if (nbx_family_is_personal((enum nbx_family)f) && f != NBX_FAMILY_LINKS)
             nbx_batch_delete_range(scope->batch, (enum nbx_family)f, nbx_key_str(&from),
                                    nbx_key_str(&to));
     nbx_batch_delete(scope->batch, NBX_FAMILY_IDENTITIES, nbx_key_str(&identity));
 }
 
-/* All of it in the batch, and written. *n: whose counts left trends. */
+/* Whether the identity of the node is there no more. */
+static enum nbx_err is_gone(bool *out, const struct nbx_customer_scope *beside, uint64_t number)
+{
+    struct nbx_link_record record;
+    struct nbx_identity_record identity = {0};
+    enum nbx_err err = nbx_link_read(&record, beside, number);
+    if (!err)
+        err = nbx_profile__find(beside, record.id, &identity);
+    *out = err == NBX_ENOTFOUND || (!err && identity.number != number);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+/* Into the batch: the number's node goes, and those of identities that were linked to it and are
+ * forgotten. *left: these. */
+static enum nbx_err leave_links(struct nbx_linked *left, const struct nbx_customer_scope *scope,
+                                uint64_t number)
+{
+    struct nbx_customer_scope beside = nbx_customers__beside(scope);
+    struct nbx_linked linked;
+    enum nbx_err err = NBX_OK;
+    left->n = 0;
+    nbx_links__of(&linked, scope->customers->links, number);
+    for (uint32_t i = 0; !err && i < linked.n; i++) {
+        struct nbx_key key = nbx_key_customer(linked.parts[i].number);
+        bool gone = linked.parts[i].number == number;
+        if (!gone && ((err = is_gone(&gone, &beside, linked.parts[i].number)) || !gone))
+            continue;
+        nbx_batch_delete(scope->batch, NBX_FAMILY_LINKS, nbx_key_str(&key));
+        left->parts[left->n++] = linked.parts[i];
+    }
+    return err;
+}
+
+/* Writes the batch and with it what the links are to say afterwards. */
+static enum nbx_err commit(const struct nbx_customer_scope *scope, struct nbx_command *command,
+                           struct nbx_group before, bool keeps_link)
+{
+    struct nbx_links *links = scope->customers->links;
+    struct nbx_linked left = {.n = 0};
+    if (keeps_link || !nbx_links__any(links))
+        return nbx_customers__commit(scope, command, before);
+    nbx_links__begin(links);
+    enum nbx_err err = leave_links(&left, scope, command->entry.number);
+    if (err)
+        scope->customers->groups[NBX_CUSTOMER_GROUP(command->entry.number)] = before;
+    else
+        err = nbx_customers__commit(scope, command, before);
+    for (uint32_t i = 0; !err && i < left.n; i++)
+        nbx_links__remove(links, left.parts[i].number);
+    nbx_links__end(links);
+    return err;
+}
+
+/* All of it in the batch, and written. */
 static enum nbx_err forget(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
-                           struct nbx_str id, uint64_t number)
+                           struct nbx_str id, uint64_t number, bool keeps_link)
 {
     uint8_t group = NBX_CUSTOMER_GROUP(number);
     struct nbx_group before = scope->customers->groups[group];
@@ -118,15 +172,15 @@ static enum nbx_err forget(struct nbx_forgetting *out, const struct nbx_customer
         goto failed;
     delete_all(scope, id, number);
     out->seq = ++scope->customers->groups[group].seq;
-    if (!(err = nbx_customers__commit(scope, &command, before)))
+    if (!(err = commit(scope, &command, before, keeps_link)))
         return NBX_OK;
 failed:
     return_to_trends(scope, number, n_left);
     return err;
 }
 
-enum nbx_err nbx_customer_forget(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
-                                 struct nbx_str id)
+static enum nbx_err forget_id(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
+                              struct nbx_str id, bool keeps_link)
 {
     struct nbx_identity_record found;
     struct nbx_forgotten *list = scope->customers->forgotten;
@@ -136,10 +190,22 @@ enum nbx_err nbx_customer_forget(struct nbx_forgetting *out, const struct nbx_cu
     enum nbx_err err = nbx_profile__find(scope, id, &found);
     if (err)
         return err == NBX_ENOTFOUND ? NBX_OK : err;
-    if ((err = forget(out, scope, id, found.number)))
+    if ((err = forget(out, scope, id, found.number, keeps_link)))
         return err;
     out->forgotten = true;
     return nbx_forgotten_note(list, &out->receipt);
+}
+
+enum nbx_err nbx_customer_forget(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
+                                 struct nbx_str id)
+{
+    return forget_id(out, scope, id, false);
+}
+
+enum nbx_err nbx_customer_forget_linked(struct nbx_forgetting *out,
+                                        const struct nbx_customer_scope *scope, struct nbx_str id)
+{
+    return forget_id(out, scope, id, true);
 }
 
 /* again */
@@ -249,6 +315,37 @@ static enum nbx_err put_unknown(struct again *a)
     return err ? err : nbx_customer_write(a->scope);
 }
 
+/* Of linked identities that some were forgotten of when the process ended, the others. */
+static enum nbx_err complete_linked(struct again *a, uint64_t number)
+{
+    const struct nbx_customer_scope *scope = a->scope;
+    struct nbx_linked linked;
+    struct nbx_forgetting done;
+    struct nbx_link_record record;
+    bool gone = false;
+    enum nbx_err err = is_gone(&gone, scope, number);
+    nbx_links__of(&linked, scope->customers->links, number);
+    for (uint32_t i = 0; !err && gone && i < linked.n; i++) {
+        err = nbx_link_read(&record, scope, linked.parts[i].number);
+        if (!err)
+            err = nbx_customer_forget(&done, scope, record.id);
+        a->n_found += !err && done.forgotten;
+        err = err == NBX_ENOTFOUND ? NBX_OK : err; /* its node went with the last one */
+        nbx_arena_reset(scope->arena);
+    }
+    return err;
+}
+
+static enum nbx_err complete_all_linked(struct again *a)
+{
+    enum nbx_err err = NBX_OK;
+    uint64_t number;
+    for (uint32_t i = 0; !err && nbx_links__at(a->scope->customers->links, i, &number); i++)
+        err = number ? complete_linked(a, number) : NBX_OK;
+    nbx_arena_reset(a->scope->arena);
+    return err;
+}
+
 enum nbx_err nbx_customers_forget_again(const struct nbx_customer_scope *scope, size_t *n,
                                         struct nbx_fault *fault)
 {
@@ -260,6 +357,8 @@ enum nbx_err nbx_customers_forget_again(const struct nbx_customer_scope *scope, 
         return err;
     if (!(err = find_unknown(&a)) && !(err = complete_file(&a)) && a.n && !(err = look_at_all(&a)))
         err = put_unknown(&a);
+    if (!err)
+        err = complete_all_linked(&a);
     *n = a.n_found;
     if (!err)
         err = nbx_forgotten_sync(scope->customers->forgotten);

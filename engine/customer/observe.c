@@ -182,7 +182,7 @@ static enum nbx_err take_event(struct prepared_list *list, struct nbx_observed *
 {
     struct prepared *e = &list->p[list->n];
     struct nbx_entry_error *error = &out->errors[out->n_errors];
-    bool withheld = profile && profile->withdrawn & NBX_PURPOSE_PROFILE;
+    bool withheld = profile && (profile->withdrawn | profile->also_withdrawn) & NBX_PURPOSE_PROFILE;
     *e = (struct prepared){0};
     if (withheld ? check(e, &events->p[i], scope, &error->fault)
                  : prepare(e, &events->p[i], scope, &error->fault)) {

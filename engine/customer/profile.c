@@ -56,18 +56,12 @@ enum nbx_err nbx_profile_load(struct nbx_profile *out, const struct nbx_customer
     out->number = out->known ? identity.number : NBX_CUSTOMER(nbx_group_of(id), 0);
     out->reserved = out->known ? 0 : identity.number;
     out->withdrawn = identity.withdrawn;
+    if (identity.number && (err = nbx_profile__find_linked(out, scope)))
+        return err;
     if (!out->known)
         return NBX_OK;
     err = identity.withdrawn_unknown ? find_withdrawn(out, scope) : NBX_OK;
     return err ? err : load_seen(out, scope);
-}
-
-struct nbx_profile nbx_profile_for_answer(const struct nbx_profile *p, bool personal)
-{
-    if (personal && !(p->withdrawn & NBX_PURPOSE_PERSONALISE))
-        return *p;
-    return (struct nbx_profile){.id = p->id,
-                                .number = NBX_CUSTOMER(NBX_CUSTOMER_GROUP(p->number), 0)};
 }
 
 enum nbx_err nbx_profile_load_head(struct nbx_profile *p, const struct nbx_customer_scope *scope)
@@ -139,15 +133,17 @@ void nbx_profile__vacate(struct nbx_profile *p, const struct nbx_customer_scope 
     nbx_batch_delete(scope->batch, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key));
     nbx_batch_delete(scope->batch, NBX_FAMILY_SEEN, nbx_key_str(&key));
     put_identity(p, scope, (struct nbx_identity_record){.number = p->number, .vacant = true});
-    *p = (struct nbx_profile){
-        .id = p->id, .number = NBX_CUSTOMER(nbx_group_of(p->id), 0), .reserved = p->number};
+    *p = (struct nbx_profile){.id = p->id,
+                              .number = NBX_CUSTOMER(nbx_group_of(p->id), 0),
+                              .reserved = p->number,
+                              .linked = p->linked,
+                              .also_withdrawn = p->also_withdrawn};
 }
 
-enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, uint64_t number,
-                                       struct nbx_str space, struct nbx_vector *out)
+static enum nbx_err read_given(struct nbx_vector *out, const struct nbx_customer_scope *scope,
+                               uint64_t number)
 {
-    *out = (struct nbx_vector){.space = space};
-    struct nbx_key key = nbx_key_vector(number, space);
+    struct nbx_key key = nbx_key_vector(number, out->space);
     struct nbx_stored stored;
     struct nbx_vector_record record;
     enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_VECTORS, nbx_key_str(&key), &stored);
@@ -160,6 +156,20 @@ enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope, u
         out->n = record.n;
     }
     return NBX_OK;
+}
+
+enum nbx_err nbx_customer_given_vector(const struct nbx_customer_scope *scope,
+                                       const struct nbx_profile *p, struct nbx_str space,
+                                       struct nbx_vector *out)
+{
+    struct nbx_customer_scope beside = nbx_customers__beside(scope);
+    enum nbx_err err = NBX_OK;
+    *out = (struct nbx_vector){.space = space};
+    if (!p->linked)
+        return read_given(out, scope, p->number);
+    for (uint32_t i = 0; !err && out->n == 0 && i < p->linked->n; i++)
+        err = read_given(out, &beside, p->linked->parts[i].number);
+    return err;
 }
 
 enum nbx_err nbx_customer_id_of(const struct nbx_customer_scope *scope, uint64_t number,

@@ -107,6 +107,24 @@ static enum nbx_err redo_retract(const struct nbx_redo *r, const struct nbx_cust
     return err ? err : commit_bare(r, scope, &profile);
 }
 
+/* Where a link led is a number: whoever had it comes with another stream of the log. */
+static enum nbx_err redo_link(const struct nbx_redo *r, const struct nbx_customer_scope *scope)
+{
+    const struct nbx_log_record *entry = r->entry;
+    bool linked = entry->kind == NBX_LOG_LINK && entry->parent;
+    struct nbx_link_record record = {.id = r->customer, .parent = entry->parent};
+    struct nbx_profile profile;
+    enum nbx_err err = nbx_profile_load(&profile, scope, r->customer);
+    if (err)
+        return err;
+    if (linked) {
+        record.since_ms = entry->now_ms;
+        record.type = entry->type;
+    }
+    nbx_link__put(scope, entry->number, &record);
+    return commit_bare(r, scope, &profile);
+}
+
 enum nbx_err nbx_redo(const struct nbx_redo *r, uint32_t *absent, struct nbx_fault *fault)
 {
     struct nbx_customers *customers = r->scope->customers;
@@ -123,6 +141,8 @@ enum nbx_err nbx_redo(const struct nbx_redo *r, uint32_t *absent, struct nbx_fau
     case NBX_LOG_DUE: err = redo_events(r, &scope, absent); break;
     case NBX_LOG_PUT: err = redo_put(r, &scope, fault); break;
     case NBX_LOG_RETRACT: err = redo_retract(r, &scope); break;
+    case NBX_LOG_LINK:
+    case NBX_LOG_UNLINK: err = redo_link(r, &scope); break;
     default: err = commit_bare(r, &scope, NULL); break;
     }
     customers->again = NULL;

@@ -78,6 +78,10 @@ static enum nbx_err put_decision(const struct nbx_decide *d, const struct nbx_de
         .recall = decision->recall,
         .seen_digest = c->req->personal ? c->profile->seen.digest : 0,
         .propensity = 1};
+    if (record.seen_digest && c->profile->linked) {
+        record.parts = c->profile->linked->parts;
+        record.n_parts = c->profile->linked->n;
+    }
     if (!record.items)
         return NBX_ELIMIT;
     if (record.seen_digest)

@@ -193,9 +193,9 @@ static enum nbx_err take_given(struct nbx_taste *t, const struct nbx_decide *d,
                                const struct nbx_profile *profile)
 {
     struct nbx_vector given;
-    enum nbx_err err = nbx_customer_given_vector(d->scope, profile->number, t->space->name, &given);
+    enum nbx_err err = nbx_customer_given_vector(d->scope, profile, t->space->name, &given);
     if (!err && given.n == 0 && t->space_ix == 0) /* put without naming the space */
-        err = nbx_customer_given_vector(d->scope, profile->number, NBX_STR(""), &given);
+        err = nbx_customer_given_vector(d->scope, profile, NBX_STR(""), &given);
     if (err || given.n != t->space->dims)
         return err;
     t->vector = fit(t->space, given.p, d->scope->arena);

@@ -99,11 +99,13 @@ static uint32_t load_profiles(struct slice *s)
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         enum nbx_err err = nbx_profile_load(&s->profiles[i], &s->scope, s->seats[i].customer);
+        if (!err)
+            err = nbx_profile_for_answer(&s->profiles[i], &s->scope, &s->profiles[i],
+                                         s->req->personal);
         if (err) {
             nbx_fault_set(&s->seats[i].fault, err, NULL, "the customer cannot be read");
             continue;
         }
-        s->profiles[i] = nbx_profile_for_answer(&s->profiles[i], s->req->personal);
         s->entries[n++].profile = &s->profiles[i];
     }
     return n;

@@ -179,8 +179,11 @@ void nbx_request_customer_get(struct nbx_request *r)
             nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
     }
     if (!err) {
-        struct nbx_profile used = nbx_profile_for_answer(&profile, true);
-        err = nbx_taste_of_customer(&taste, &d, &used, &r->fault);
+        struct nbx_profile used;
+        if ((err = nbx_profile_for_answer(&used, &r->scope, &profile, true)))
+            nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
+        else
+            err = nbx_taste_of_customer(&taste, &d, &used, &r->fault);
     }
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);

@@ -157,7 +157,8 @@ void nbx_request_recommend(struct nbx_request *r)
         return;
     if (!err)
         err = prepare(&a, &d);
-    a.profile = nbx_profile_for_answer(&a.profile, a.req.personal);
+    if (!err && (err = nbx_profile_for_answer(&a.profile, &r->scope, &a.profile, a.req.personal)))
+        nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
     if (!err)
         err = nbx_decide_recommend(&a.decision, &d, &a.req, &a.profile, &r->fault);
     if (err) {

@@ -25,10 +25,12 @@ enum nbx_log_kind {
     NBX_LOG_RETRACT,
     NBX_LOG_FORGET,
     NBX_LOG_ITEMS,
-    NBX_LOG_DUE, /* events that were held have become due: a second entry of theirs */
+    NBX_LOG_DUE,  /* events that were held have become due: a second entry of theirs */
+    NBX_LOG_LINK, /* the customer is linked to another, or may be linked to */
+    NBX_LOG_UNLINK,
     NBX_N_LOG_KINDS
 };
-/* "gone", "events", "put", "retract", "forget", "items", "due". */
+/* "gone", "events", "put", "retract", "forget", "items", "due", "link", "unlink". */
 const char *nbx_log_kind_name(enum nbx_log_kind kind);
 
 enum nbx_log_reason {
@@ -67,6 +69,8 @@ struct nbx_log_record {
     const struct nbx_value *body;   /* put: a map, as a request's body */
     struct nbx_log_change *changes; /* (n_changes) items: those that were applied */
     uint32_t n_changes;
+    uint64_t parent;     /* link: whose number it is linked to; 0: to nobody, others may be to it */
+    struct nbx_str type; /* link: what kind of identity it was said to be */
 };
 void nbx_log_record_encode(struct nbx_buf *out, const struct nbx_log_record *r);
 enum nbx_err nbx_log_record_decode(struct nbx_log_record *out, const struct nbx_stored *stored,

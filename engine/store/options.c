@@ -79,6 +79,7 @@ static const struct {
     [NBX_FAMILY_PAST_ITEMS] = {"past_items", append_options, true},
     [NBX_FAMILY_FORGOTTEN] = {"forgotten", ""},
     [NBX_FAMILY_BASES] = {"bases", point_options, true, true},
+    [NBX_FAMILY_LINKS] = {"links", point_options, true, true},
 };
 
 const char *nbx_family_name(enum nbx_family family)

@@ -39,6 +39,18 @@ void nbx_identity_record_encode(struct nbx_buf *out, const struct nbx_identity_r
 enum nbx_err nbx_identity_record_decode(struct nbx_identity_record *out,
                                         const struct nbx_stored *stored, struct nbx_arena *arena);
 
+/* links: an identity that is linked, or may be linked to. */
+#define NBX_LINK_RECORD 1
+struct nbx_link_record {
+    struct nbx_str id;   /* the identity; its number is the key */
+    uint64_t parent;     /* the number of whom it is linked to; 0: to nobody, others may be to it */
+    int64_t since_ms;    /* linked */
+    struct nbx_str type; /* linked: what kind of identity, as it was said; may be empty */
+};
+void nbx_link_record_encode(struct nbx_buf *out, const struct nbx_link_record *r);
+enum nbx_err nbx_link_record_decode(struct nbx_link_record *out, const struct nbx_stored *stored,
+                                    struct nbx_arena *arena);
+
 /* forgotten: whose number it was, and how far the files are rid of what it had. */
 #define NBX_FORGOTTEN_RECORD 1
 struct nbx_forgotten_record {
@@ -184,8 +196,13 @@ void nbx_due_record_encode(struct nbx_buf *out, const struct nbx_due_record *r);
 enum nbx_err nbx_due_record_decode(struct nbx_due_record *out, const struct nbx_stored *stored,
                                    struct nbx_arena *arena);
 
+/* One of several linked identities, and the digest of its own seen set. */
+struct nbx_linked_part {
+    uint64_t number, seen_digest;
+};
+
 /* decisions: what was answered, and all that the answer was made of but what lies elsewhere. */
-#define NBX_DECISION_RECORD 3
+#define NBX_DECISION_RECORD 4
 struct nbx_decision_item {
     uint32_t item_no;
     float score;
@@ -248,6 +265,10 @@ struct nbx_decision_record {
     /* From here on as of version 3. */
     const struct nbx_type_ttl *ttls; /* (n_ttls) that the seen set was looked at with */
     uint32_t n_ttls;
+    /* (n_parts) as of version 4: of a set joined of linked identities, of which the digest above is
+     * the sum; none where it is the customer's own */
+    const struct nbx_linked_part *parts;
+    uint32_t n_parts;
 };
 void nbx_decision_record_encode(struct nbx_buf *out, const struct nbx_decision_record *r);
 enum nbx_err nbx_decision_record_decode(struct nbx_decision_record *out,

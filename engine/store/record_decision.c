@@ -28,13 +28,16 @@ enum {
     FACTORS = 2097152, /* behind each item */
     FLAGS_2 = 4194303,
     TTLS = 4194304,
-    FLAGS_3 = 8388607
+    FLAGS_3 = 8388607,
+    PARTS = 8388608,
+    FLAGS_4 = 16777215
 };
 
 #define ITEM_MIN_BYTES  6  /* item number, score, source */
 #define FACTORS_BYTES   16 /* four floats */
 #define LIKED_MIN_BYTES 5  /* item number, weight */
 #define TTL_MIN_BYTES   2  /* type number, milliseconds */
+#define PART_BYTES      16 /* number, digest */
 
 static unsigned op_flag(struct nbx_str op)
 {
@@ -51,7 +54,7 @@ static unsigned flags_of_answer(const struct nbx_decision_record *r)
            (r->model_name.len || r->model_version.len ? MODEL : 0) | (r->vector.from ? VECTOR : 0) |
            (r->history.n ? HISTORY : 0) | (r->approximate ? RECALL : 0) |
            (r->partial ? PARTIAL : 0) | (r->seen_digest ? SEEN : 0) | (by_default ? 0 : CHOSEN) |
-           (r->factors ? FACTORS : 0) | (r->n_ttls ? TTLS : 0);
+           (r->factors ? FACTORS : 0) | (r->n_ttls ? TTLS : 0) | (r->n_parts ? PARTS : 0);
 }
 
 static unsigned flags_of(const struct nbx_decision_record *r)
@@ -109,6 +112,15 @@ static void put_ttls(struct nbx_buf *out, const struct nbx_decision_record *r)
     }
 }
 
+static void put_parts(struct nbx_buf *out, const struct nbx_decision_record *r)
+{
+    nbx_buf_put_varint(out, r->n_parts);
+    for (uint32_t i = 0; i < r->n_parts; i++) {
+        nbx_buf_put_u64le(out, r->parts[i].number);
+        nbx_buf_put_u64le(out, r->parts[i].seen_digest);
+    }
+}
+
 static void put_inputs(struct nbx_buf *out, const struct nbx_decision_record *r, unsigned flags)
 {
     if (flags & FILTER)
@@ -134,6 +146,8 @@ static void put_inputs(struct nbx_buf *out, const struct nbx_decision_record *r,
     }
     if (flags & TTLS)
         put_ttls(out, r);
+    if (flags & PARTS)
+        put_parts(out, r);
 }
 
 static void put_factors(struct nbx_buf *out, const struct nbx_decision_factors *f)
@@ -222,6 +236,18 @@ static void read_ttls(struct nbx_decision_record *d, struct nbx_record_reader *r
     d->n_ttls = ttls ? n : 0;
 }
 
+static void read_parts(struct nbx_decision_record *d, struct nbx_record_reader *rr)
+{
+    d->n_parts = nbx_record__count(rr, PART_BYTES);
+    struct nbx_linked_part *parts =
+        rr->r.failed ? NULL : nbx_record__alloc(rr, d->n_parts, sizeof *parts);
+    for (uint32_t i = 0; parts && i < d->n_parts; i++) {
+        parts[i].number = nbx_read_u64le(&rr->r);
+        parts[i].seen_digest = nbx_read_u64le(&rr->r);
+    }
+    d->parts = parts;
+}
+
 static void read_inputs(struct nbx_decision_record *d, struct nbx_record_reader *rr, uint64_t flags)
 {
     if (flags & FILTER)
@@ -247,6 +273,8 @@ static void read_inputs(struct nbx_decision_record *d, struct nbx_record_reader 
     }
     if (flags & TTLS)
         read_ttls(d, rr);
+    if (flags & PARTS)
+        read_parts(d, rr);
 }
 
 static void read_factors(struct nbx_decision_factors *f, struct nbx_reader *r)
@@ -277,7 +305,10 @@ static void read_items(struct nbx_decision_record *d, struct nbx_record_reader *
 
 static bool are_flags(uint64_t flags, uint8_t version)
 {
-    uint64_t most = version == 1 ? FLAGS_1 : version == 2 ? FLAGS_2 : FLAGS_3;
+    uint64_t most = version == 1   ? FLAGS_1
+                    : version == 2 ? FLAGS_2
+                    : version == 3 ? FLAGS_3
+                                   : FLAGS_4;
     return flags <= most && !((flags & RANK) && (flags & OTHER_OP)) &&
            !((flags & PARTIAL) && !(flags & RECALL));
 }

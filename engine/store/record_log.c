@@ -7,8 +7,8 @@
 
 enum { NAMES = 1, ALL_FLAGS = 1 };
 
-static const char *const kind_names[NBX_N_LOG_KINDS] = {"gone",   "events", "put", "retract",
-                                                        "forget", "items",  "due"};
+static const char *const kind_names[NBX_N_LOG_KINDS] = {
+    "gone", "events", "put", "retract", "forget", "items", "due", "link", "unlink"};
 
 const char *nbx_log_kind_name(enum nbx_log_kind kind)
 {
@@ -93,6 +93,10 @@ void nbx_log_record_encode(struct nbx_buf *out, const struct nbx_log_record *r)
     case NBX_LOG_DUE: put_events(out, r); break;
     case NBX_LOG_PUT: nbx_record__put_value(out, r->body); break;
     case NBX_LOG_ITEMS: put_changes(out, r); break;
+    case NBX_LOG_LINK:
+        nbx_buf_put_u64le(out, r->parent);
+        nbx_buf_put_str(out, r->type);
+        break;
     default: break;
     }
 }
@@ -172,7 +176,12 @@ static void read_content(struct nbx_log_record *r, struct nbx_record_reader *rr)
         read_ids(r, rr);
         break;
     case NBX_LOG_ITEMS: read_changes(r, rr); break;
-    case NBX_LOG_FORGET: break;
+    case NBX_LOG_LINK:
+        r->parent = nbx_read_u64le(&rr->r);
+        r->type = nbx_read_str(&rr->r);
+        break;
+    case NBX_LOG_FORGET:
+    case NBX_LOG_UNLINK: break;
     default: rr->r.failed = true;
     }
 }
