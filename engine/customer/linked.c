@@ -3,6 +3,7 @@
  * are read where they lie, whoever owns them; a record that is read is always a whole one.
  */
 #include "engine/customer/consent.h"
+#include "engine/customer/customers_internal.h"
 #include "engine/customer/links.h"
 #include "engine/customer/seen.h"
 
