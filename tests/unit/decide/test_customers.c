@@ -185,11 +185,11 @@ Test(customers, given_vectors_are_kept_by_space)
                                           t.shop.arena, &t.fault),
                  NBX_OK);
     cr_assert_eq(nbx_customer_put(&t.scope, NBX_STR("anna"), &req, &seq, &t.fault), NBX_OK);
-    uint64_t number = town_profile(&t, "anna").number;
-    cr_assert_eq(nbx_customer_given_vector(&t.scope, number, NBX_STR("main"), &v), NBX_OK);
+    struct nbx_profile anna = town_profile(&t, "anna");
+    cr_assert_eq(nbx_customer_given_vector(&t.scope, &anna, NBX_STR("main"), &v), NBX_OK);
     cr_assert_eq(v.n, 3);
     cr_assert(v.p[0] == 1 && v.p[2] == 3);
-    cr_assert_eq(nbx_customer_given_vector(&t.scope, number, NBX_STR("other"), &v), NBX_OK);
+    cr_assert_eq(nbx_customer_given_vector(&t.scope, &anna, NBX_STR("other"), &v), NBX_OK);
     cr_assert_eq(v.n, 0);
 }
 

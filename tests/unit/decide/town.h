@@ -240,7 +240,7 @@ static inline struct nbx_decision town_decide(struct town *t, const char *custom
     struct nbx_decision out;
     struct nbx_profile profile = town_profile(t, customer);
     struct nbx_recommend_req req = town_request(t, text, strstr(text, "items:") != NULL);
-    profile = nbx_profile_for_answer(&profile, req.personal);
+    cr_assert_eq(nbx_profile_for_answer(&profile, &t->scope, &profile, req.personal), NBX_OK);
     cr_assert_eq(nbx_decide_recommend(&out, &t->d, &req, &profile, &t->fault), NBX_OK, "%s: %s",
                  t->fault.field, t->fault.message);
     return out;
