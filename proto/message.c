@@ -31,6 +31,32 @@ enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct n
     return err ? err : nbx_field_check_space(&out->vector, &d);
 }
 
+/* customer.link, customer.unlink */
+
+#define LINK(name, member) NBX_FIELD(name, struct nbx_link_req, member)
+
+static const struct nbx_field link_fields[] = {
+    {LINK("identity", identity), nbx_field_id, .required = true},
+    {LINK("ack", ack), nbx_field_word, .min = NBX_ACK_MEMORY, .words = nbx_field_acks},
+    {LINK("id", id), nbx_field_echo},
+    {LINK("type", type), nbx_field_text, .min = 1, .max = NBX_MAX_NAME_BYTES},
+};
+static const struct nbx_field_table link_table = {link_fields, NBX_COUNT(link_fields)};
+static const struct nbx_field_table unlink_table = {link_fields, NBX_COUNT(link_fields) - 1};
+
+enum nbx_err nbx_message_link(struct nbx_link_req *out, struct nbx_body body, bool link,
+                              struct nbx_str customer, struct nbx_arena *arena,
+                              struct nbx_fault *fault)
+{
+    *out = (struct nbx_link_req){0};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    enum nbx_err err =
+        nbx_field_body(out, &out->id, body, link ? &link_table : &unlink_table, &d);
+    if (!err && nbx_str_eq(out->identity, customer))
+        err = nbx_fault_set(fault, NBX_EBAD, "identity", "is the customer of the key frame itself");
+    return err;
+}
+
 /* customer.export */
 
 static const struct nbx_field export_fields[] = {

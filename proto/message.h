@@ -167,6 +167,14 @@ struct nbx_customer_put_req {
     struct nbx_vector vector;
 };
 
+/* customer.link, customer.unlink */
+struct nbx_link_req {
+    struct nbx_value id;
+    struct nbx_str identity; /* another than the customer */
+    struct nbx_str type;     /* customer.link only: of what kind it is; empty: not said */
+    enum nbx_ack ack;
+};
+
 /* customer.export */
 struct nbx_export_req {
     struct nbx_value id;
@@ -227,6 +235,10 @@ enum nbx_err nbx_message_retract(struct nbx_retract_req *out, struct nbx_body bo
                                  struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_customer_put(struct nbx_customer_put_req *out, struct nbx_body body,
                                       struct nbx_arena *arena, struct nbx_fault *fault);
+/* link: customer.link, else customer.unlink. customer: the key frame. */
+enum nbx_err nbx_message_link(struct nbx_link_req *out, struct nbx_body body, bool link,
+                              struct nbx_str customer, struct nbx_arena *arena,
+                              struct nbx_fault *fault);
 enum nbx_err nbx_message_export(struct nbx_export_req *out, struct nbx_body body,
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_items(struct nbx_items_req *out, struct nbx_body body, bool patch,

@@ -23,6 +23,8 @@ const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
     {"log.heads", NBX_OP_LOG_HEADS, NBX_ROLE_ADMIN, NBX_ROAD_ANY, false},
     {"log.read", NBX_OP_LOG_READ, NBX_ROLE_ADMIN, NBX_ROAD_ANY, false},
     {"customer.export", NBX_OP_CUSTOMER_EXPORT, NBX_ROLE_ADMIN, NBX_ROAD_CUSTOMER, true},
+    {"customer.link", NBX_OP_CUSTOMER_LINK, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
+    {"customer.unlink", NBX_OP_CUSTOMER_UNLINK, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

@@ -16,7 +16,8 @@ struct pending {
 };
 
 struct list {
-    struct pending p[MAX_AT_ONCE]; /* (n) */
+    const struct nbx_customers *customers; /* NULL: also those that links still know */
+    struct pending p[MAX_AT_ONCE];         /* (n) */
     size_t n, all;                 /* all: also those there was no room for */
 };
 
@@ -27,7 +28,8 @@ static enum nbx_err look(struct list *list, struct nbx_str key, const struct nbx
     struct pending *p = &list->p[list->n];
     enum nbx_err err = nbx_forgotten_record_decode(&r, stored, arena);
     nbx_arena_reset(arena);
-    if (err || r.erased_ms)
+    if (err || r.erased_ms ||
+        (list->customers && nbx_customers_links(list->customers, r.number)))
         return err;
     list->all++;
     if (list->n == MAX_AT_ONCE)
@@ -37,13 +39,14 @@ static enum nbx_err look(struct list *list, struct nbx_str key, const struct nbx
     return nbx_key_forgotten_parse(key, p->entry.hash, &p->entry.time_ms) ? NBX_OK : NBX_ECORRUPT;
 }
 
-static enum nbx_err find_pending(struct list *list, const struct nbx_store *store)
+static enum nbx_err find_pending(struct list *list, const struct nbx_store *store,
+                                 const struct nbx_customers *customers)
 {
     struct nbx_cursor *cursor = NULL;
     struct nbx_str all = {0}, key;
     struct nbx_stored stored;
     struct nbx_arena *arena = nbx_arena_new(SCRATCH_BYTES);
-    *list = (struct list){0};
+    *list = (struct list){.customers = customers};
     enum nbx_err err =
         arena ? nbx_cursor_open(&cursor, store, NBX_FAMILY_FORGOTTEN, all, all, false) : NBX_ELIMIT;
     while (!err && !(err = nbx_cursor_next(cursor, &key, &stored)))
@@ -56,7 +59,7 @@ static enum nbx_err find_pending(struct list *list, const struct nbx_store *stor
 enum nbx_err nbx_erase_count(size_t *out, const struct nbx_store *store)
 {
     struct list *list = malloc(sizeof *list);
-    enum nbx_err err = list ? find_pending(list, store) : NBX_ELIMIT;
+    enum nbx_err err = list ? find_pending(list, store, NULL) : NBX_ELIMIT;
     *out = err ? 0 : list->all;
     free(list);
     return err;
@@ -125,15 +128,16 @@ static size_t gather(struct nbx_store_range *out, struct nbx_erase_ranges *each,
     return n;
 }
 
-enum nbx_err nbx_erase_forgotten(size_t *n, struct nbx_store *store, int64_t now_ms)
+enum nbx_err nbx_erase_forgotten(size_t *n, const struct nbx_customers *customers, int64_t now_ms)
 {
+    struct nbx_store *store = nbx_customers_store(customers);
     struct list *list = malloc(sizeof *list);
     struct nbx_erase_ranges *each = calloc(MAX_AT_ONCE, sizeof *each);
     struct nbx_store_range *ranges = calloc((size_t)MAX_AT_ONCE * NBX_ERASE_RANGES, sizeof *ranges);
     uint64_t before_file;
     enum nbx_err err = list && each && ranges ? NBX_OK : NBX_ELIMIT;
     *n = 0;
-    while (!err && !(err = find_pending(list, store)) && list->n) {
+    while (!err && !(err = find_pending(list, store, customers)) && list->n) {
         err = nbx_store_erase(store, ranges, gather(ranges, each, list), &before_file);
         if (!err)
             err = note(list, store, now_ms, before_file);

@@ -9,13 +9,15 @@
 #ifndef NBX_CARE_ERASE_H
 #define NBX_CARE_ERASE_H
 
+#include "engine/customer/customers.h"
 #include "engine/store/key.h"
 #include "engine/store/store.h"
 
 /* How many forgotten customers' files are not rid of them yet. */
 enum nbx_err nbx_erase_count(size_t *out, const struct nbx_store *store);
-/* Erases them all, and notes it. *n: how many they were. */
-enum nbx_err nbx_erase_forgotten(size_t *n, struct nbx_store *store, int64_t now_ms);
+/* Erases them all, and notes it, but for those of linked identities that links still know: what
+ * links say of them goes with the last of them. *n: how many they were. */
+enum nbx_err nbx_erase_forgotten(size_t *n, const struct nbx_customers *customers, int64_t now_ms);
 
 /* What of the files belongs to a customer's number, as ranges of keys; a table of NBX_ERASE_RANGES.
  * Of what lies under the id there is no number: the whole family. */

@@ -150,6 +150,7 @@ bool nbx_event_is_past(const struct nbx_customer_scope *scope, const struct nbx_
  * of, or all of them. One of the three is set. */
 struct nbx_retraction {
     const struct nbx_str *ids; /* (n_ids) */
+    bool *found;               /* (n_ids) is told which of them an event had that goes; or NULL */
     uint32_t n_ids;
     const uint8_t (*hashes)[16]; /* (n_hashes) or of ids with these hashes */
     uint32_t n_hashes;
@@ -197,8 +198,17 @@ enum nbx_err nbx_unlink(struct nbx_linking *out, const struct nbx_customer_scope
 /* What links say of an identity, by its number: also beside its owner. NBX_ENOTFOUND: nothing. */
 enum nbx_err nbx_link_read(struct nbx_link_record *out, const struct nbx_customer_scope *scope,
                            uint64_t number);
+/* The same of each of them, (linked->n) in their order; of one forgotten meanwhile an empty id. */
+enum nbx_err nbx_linked_read(struct nbx_link_record *out, const struct nbx_customer_scope *scope,
+                             const struct nbx_linked *linked);
+/* The customer's id, and behind it those it is linked with. Any thread, and whatever state the
+ * records are in that make the profile. */
+enum nbx_err nbx_linked_ids(struct nbx_strs *out, const struct nbx_customer_scope *scope,
+                            struct nbx_str customer);
 /* Whether links know the number. Any thread. */
 bool nbx_customers_links(const struct nbx_customers *customers, uint64_t number);
+/* Identities that are linked to another. Any thread. */
+uint32_t nbx_customers_n_linked(const struct nbx_customers *customers);
 
 /* What became of a customer who was to be forgotten. */
 struct nbx_forgetting {

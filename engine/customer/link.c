@@ -26,6 +26,49 @@ enum nbx_err nbx_link_read(struct nbx_link_record *out, const struct nbx_custome
     return err ? err : nbx_link_record_decode(out, &stored, scope->arena);
 }
 
+enum nbx_err nbx_linked_read(struct nbx_link_record *out, const struct nbx_customer_scope *scope,
+                             const struct nbx_linked *linked)
+{
+    enum nbx_err err = NBX_OK;
+    for (uint32_t i = 0; !err && i < linked->n; i++) {
+        out[i] = (struct nbx_link_record){.parent = 0};
+        err = nbx_link_read(&out[i], scope, linked->parts[i].number);
+        err = err == NBX_ENOTFOUND ? NBX_OK : err;
+    }
+    return err;
+}
+
+static enum nbx_err find_linked(struct nbx_linked *out, const struct nbx_customer_scope *scope,
+                                struct nbx_str customer)
+{
+    struct nbx_identity_record identity = {0};
+    out->n = 0;
+    if (!nbx_links__any(scope->customers->links))
+        return NBX_OK;
+    enum nbx_err err = nbx_profile__find(scope, customer, &identity);
+    if (!err)
+        nbx_links__of(out, scope->customers->links, identity.number);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+enum nbx_err nbx_linked_ids(struct nbx_strs *out, const struct nbx_customer_scope *scope,
+                            struct nbx_str customer)
+{
+    struct nbx_linked linked;
+    struct nbx_link_record records[NBX_LINKED_MAX];
+    enum nbx_err err = find_linked(&linked, scope, customer);
+    if (!err)
+        err = nbx_linked_read(records, scope, &linked);
+    *out = (struct nbx_strs){nbx_arena_calloc(scope->arena, linked.n + 1, sizeof *out->p), 0};
+    if (err || !out->p)
+        return err ? err : NBX_ELIMIT;
+    out->p[out->n++] = customer;
+    for (uint32_t i = 0; i < linked.n; i++)
+        if (records[i].id.len && !nbx_str_eq(records[i].id, customer))
+            out->p[out->n++] = records[i].id;
+    return NBX_OK;
+}
+
 bool nbx_customers_links(const struct nbx_customers *customers, uint64_t number)
 {
     struct nbx_linked found;
@@ -33,6 +76,11 @@ bool nbx_customers_links(const struct nbx_customers *customers, uint64_t number)
         return false;
     nbx_links__of(&found, customers->links, number);
     return found.n > 0;
+}
+
+uint32_t nbx_customers_n_linked(const struct nbx_customers *customers)
+{
+    return nbx_links__n_linked(customers->links);
 }
 
 /* The identity's number, given where it has none. */

@@ -21,6 +21,7 @@ struct nbx_links {
     pthread_rwlock_t table;   /* everything below; a leaf */
     pthread_mutex_t changing; /* from the look to the change; `table` is taken within */
     _Atomic uint32_t n;       /* rows */
+    _Atomic uint32_t n_linked; /* that have a parent */
     uint32_t cap;
     struct node *nodes; /* (n) of (cap) */
     struct nbx_map *rows;
@@ -68,6 +69,7 @@ static void detach(struct nbx_links *links, uint32_t row)
         at = &links->nodes[*at].next;
     *at = node->next;
     node->parent = node->next = NONE;
+    atomic_fetch_sub(&links->n_linked, 1);
 }
 
 static void attach(struct nbx_links *links, uint32_t row, uint32_t parent)
@@ -79,6 +81,7 @@ static void attach(struct nbx_links *links, uint32_t row, uint32_t parent)
     node->parent = parent;
     node->next = links->nodes[parent].first;
     links->nodes[parent].first = row;
+    atomic_fetch_add(&links->n_linked, 1);
 }
 
 static uint32_t root_of(const struct nbx_links *links, uint32_t row)
@@ -151,6 +154,11 @@ void nbx_links__destroy(struct nbx_links **links)
 bool nbx_links__any(const struct nbx_links *links)
 {
     return atomic_load_explicit(&links->n, memory_order_acquire) > 0;
+}
+
+uint32_t nbx_links__n_linked(const struct nbx_links *links)
+{
+    return atomic_load_explicit(&links->n_linked, memory_order_relaxed);
 }
 
 static int compare_parts(const void *a, const void *b)

@@ -24,6 +24,8 @@ void nbx_links__destroy(struct nbx_links **links);
 void nbx_links__of(struct nbx_linked *out, struct nbx_links *links, uint64_t number);
 /* Whether somebody might be linked. */
 bool nbx_links__any(const struct nbx_links *links);
+/* How many are linked to another. */
+uint32_t nbx_links__n_linked(const struct nbx_links *links);
 /* Whom the number is linked to; 0: nobody. */
 uint64_t nbx_links__parent(struct nbx_links *links, uint64_t number);
 

@@ -55,13 +55,18 @@ static enum nbx_err begin_search(struct search *s, const struct nbx_retraction *
     return NBX_OK;
 }
 
+static struct wanted *find_wanted(const struct search *s, const uint8_t hash[16])
+{
+    struct wanted key;
+    memcpy(key.hash, hash, sizeof key.hash);
+    return s->n_wanted ? bsearch(&key, s->wanted, s->n_wanted, sizeof key, compare_hash) : NULL;
+}
+
 static bool is_wanted(struct search *s, const struct nbx_kept_event *e)
 {
     if (s->what->covers)
         return e->record.item_no && s->what->covers(s->what->context, e->record.item_no);
-    struct wanted key, *hit;
-    memcpy(key.hash, e->id_hash, sizeof key.hash);
-    hit = s->n_wanted ? bsearch(&key, s->wanted, s->n_wanted, sizeof key, compare_hash) : NULL;
+    struct wanted *hit = find_wanted(s, e->id_hash);
     if (hit)
         hit->found = true;
     return hit || s->what->all;
@@ -231,6 +236,17 @@ static enum nbx_err apply(struct nbx_profile *profile, const struct nbx_customer
     return err;
 }
 
+/* Which of the ids an event had. */
+static void tell_found(const struct search *s)
+{
+    const struct nbx_retraction *what = s->what;
+    for (uint32_t i = 0; what->found && i < what->n_ids; i++) {
+        uint8_t hash[16];
+        nbx_hash128(what->ids[i].p, what->ids[i].len, hash);
+        what->found[i] = find_wanted(s, hash)->found;
+    }
+}
+
 enum nbx_err nbx_retract(struct nbx_retracted *out, const struct nbx_customer_scope *scope,
                          struct nbx_profile *profile, const struct nbx_retraction *what)
 {
@@ -246,5 +262,6 @@ enum nbx_err nbx_retract(struct nbx_retracted *out, const struct nbx_customer_sc
         .seq = nbx_customers_seq(scope->customers, NBX_CUSTOMER_GROUP(changed.number))};
     for (uint32_t i = 0; i < s.n_wanted; i++)
         out->unknown += !s.wanted[i].found;
+    tell_found(&s);
     return NBX_OK;
 }

@@ -13,6 +13,8 @@ static const struct nbx_http_route routes[] = {
     {"/v1/similar", "POST", "similar", NBX_HTTP_CALL, false},
     {"/v1/observe", "POST", "observe", NBX_HTTP_CALL, true},
     {"/v1/items", "POST", "item.put", NBX_HTTP_CALL, false},
+    {"/v1/link", "POST", "customer.link", NBX_HTTP_CALL, true},
+    {"/v1/unlink", "POST", "customer.unlink", NBX_HTTP_CALL, true},
     {"/healthz", "GET, HEAD", NULL, NBX_HTTP_HEALTHY, false},
     {"/readyz", "GET, HEAD", "hello", NBX_HTTP_READY, false},
 };

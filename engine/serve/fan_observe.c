@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * An observe without a key: its events by customer, each run applied by the worker that owns it.
  */
-#include "engine/base/clock.h"
 #include "engine/base/hash.h"
 #include "engine/serve/fan.h"
 #include "engine/serve/request.h"
 
 #include <stdlib.h>
 
-#define RUNS_A_SLICE     8 /* before the next request: some 0.2 ms */
-#define PART_PATIENCE_MS 10000
+#define RUNS_A_SLICE 8 /* before the next request: some 0.2 ms */
 
 static enum nbx_err decode(struct nbx_fan *fan, struct nbx_fault *fault)
 {
@@ -135,13 +133,6 @@ static enum nbx_err apply_run(const struct nbx_customer_scope *scope, struct nbx
     return nbx_observe(observed, scope, &profile, &run->events, false, &run->fault);
 }
 
-/* Bulk waits for a stalled store, but not for ever. */
-static bool may_wait(const struct nbx_part *part)
-{
-    int64_t waited_ms = (nbx_clock_mono_ns() - part->fan->job->arrived_ns) / 1000000;
-    return waited_ms < PART_PATIENCE_MS;
-}
-
 static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
 {
     struct nbx_customer_scope scope = nbx_request_of(w, part->fan->job).scope;
@@ -150,7 +141,7 @@ static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
         struct nbx_observed observed = {0};
         nbx_worker__due(w, run->group, scope.now_ms);
         enum nbx_err err = apply_run(&scope, run, &observed);
-        if (err == NBX_EBUSY && may_wait(part)) {
+        if (err == NBX_EBUSY && nbx_fan_may_wait(part)) {
             run->fault = (struct nbx_fault){0};
             nbx_arena_reset(w->arena);
             return NBX_EBUSY;
@@ -223,6 +214,7 @@ static void reply(struct nbx_fan *fan)
 
 const struct nbx_fan_kind nbx_fan_observe = {.lane = NBX_LANE_EVENTS,
                                              .name = "observe part",
+                                             .list = "events",
                                              .decode = decode,
                                              .split = split,
                                              .serve = serve,

@@ -207,15 +207,6 @@ static enum nbx_err serve(struct nbx_worker *w, struct nbx_part *part)
 
 /* the reply */
 
-/* The request's own fault, as the first part that has one says it. */
-static const struct nbx_fault *find_fault(const struct nbx_fan *fan)
-{
-    for (uint32_t p = 0; p < fan->n_parts; p++)
-        if (fan->parts[p].fault.code)
-            return &fan->parts[p].fault;
-    return NULL;
-}
-
 /* All seats in the order asked: (n) of the good ids. */
 static struct nbx_seat **line_up(struct nbx_fan *fan)
 {
@@ -284,7 +275,7 @@ static bool put_errors(struct nbx_buf *b, struct nbx_fan *fan, struct nbx_seat *
 static void reply(struct nbx_fan *fan)
 {
     struct nbx_job *job = fan->job;
-    const struct nbx_fault *fault = find_fault(fan);
+    const struct nbx_fault *fault = nbx_fan_find_fault(fan);
     if (fault) {
         nbx_reply_fault(job, fault, fan->id);
         return;
@@ -303,6 +294,7 @@ static void reply(struct nbx_fan *fan)
 
 const struct nbx_fan_kind nbx_fan_recommend = {.lane = NBX_LANE_CUSTOMERS,
                                                .name = "recommend part",
+                                               .list = "customers",
                                                .decode = decode,
                                                .split = split,
                                                .serve = serve,

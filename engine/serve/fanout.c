@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * The fan-out: requests with many customers inside, split over the workers that own them.
+ * The fan-out: requests with many customers inside, or of one who is linked, split over the workers
+ * that own them.
  */
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/serve/fan.h"
 #include "engine/serve/reply.h"
 
 #include <stdlib.h>
 
-#define ARENA_BYTES ((size_t)64 << 20)
-#define MAX_LISTS   8 /* recommends for many under way: each may hold 16 MiB of answers */
+#define ARENA_BYTES      ((size_t)64 << 20)
+#define PART_PATIENCE_MS 10000
+#define MAX_LISTS        8 /* recommends for many under way: each may hold 16 MiB of answers */
 
 static void fan_destroy(struct nbx_fan *fan)
 {
@@ -59,13 +62,26 @@ static void send_parts(struct nbx_server *s, struct nbx_fan *fan)
         nbx_front__answer(&s->front, &job, 1);
 }
 
-static struct nbx_fan *fan_new(struct nbx_job *job)
+static const struct nbx_fan_kind *kind_of(enum nbx_op op)
+{
+    switch (op) {
+    case NBX_OP_RECOMMEND: return &nbx_fan_recommend;
+    case NBX_OP_RETRACT: return &nbx_fan_retract;
+    case NBX_OP_CUSTOMER_FORGET: return &nbx_fan_forget;
+    case NBX_OP_CUSTOMER_LINK:
+    case NBX_OP_CUSTOMER_UNLINK: return &nbx_fan_link;
+    default: return &nbx_fan_observe;
+    }
+}
+
+static struct nbx_fan *fan_new(struct nbx_server *server, struct nbx_job *job)
 {
     struct nbx_fan *fan = calloc(1, sizeof *fan);
     if (!fan)
         return NULL;
+    fan->server = server;
     fan->job = job;
-    fan->kind = job->op->op == NBX_OP_RECOMMEND ? &nbx_fan_recommend : &nbx_fan_observe;
+    fan->kind = kind_of(job->op->op);
     fan->arena = nbx_arena_new(ARENA_BYTES);
     if (fan->arena)
         return fan;
@@ -82,15 +98,14 @@ static enum nbx_err prepare(struct nbx_fanout *f, struct nbx_fan *fan, struct nb
                              MAX_LISTS);
     enum nbx_err err = fan->kind->decode(fan, fault);
     if (!err && !(make_parts(fan, f->server) && fan->kind->split(fan)))
-        err = nbx_fault_set(fault, NBX_ELIMIT, is_list ? "customers" : "events",
-                            "no memory for this request");
+        err = nbx_fault_set(fault, NBX_ELIMIT, fan->kind->list, "no memory for this request");
     return err;
 }
 
 static void serve(struct nbx_fanout *f, struct nbx_job *job)
 {
     struct nbx_fault fault;
-    struct nbx_fan *fan = fan_new(job);
+    struct nbx_fan *fan = fan_new(f->server, job);
     enum nbx_err err = fan ? prepare(f, fan, &fault)
                            : nbx_fault_set(&fault, NBX_ELIMIT, NULL, "no memory for this request");
     if (!err) {
@@ -100,6 +115,20 @@ static void serve(struct nbx_fanout *f, struct nbx_job *job)
     nbx_reply_fault(job, &fault, fan ? fan->id : NULL);
     fan_destroy(fan);
     nbx_front__answer(&f->server->front, &job, 1);
+}
+
+const struct nbx_fault *nbx_fan_find_fault(const struct nbx_fan *fan)
+{
+    for (uint32_t p = 0; p < fan->n_parts; p++)
+        if (fan->parts[p].fault.code)
+            return &fan->parts[p].fault;
+    return NULL;
+}
+
+bool nbx_fan_may_wait(const struct nbx_part *part)
+{
+    int64_t waited_ms = (nbx_clock_mono_ns() - part->fan->job->arrived_ns) / 1000000;
+    return waited_ms < PART_PATIENCE_MS;
 }
 
 enum nbx_err nbx_fan__serve_slice(struct nbx_worker *w, struct nbx_part *part)

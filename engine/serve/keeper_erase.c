@@ -32,7 +32,7 @@ enum nbx_err nbx_keeper__erase_load(struct nbx_keeper *k)
 static void work(void *arg)
 {
     struct nbx_keeper_erase *e = arg;
-    e->err = nbx_erase_forgotten(&e->n, e->store, nbx_clock_wall_ms());
+    e->err = nbx_erase_forgotten(&e->n, e->customers, nbx_clock_wall_ms());
 }
 
 static void begin(struct nbx_keeper *k)
@@ -45,7 +45,7 @@ static void begin(struct nbx_keeper *k)
         e->not_before_ns = now_ns + GATHER_NS;
     if (now_ns < e->not_before_ns)
         return;
-    e->store = k->server->store;
+    e->customers = k->server->customers;
     e->begun_ns = now_ns;
     e->not_before_ns = now_ns + RETRY_NS;
     /* Not idle: it takes the store's locks. */
@@ -74,8 +74,9 @@ bool nbx_keeper__erase(struct nbx_keeper *k)
         return true;
     }
     e->not_before_ns = 0;
-    nbx_log_info("erase=done customers=%zu took_ms=%lld", e->n,
-                 (long long)((nbx_clock_mono_ns() - e->begun_ns) / 1000000));
+    if (e->n)
+        nbx_log_info("erase=done customers=%zu took_ms=%lld", e->n,
+                     (long long)((nbx_clock_mono_ns() - e->begun_ns) / 1000000));
     return true;
 }
 

@@ -46,7 +46,7 @@ struct nbx_job {
     enum nbx_err status;
     struct nbx_buf reply; /* the body of the reply */
     bool durable;         /* reply only after the next sync */
-    bool fans_out;        /* a worker found many customers inside: on to the fan-out */
+    bool fans_out;        /* a worker found that it concerns others: on to the fan-out */
 };
 
 static inline struct nbx_str nbx_job_key(const struct nbx_job *job)
@@ -79,17 +79,29 @@ struct nbx_seat {
     struct nbx_fault fault;  /* code not 0: no answer */
 };
 
+/* One of linked identities, and what became of it. */
+struct nbx_fan_identity {
+    struct nbx_str id;
+    bool *found; /* (events.n) retract: which of the ids an event of it had */
+    union {
+        struct nbx_linking linking;
+        struct nbx_retracted retracted;
+        struct nbx_forgetting forgetting;
+    } done;
+};
+
 struct nbx_server;
 struct nbx_fan;
 struct nbx_fan_kind; /* fan.h */
 
-/* The share of one worker: runs of an observe or seats of a recommend. */
+/* The share of one worker: runs of an observe, seats of a recommend, or identities. */
 struct nbx_part {
     struct nbx_mail mail;
     struct nbx_server *server;
     struct nbx_fan *fan;
     struct nbx_run *runs;   /* (n) or NULL */
     struct nbx_seat *seats; /* (n) or NULL */
+    struct nbx_fan_identity *identities; /* (n) or NULL */
     uint32_t n, n_done;
     struct nbx_buf answers;  /* of the seats, one behind the other */
     struct nbx_fault fault;  /* code not 0: the whole request failed */
@@ -100,12 +112,17 @@ struct nbx_part {
 /* A fanned-out request: the last part to be done makes the reply. */
 struct nbx_fan {
     const struct nbx_fan_kind *kind;
+    struct nbx_server *server;
     struct nbx_job *job;
     struct nbx_arena *arena; /* the decoded request */
     union {
         struct nbx_observe_req observe;
         struct nbx_recommend_req recommend;
+        struct nbx_link_req link;
+        struct nbx_retract_req retract;
+        struct nbx_simple_req forget;
     } req;
+    struct nbx_strs identities; /* that it concerns, whom the key names first; else none */
     const struct nbx_value *id; /* of req; NULL: not decoded */
     struct nbx_part *parts;     /* (n_parts), one per worker; those without work are never sent */
     uint32_t n_parts;

@@ -94,6 +94,41 @@ void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,
     nbx_reply_errors(b, observed->errors, observed->n_errors);
 }
 
+void nbx_reply_retracted(struct nbx_job *job, const struct nbx_retracted *done,
+                         const struct nbx_value *id)
+{
+    nbx_reply_begin(job, 3, id);
+    nbx_wire_kv_int(&job->reply, "retracted", done->retracted);
+    nbx_wire_kv_int(&job->reply, "unknown", done->unknown);
+    nbx_wire_kv_int(&job->reply, "seq", (int64_t)done->seq);
+    nbx_reply_finish(job);
+}
+
+static void put_receipt(struct nbx_buf *b, const struct nbx_forgetting *done)
+{
+    struct nbx_decision_id id; /* of as many bytes */
+    char hex[33];
+    memcpy(id.b, done->receipt.hash, sizeof id.b);
+    nbx_decision_id_hex(id, hex);
+    nbx_wire_kv_text(b, "receipt", hex);
+    nbx_wire_kv_int(b, "time", done->receipt.time_ms);
+    nbx_wire_kv_int(b, "events", (int64_t)done->events);
+    nbx_wire_kv_int(b, "decisions", (int64_t)done->decisions);
+}
+
+void nbx_reply_forgotten(struct nbx_job *job, const struct nbx_forgetting *done,
+                         uint32_t identities, const struct nbx_value *id)
+{
+    nbx_reply_begin(job, (done->forgotten ? 6 : 2) + (identities > 0), id);
+    nbx_wire_kv_bool(&job->reply, "forgotten", done->forgotten);
+    nbx_wire_kv_int(&job->reply, "seq", (int64_t)done->seq);
+    if (done->forgotten)
+        put_receipt(&job->reply, done);
+    if (identities)
+        nbx_wire_kv_int(&job->reply, "identities", identities);
+    nbx_reply_finish(job);
+}
+
 static void put_fields(struct nbx_buf *b, const struct nbx_reply_list *list, uint32_t item_no)
 {
     const struct nbx_decide *d = list->d;

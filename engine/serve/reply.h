@@ -28,6 +28,13 @@ uint32_t nbx_reply_n_observed(const struct nbx_observed *observed);
 void nbx_reply_observed(struct nbx_buf *b, struct nbx_observed *observed,
                         const struct nbx_events *events);
 
+/* The replies to retract and to customer.forget, whole. identities: how many were forgotten; 0: the
+ * customer is not linked. */
+void nbx_reply_retracted(struct nbx_job *job, const struct nbx_retracted *done,
+                         const struct nbx_value *id);
+void nbx_reply_forgotten(struct nbx_job *job, const struct nbx_forgetting *done,
+                         uint32_t identities, const struct nbx_value *id);
+
 /* A list's items with the fields wanted back. */
 struct nbx_reply_list {
     const struct nbx_decide *d;

@@ -57,11 +57,12 @@ static void put_event(struct nbx_buf *b, struct nbx_buf *members, uint32_t n)
     nbx_buf_fini(members);
 }
 
-void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
-                     const struct nbx_event_record *e)
+void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, struct nbx_str identity,
+                     int64_t time_ms, const struct nbx_event_record *e)
 {
     struct nbx_buf members = {0};
     uint32_t n = put_event_members(&members, r, time_ms, e);
+    put_if(&members, &n, "identity", identity);
     put_event(b, &members, n);
 }
 

@@ -10,9 +10,10 @@
 
 #include "engine/serve/request.h"
 
-/* Appends a map of the members that the event had. */
-void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
-                     const struct nbx_event_record *e);
+/* Appends a map of the members that the event had; identity: by which of linked ones it came, where
+ * that is to be said, else empty. */
+void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, struct nbx_str identity,
+                     int64_t time_ms, const struct nbx_event_record *e);
 /* The same with what nbx noted of it: when it arrived, its sequence number, what it says of the
  * item, what trends were given. */
 void nbx_reply_whole_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,

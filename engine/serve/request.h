@@ -30,12 +30,21 @@ void nbx_request_customer_get(struct nbx_request *r);
 void nbx_request_customer_put(struct nbx_request *r);
 void nbx_request_customer_forget(struct nbx_request *r);
 void nbx_request_customer_export(struct nbx_request *r);
+void nbx_request_customer_link(struct nbx_request *r); /* and unlink */
 void nbx_request_decision_get(struct nbx_request *r);
 void nbx_request_item_get(struct nbx_request *r);
 void nbx_request_hello(struct nbx_request *r);
 void nbx_request_stats(struct nbx_request *r);
 void nbx_request_log_heads(struct nbx_request *r);
 void nbx_request_log_read(struct nbx_request *r);
+
+/* What an operation does with one customer, be it all of the request or one of linked ones; r->fault
+ * says why not. */
+enum nbx_err nbx_request_retract_of(struct nbx_request *r, struct nbx_profile *profile,
+                                    const struct nbx_retract_req *req, bool *found,
+                                    struct nbx_retracted *done);
+enum nbx_err nbx_request_forget_of(struct nbx_request *r, struct nbx_str id, bool linked,
+                                   struct nbx_forgetting *done);
 
 /* What became of events, into the worker's counters. */
 void nbx_count_observed(struct nbx_worker *worker, const struct nbx_observed *observed);

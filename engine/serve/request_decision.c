@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * decision.get: what was answered, to what, by what, and what came of it.
  */
+#include "engine/serve/person.h"
 #include "engine/serve/reply_decision.h"
 #include "engine/serve/reply_event.h"
 #include "proto/wire.h"
@@ -15,6 +16,7 @@ struct shown {
     struct nbx_decision_id id;
     struct nbx_decision_record record;
     struct nbx_str customer; /* empty: nobody in particular, or forgotten */
+    struct nbx_person person;
     struct nbx_buf outcomes; /* (n_outcomes) maps */
     uint32_t n_outcomes;
 };
@@ -35,46 +37,57 @@ static enum nbx_err read_record(struct shown *s)
     return err ? nbx_fault_set(&r->fault, err, NULL, "the decision cannot be read") : NBX_OK;
 }
 
-/* Adds the event if it names the decision. */
-static enum nbx_err look_at_event(struct shown *s, struct nbx_str key,
-                                  const struct nbx_stored *stored)
+/* With whom the customer is linked now. A stranger may be, too, whose id only links tell. */
+static enum nbx_err find_linked(struct shown *s, uint64_t number)
 {
-    struct nbx_event_record event;
+    const struct nbx_customer_scope *scope = &s->r->scope;
+    struct nbx_link_record link;
+    struct nbx_profile profile;
+    enum nbx_err err = nbx_link_read(&link, scope, number);
+    if (!err)
+        err = nbx_profile_load(&profile, scope, link.id);
+    bool same = !err && (profile.known ? profile.number : profile.reserved) == number;
+    if (!same) /* else another, since, by the id of one who was forgotten */
+        return err == NBX_ENOTFOUND ? NBX_OK : err;
+    s->customer = link.id;
+    return nbx_person_read(&s->person, scope, &profile);
+}
+
+static enum nbx_err find_person(struct shown *s)
+{
+    uint64_t number = nbx_decision_id_customer(s->id);
+    s->person = (struct nbx_person){.numbers = {number}, .n = s->customer.len > 0};
+    return nbx_customers_links(s->r->scope.customers, number) ? find_linked(s, number) : NBX_OK;
+}
+
+/* Adds the event if it names the decision. */
+static void look_at_event(struct shown *s, const struct nbx_person_event *e)
+{
     struct nbx_decision_id named;
-    uint64_t owner;
-    int64_t time_ms;
-    if (!nbx_key_event_parse(key, &owner, &time_ms, NULL))
-        return NBX_ECORRUPT;
-    enum nbx_err err = nbx_event_record_decode(&event, stored, s->r->scope.arena);
-    if (err || event.held || nbx_event_is_past(&s->r->scope, &event, time_ms) ||
-        !nbx_decision_id_parse(event.decision, &named) || memcmp(&named, &s->id, sizeof named) != 0)
-        return err;
-    nbx_reply_event(&s->outcomes, s->r, time_ms, &event);
+    if (e->record.held || nbx_event_is_past(&s->r->scope, &e->record, e->time_ms) ||
+        !nbx_decision_id_parse(e->record.decision, &named) ||
+        memcmp(&named, &s->id, sizeof named) != 0)
+        return;
+    nbx_reply_event(&s->outcomes, s->r, e->identity, e->time_ms, &e->record);
     s->n_outcomes++;
-    return NBX_OK;
 }
 
 /* The customer's events since then that name the decision, oldest first. */
 static enum nbx_err read_outcomes(struct shown *s)
 {
-    struct nbx_cursor *cursor = NULL;
-    uint64_t number = nbx_decision_id_customer(s->id);
-    static const uint8_t first_hash[16];
-    int64_t since_ms = nbx_decision_id_time_ms(s->id) - CLOCKS_DIFFER_MS;
-    struct nbx_key from = nbx_key_event(number, since_ms, first_hash);
-    struct nbx_key to = nbx_key_customer_end(number);
-    struct nbx_str key;
-    struct nbx_stored stored;
+    struct nbx_person_events events;
+    const struct nbx_person_event *e;
     uint32_t n_looked = 0;
-    if (s->customer.len == 0)
-        return NBX_OK;
-    enum nbx_err err =
-        nbx_cursor_open(&cursor, nbx_customers_store(s->r->scope.customers), NBX_FAMILY_EVENTS,
-                        nbx_key_str(&from), nbx_key_str(&to), false);
-    while (!err && s->n_outcomes < OUTCOMES_MAX && n_looked++ < OUTCOMES_LOOKED &&
-           !(err = nbx_cursor_next(cursor, &key, &stored)))
-        err = look_at_event(s, key, &stored);
-    nbx_cursor_close(&cursor);
+    struct nbx_person_span span = {nbx_decision_id_time_ms(s->id) - CLOCKS_DIFFER_MS, INT64_MAX,
+                                   false};
+    enum nbx_err err = find_person(s);
+    if (!err) {
+        err = nbx_person_events_open(&events, s->r, &s->person, span);
+        while (!err && s->n_outcomes < OUTCOMES_MAX && n_looked++ < OUTCOMES_LOOKED &&
+               !(err = nbx_person_events_next(&events, &e)))
+            look_at_event(s, e);
+        nbx_person_events_close(&events);
+    }
     if (!err || err == NBX_ENOTFOUND)
         return NBX_OK;
     return nbx_fault_set(&s->r->fault, err, NULL, "the decision's outcomes cannot be read");

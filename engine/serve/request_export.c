@@ -3,10 +3,12 @@
  *
  * A page goes through the sections in order, each by the order of its keys, until it is full; what
  * the next one goes on behind is told as "<section>:<key in hex>", the key without the customer's
- * number.
+ * number. Of linked identities a page has what lies under one, the one asked for first; its number
+ * in hex and a colon then stand before.
  */
 #include "engine/base/check.h"
 #include "engine/customer/seen.h"
+#include "engine/serve/person.h"
 #include "engine/serve/reply_decision.h"
 #include "engine/serve/reply_event.h"
 #include "engine/store/log_record.h"
@@ -16,6 +18,7 @@
 #define PAGE_LOOKED 2000                /* entries: other customers wait meanwhile */
 #define AFTER_BYTES 24                  /* of a key behind the number: the longest is an event's */
 #define SEEN_BYTES  8
+#define NAMED_CHARS 16 /* of a number in hex */
 
 enum section { EVENTS, SEEN, VECTORS, DECISIONS, RETRACTED, COMMANDS, N_SECTIONS };
 
@@ -23,6 +26,10 @@ enum section { EVENTS, SEEN, VECTORS, DECISIONS, RETRACTED, COMMANDS, N_SECTIONS
 struct export
 {
     struct nbx_request *r;
+    struct nbx_person person;
+    uint64_t named;     /* by `after`: whose records the page has; 0: those of whom was asked for */
+    uint32_t at;        /* its place in person */
+    struct nbx_str id;  /* of whose records they are */
     struct nbx_profile profile;
     uint64_t number; /* of the customer, or the one that is reserved; 0: none */
     struct nbx_buf lists[N_SECTIONS];
@@ -30,7 +37,7 @@ struct export
     enum section section; /* where the page began; where it stopped. N_SECTIONS: the end */
     uint8_t after[AFTER_BYTES];
     uint32_t n_after; /* 0: from the section's beginning */
-    bool first;
+    bool first;       /* page of the identity */
 };
 
 static bool is_full(const struct export *x)
@@ -126,7 +133,7 @@ static enum nbx_err put_decision(struct export *x, struct nbx_str key,
     struct nbx_buf *b = &x->lists[DECISIONS];
     struct nbx_decision_record record;
     struct nbx_shown_decision decision = {
-        .r = x->r, .record = &record, .customer = nbx_job_key(x->r->job)};
+        .r = x->r, .record = &record, .customer = x->id};
     if (key.len != sizeof decision.id.b)
         return NBX_ECORRUPT;
     memcpy(decision.id.b, key.p, key.len);
@@ -316,9 +323,25 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* The number at the text's beginning, where there is one, goes. */
+static void read_named(struct export *x, struct nbx_str *text)
+{
+    uint64_t number = 0;
+    if (text->len <= NAMED_CHARS || text->p[NAMED_CHARS] != ':')
+        return;
+    for (uint32_t i = 0; i < NAMED_CHARS; i++) {
+        if (hex_digit(text->p[i]) < 0)
+            return;
+        number = number << 4 | (uint64_t)hex_digit(text->p[i]);
+    }
+    x->named = number;
+    *text = (struct nbx_str){text->p + NAMED_CHARS + 1, text->len - NAMED_CHARS - 1};
+}
+
 /* Where the page before ended. */
 static enum nbx_err read_after(struct export *x, struct nbx_str text)
 {
+    read_named(x, &text);
     const char *colon = memchr(text.p, ':', text.len);
     if (!colon)
         return bad_after(x);
@@ -336,7 +359,40 @@ static enum nbx_err read_after(struct export *x, struct nbx_str text)
             return bad_after(x);
         x->after[x->n_after++] = (uint8_t)(high << 4 | low);
     }
+    x->first = x->named && x->section == 0 && n == 0;
     return NBX_OK;
+}
+
+/* Whose records the page has. */
+static enum nbx_err find_identity(struct export *x)
+{
+    const struct nbx_person *person = &x->person;
+    x->at = person->own;
+    x->id = nbx_job_key(x->r->job);
+    if (!x->named || (person->n && person->numbers[person->own] == x->named))
+        return NBX_OK;
+    for (x->at = 0; x->at < person->n && person->numbers[x->at] != x->named;)
+        x->at++;
+    if (x->at == person->n)
+        return nbx_fault_set(&x->r->fault, NBX_ECONFLICT, "after",
+                             "is of an identity that is not linked with the customer any more");
+    x->id = person->links[x->at].id;
+    return NBX_OK;
+}
+
+/* Of another identity by its own id, past what this worker read lately of its own customers. */
+static enum nbx_err read_identity(struct export *x)
+{
+    struct nbx_customer_scope scope = x->r->scope;
+    enum nbx_err err = NBX_OK;
+    if (x->at != x->person.own) {
+        scope.recent = NULL;
+        err = nbx_profile_load(&x->profile, &scope, x->id);
+    }
+    if (!err)
+        err = nbx_profile_load_head(&x->profile, &scope);
+    x->number = x->profile.known ? x->profile.number : x->profile.reserved;
+    return err;
 }
 
 static enum nbx_err gather(struct export *x)
@@ -344,11 +400,22 @@ static enum nbx_err gather(struct export *x)
     struct nbx_request *r = x->r;
     enum nbx_err err = nbx_profile_load(&x->profile, &r->scope, nbx_job_key(r->job));
     if (!err)
-        err = nbx_profile_load_head(&x->profile, &r->scope);
-    x->number = x->profile.known ? x->profile.number : x->profile.reserved;
+        err = nbx_person_read(&x->person, &r->scope, &x->profile);
+    if (!err && find_identity(x))
+        return r->fault.code;
+    if (!err)
+        err = read_identity(x);
     if (!err)
         err = put_sections(x);
     return err ? nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read") : NBX_OK;
+}
+
+/* The place of the identity behind this one: after the one asked for all others in their order; n:
+ * it was the last. */
+static uint32_t next_identity(const struct export *x)
+{
+    uint32_t next = x->at == x->person.own ? 0 : x->at + 1;
+    return next == x->person.own ? next + 1 : next;
 }
 
 /* the reply */
@@ -382,7 +449,7 @@ static void put_customer(struct nbx_buf *b, const struct export *x)
     bool put = head->put_ms != 0, acted = head->totals.n > 0;
     nbx_wire_text(b, "customer");
     nbx_wire_map(b, 9 + put + acted);
-    nbx_wire_kv_str(b, "id", nbx_job_key(x->r->job));
+    nbx_wire_kv_str(b, "id", x->id);
     nbx_wire_kv_bool(b, "known", x->profile.known);
     if (put)
         nbx_wire_kv_int(b, "put", head->put_ms);
@@ -400,7 +467,11 @@ static void put_customer(struct nbx_buf *b, const struct export *x)
 static void put_next(struct nbx_buf *b, const struct export *x)
 {
     struct nbx_buf next = {0};
-    nbx_buf_printf(&next, "%s:", sections[x->section].name);
+    bool ended = x->section == N_SECTIONS;
+    if (x->person.linked)
+        nbx_buf_printf(&next, "%016llx:",
+                       (unsigned long long)x->person.numbers[ended ? next_identity(x) : x->at]);
+    nbx_buf_printf(&next, "%s:", sections[ended ? 0 : x->section].name);
     put_hex(&next, (const char *)x->after, x->n_after);
     nbx_wire_kv_str(b, "next", (struct nbx_str){(const char *)next.p, (uint32_t)next.len});
     b->failed |= next.failed;
@@ -410,8 +481,13 @@ static void put_next(struct nbx_buf *b, const struct export *x)
 static void reply(struct export *x, const struct nbx_value *id)
 {
     struct nbx_buf *b = &x->r->job->reply;
-    bool more = x->section < N_SECTIONS;
-    nbx_reply_begin(x->r->job, N_SECTIONS + x->first + more, id);
+    bool linked = x->person.linked, tells_links = linked && x->first && !x->named;
+    bool more = x->section < N_SECTIONS || (linked && next_identity(x) < x->person.n);
+    nbx_reply_begin(x->r->job, N_SECTIONS + x->first + more + linked + tells_links, id);
+    if (linked)
+        nbx_wire_kv_str(b, "identity", x->id);
+    if (tells_links)
+        nbx_person_put_linked(b, &x->person);
     if (x->first)
         put_customer(b, x);
     for (int s = 0; s < N_SECTIONS; s++) {
@@ -430,7 +506,7 @@ void nbx_request_customer_export(struct nbx_request *r)
     struct nbx_export_req req;
     struct export x = {.r = r};
     enum nbx_err err = nbx_message_export(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
-    x.first = !err && req.after.len == 0;
+    x.first = req.after.len == 0;
     if (!err && req.after.len)
         err = read_after(&x, req.after);
     if (!err)

@@ -85,7 +85,7 @@ static enum nbx_err put_event(struct page *p, struct nbx_buf *b, uint64_t number
     }
     if (err || (err = nbx_event_record_decode(&record, &stored, p->scope.arena)))
         return err;
-    nbx_reply_event(b, p->r, e->time_ms, &record);
+    nbx_reply_event(b, p->r, NBX_STR(""), e->time_ms, &record);
     return NBX_OK;
 }
 
@@ -128,11 +128,21 @@ static void put_changes(struct members *m, const struct nbx_log_record *e)
     m->n++;
 }
 
-static void put_number(struct nbx_buf *b, uint64_t number)
+static void put_number(struct members *m, const char *name, uint64_t number)
 {
     char hex[17];
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)number);
-    nbx_wire_kv_text(b, "number", hex);
+    nbx_wire_kv_text(&m->b, name, hex);
+    m->n++;
+}
+
+/* Linked to whom, and as what; neither where there is but a place to link to. */
+static void put_link(struct members *m, const struct nbx_log_record *e)
+{
+    if (e->parent)
+        put_number(m, "to", e->parent);
+    if (e->type.len)
+        nbx_wire_kv_str(&m->b, "type", e->type), m->n++;
 }
 
 /* Whose it was, where that is still known. */
@@ -143,7 +153,7 @@ static enum nbx_err put_customer(struct page *p, struct members *m, const struct
     enum nbx_err err =
         id.len || !of_somebody ? NBX_OK : nbx_customer_id_of(&p->scope, e->number, &id);
     if (of_somebody)
-        put_number(&m->b, e->number), m->n++;
+        put_number(m, "number", e->number);
     if (id.len)
         nbx_wire_kv_str(&m->b, "customer", id), m->n++;
     if (e->customer.len)
@@ -180,6 +190,8 @@ static enum nbx_err put_members(struct page *p, struct members *m, const struct 
         nbx_wire_kv_value(&m->b, "put", e->body), m->n++;
     if (e->kind == NBX_LOG_ITEMS)
         put_changes(m, e);
+    if (e->kind == NBX_LOG_LINK)
+        put_link(m, e);
     if (e->kind == NBX_LOG_GONE)
         nbx_wire_kv_text(&m->b, "reason", nbx_log_reason_name(e->reason)), m->n++;
     return err;

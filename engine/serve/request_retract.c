@@ -2,7 +2,6 @@
  * retract
  */
 #include "engine/serve/request.h"
-#include "proto/wire.h"
 
 /* Which items' events go: one item, or those whose field has the value. */
 struct coverage {
@@ -52,29 +51,36 @@ static struct nbx_retraction retraction_of(const struct nbx_retract_req *req,
                                    .all = req->all};
 }
 
+enum nbx_err nbx_request_retract_of(struct nbx_request *r, struct nbx_profile *profile,
+                                    const struct nbx_retract_req *req, bool *found,
+                                    struct nbx_retracted *done)
+{
+    struct coverage coverage;
+    struct nbx_retraction what = retraction_of(req, r, &coverage);
+    what.found = found;
+    enum nbx_err err = nbx_retract(done, &r->scope, profile, &what);
+    return err ? nbx_fault_set(&r->fault, err, NULL, "the events cannot be retracted") : NBX_OK;
+}
+
 void nbx_request_retract(struct nbx_request *r)
 {
     struct nbx_retract_req req;
     struct nbx_profile profile;
     struct nbx_retracted done;
-    struct coverage coverage;
     enum nbx_err err = nbx_message_retract(&req, nbx_job_body(r->job), r->scope.arena, &r->fault);
     if (!err && (err = nbx_profile_load(&profile, &r->scope, nbx_job_key(r->job))))
         nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
-    if (!err) {
-        struct nbx_retraction what = retraction_of(&req, r, &coverage);
-        if ((err = nbx_retract(&done, &r->scope, &profile, &what)))
-            nbx_fault_set(&r->fault, err, NULL, "the events cannot be retracted");
+    if (!err && profile.linked) {
+        r->job->fans_out = true;
+        return;
     }
+    if (!err)
+        err = nbx_request_retract_of(r, &profile, &req, NULL, &done);
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &req.id);
         return;
     }
     /* what another retraction did may still wait for its sync */
     r->job->durable = req.ack != NBX_ACK_MEMORY;
-    nbx_reply_begin(r->job, 3, &req.id);
-    nbx_wire_kv_int(&r->job->reply, "retracted", done.retracted);
-    nbx_wire_kv_int(&r->job->reply, "unknown", done.unknown);
-    nbx_wire_kv_int(&r->job->reply, "seq", (int64_t)done.seq);
-    nbx_reply_finish(r->job);
+    nbx_reply_retracted(r->job, &done, &req.id);
 }

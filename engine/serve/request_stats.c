@@ -61,6 +61,7 @@ static void put_work(struct stats *s, const struct nbx_worker *worker)
     put(s, "customers.listed", listed);
     put(s, "forgotten.erased", nbx_counted(&server->keeper.counters.erased));
     put(s, "forgotten.to_erase", nbx_server__to_erase(server));
+    put(s, "identities.linked", nbx_customers_n_linked(server->customers));
     put(s, "syncs", nbx_counted(&server->commit.counters.syncs));
     put(s, "syncs.acknowledged", nbx_counted(&server->commit.counters.synced));
     put(s, "worlds", nbx_counted(&server->keeper.counters.worlds));

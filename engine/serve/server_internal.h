@@ -90,7 +90,8 @@ struct nbx_commit {
     struct nbx_counters counters;
 };
 
-/* Splits an observe without a key, and a recommend for many customers, over the workers. */
+/* Splits an observe without a key, a recommend for many customers, and what concerns others than the
+ * customer by links, over the workers. */
 struct nbx_fanout {
     struct nbx_server *server;
     pthread_t thread;
@@ -146,7 +147,7 @@ struct nbx_keeper_backup {
 /* Files being rid of who was forgotten, beside the keeper. */
 struct nbx_keeper_erase {
     struct nbx_aside aside;
-    struct nbx_store *store;
+    const struct nbx_customers *customers;
     enum nbx_err err;
     size_t n;              /* customers the last one was of */
     int64_t not_before_ns; /* 0: nobody waits */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * customer get, put, forget; decision get.
+ * customer get, put, link, unlink, forget; decision get.
  */
 #include "proto/cli/cli.h"
 #include "proto/cli/show.h"
@@ -14,6 +14,13 @@ static const struct nbx_cli_option put_options[] = {
     {"vector", "JSON", "vector", "for a space whose customer vectors are given", NBX_CLI_JSON},
     {"space", "NAME", "space", "the vector's space", NBX_CLI_TEXT},
 };
+static const struct nbx_cli_option link_options[] = {
+    {"type", "T", "type", "what kind of identity it is, such as card", NBX_CLI_TEXT},
+    {"ack", "LEVEL", "ack", "durable (default) or memory", NBX_CLI_TEXT},
+};
+static const struct nbx_cli_option unlink_options[] = {
+    {"ack", "LEVEL", "ack", "durable (default) or memory", NBX_CLI_TEXT},
+};
 static const struct nbx_cli_option forget_options[] = {
     {"yes", NULL, NULL, "needed: there is no way back", NBX_CLI_YES},
 };
@@ -26,6 +33,25 @@ static int run_get(struct nbx_cli *cli, const struct nbx_cli_args *args)
 static int run_put(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     return nbx_cli_run(cli, "customer.put", args->values[0], &args->body, nbx_show_map);
+}
+
+static int run_with_identity(struct nbx_cli *cli, const struct nbx_cli_args *args, const char *op)
+{
+    struct nbx_value body = args->body;
+    struct nbx_value identity = nbx_value_string(args->values[1]);
+    if (nbx_cli_set(&body, NBX_STR("identity"), identity, cli->arena))
+        return NBX_EXIT_FAILED;
+    return nbx_cli_run(cli, op, args->values[0], &body, nbx_show_map);
+}
+
+static int run_link(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    return run_with_identity(cli, args, "customer.link");
+}
+
+static int run_unlink(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    return run_with_identity(cli, args, "customer.unlink");
 }
 
 static int run_forget(struct nbx_cli *cli, const struct nbx_cli_args *args)
@@ -61,11 +87,35 @@ const struct nbx_cli_command nbx_cli_customer_put = {
     .run = run_put,
 };
 
+const struct nbx_cli_command nbx_cli_customer_link = {
+    .group = "customer",
+    .name = "link",
+    .arguments = "CUSTOMER IDENTITY",
+    .summary = "say that an identity is the same person",
+    .notes = "IDENTITY is another id of the person: a session, a card. Both keep what is theirs, so\n"
+             "that customer unlink undoes it.",
+    NBX_CLI_OPTIONS(link_options),
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_link,
+};
+
+const struct nbx_cli_command nbx_cli_customer_unlink = {
+    .group = "customer",
+    .name = "unlink",
+    .arguments = "CUSTOMER IDENTITY",
+    .summary = "undo customer link: as if it had never been",
+    NBX_CLI_OPTIONS(unlink_options),
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .run = run_unlink,
+};
+
 const struct nbx_cli_command nbx_cli_customer_forget = {
     .group = "customer",
     .name = "forget",
     .arguments = "CUSTOMER --yes",
-    .summary = "delete a customer with events, decisions and identities",
+    .summary = "delete a customer with events, decisions and linked identities",
     NBX_CLI_OPTIONS(forget_options),
     .min_arguments = 1,
     .max_arguments = 1,

@@ -23,7 +23,7 @@ static void join(struct nbx_cli *cli, struct nbx_value *list, const struct nbx_v
     list->n += more->n;
 }
 
-/* The lists of the page behind those there are; `next` goes. */
+/* The lists of the page behind those there are; `next` goes. `linked` is whole from the first. */
 static void add_page(struct nbx_cli *cli, struct nbx_value *held, const struct nbx_value *page)
 {
     for (uint32_t i = 0; i < held->n; i++) {
@@ -58,23 +58,51 @@ static int print_msgpack(const struct nbx_value *held)
     return NBX_EXIT_FAILED;
 }
 
-static int run(struct nbx_cli *cli, const struct nbx_cli_args *args)
+static void add_member(struct nbx_cli *cli, struct nbx_value *map, struct nbx_member member)
 {
-    struct nbx_reply first, page;
-    struct nbx_value body = {.type = NBX_MAP};
-    int code = nbx_cli_call(cli, "customer.export", args->values[0], &body, &first);
+    struct nbx_member *members = nbx_cli_alloc(cli, ((size_t)map->n + 1) * sizeof *members);
+    memcpy(members, map->members, map->n * sizeof *members);
+    members[map->n++] = member;
+    map->members = members;
+}
+
+/* All pages. What the other identities of a linked customer have, each beginning with its own
+ * `customer`, stands by itself under `others`. */
+static int gather(struct nbx_cli *cli, struct nbx_str customer, struct nbx_value *held)
+{
+    struct nbx_reply page;
+    struct nbx_value body = {.type = NBX_MAP}, others = {.type = NBX_LIST}, *whose = held;
+    int code = nbx_cli_call(cli, "customer.export", customer, &body, &page);
     if (code)
         return code;
-    for (struct nbx_str next = take_next(&first.body); next.len; next = take_next(&page.body)) {
+    *held = page.body;
+    for (struct nbx_str next = take_next(held); next.len;) {
         struct nbx_member after = {NBX_STR("after"), nbx_value_string(next)};
         body = (struct nbx_value){.type = NBX_MAP, .n = 1, .members = &after};
-        if ((code = nbx_cli_call(cli, "customer.export", args->values[0], &body, &page)))
+        if ((code = nbx_cli_call(cli, "customer.export", customer, &body, &page)))
             return code;
-        add_page(cli, &first.body, &page.body);
+        next = take_next(&page.body);
+        if (nbx_value_get(&page.body, "customer")) {
+            join(cli, &others, &(struct nbx_value){.n = 1, .list = &page.body});
+            whose = &others.list[others.n - 1];
+        } else {
+            add_page(cli, whose, &page.body);
+        }
     }
+    if (others.n)
+        add_member(cli, held, (struct nbx_member){NBX_STR("others"), others});
+    return NBX_EXIT_OK;
+}
+
+static int run(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    struct nbx_value held;
+    int code = gather(cli, args->values[0], &held);
+    if (code)
+        return code;
     if (nbx_cli_own(args, "msgpack"))
-        return print_msgpack(&first.body);
-    nbx_show_json(&first.body);
+        return print_msgpack(&held);
+    nbx_show_json(&held);
     return NBX_EXIT_OK;
 }
 

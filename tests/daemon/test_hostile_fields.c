@@ -20,6 +20,7 @@ static const char *const money[] = {"nil", "'1'", "19.99", "true", "[]", NULL};
 static const char *const price[] = {"nil", "'1'", "19.99", "-1", "{}", NULL};
 static const char *const number[] = {"nil", "'1'", "true", "[]", "1000000001", NULL};
 static const char *const id[] = {NO_STRING, "''", "#256", NULL};
+static const char *const itself[] = {"'nobody'", NULL}; /* the key */
 static const char *const label[] = {NO_STRING, "''", "#65", NULL};
 static const char *const name[] = {NO_STRING, "''", "#65", "'a b'", "'\xc3\xa4'", NULL};
 static const char *const text[] = {NO_STRING, "''", "#2049", NULL};
@@ -133,6 +134,11 @@ static const struct field table[] = {
     {"retract", TOP, "category", "", id},
     {"retract", TOP, "all", "item:'a',", flag},
     {"retract", TOP, "ack", "item:'a',", word},
+    {"customer.link customer.unlink", TOP, "identity", "", id},
+    {"customer.link customer.unlink", TOP, "identity", "", itself},
+    {"customer.link customer.unlink", TOP, "ack", "identity:'a',", word},
+    {"customer.link", TOP, "type", "identity:'a',", label},
+    {"customer.link customer.unlink", TOP, "id", "identity:'a',", echo},
     {"log.read", TOP, "stream", "", stream},
     {"log.read", TOP, "from", "stream:1,", from},
     {"log.read", TOP, "n", "stream:1,", page},
@@ -336,6 +342,8 @@ Test(hostile_fields, missing_ones_are_named)
     REFUSED(ask(p, "item.patch", "", "{}"), "bad_request", "items", NULL);
     REFUSED(ask(p, "item.get", "", "{}"), "bad_request", "ids", NULL);
     REFUSED(ask(p, "item.delete", "", "{}"), "bad_request", "ids", NULL);
+    REFUSED(ask(p, "customer.link", "nobody", "{}"), "bad_request", "identity", NULL);
+    REFUSED(ask(p, "customer.unlink", "nobody", "{}"), "bad_request", "identity", NULL);
     REFUSED(ask(p, "similar", "", "{}"), "bad_request", "item", "vector");
     REFUSED(ask(p, "similar", "", "{'item': 'a', 'vector': [1]}"), "bad_request", "item", NULL);
     struct nbx_value *r = get(p, "observe", "nobody", "{'events': [{'item': 'a'}, 5, {}]}");
@@ -357,7 +365,9 @@ Test(hostile_fields, unknown_ones_are_refused_with_the_known)
                                                   [NBX_OP_ITEM_GET] = "ids:['a'],",
                                                   [NBX_OP_ITEM_DELETE] = "ids:['a'],",
                                                   [NBX_OP_BACKUP] = "dir:'relative',",
-                                                  [NBX_OP_LOG_READ] = "stream:1,"};
+                                                  [NBX_OP_LOG_READ] = "stream:1,",
+                                                  [NBX_OP_CUSTOMER_LINK] = "identity:'a',",
+                                                  [NBX_OP_CUSTOMER_UNLINK] = "identity:'a',"};
     struct nbx_str before = state_of_things();
     for (int op = 0; op < NBX_N_OPS; op++) {
         char body[128];

@@ -16,6 +16,7 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     struct nbx_similar_req similar;
     struct nbx_observe_req observe;
     struct nbx_retract_req retract;
+    struct nbx_link_req link;
     struct nbx_customer_put_req customer;
     struct nbx_items_req items;
     struct nbx_item_ids_req ids;
@@ -32,6 +33,9 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
         break;
     case NBX_OP_SIMILAR: err = nbx_message_similar(&similar, body, arena, &fault); break;
     case NBX_OP_OBSERVE: err = nbx_message_observe(&observe, body, flag, arena, &fault); break;
+    case NBX_OP_CUSTOMER_LINK:
+        err = nbx_message_link(&link, body, flag, NBX_STR("a"), arena, &fault);
+        break;
     case NBX_OP_RETRACT: err = nbx_message_retract(&retract, body, arena, &fault); break;
     case NBX_OP_CUSTOMER_PUT: err = nbx_message_customer_put(&customer, body, arena, &fault); break;
     case NBX_OP_ITEM_PUT:

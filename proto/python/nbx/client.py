@@ -126,18 +126,33 @@ class Client:
     def customer_put(self, customer, **fields):
         return self.call("customer.put", customer, fields)
 
+    def customer_link(self, customer, identity, type=None, **fields):
+        """`identity`, another id such as that of a session or a card, is the same person from now
+        on; `type` says what kind it is."""
+        return self.call("customer.link", customer, dict(fields, identity=identity, type=type))
+
+    def customer_unlink(self, customer, identity, **fields):
+        """Undoes it: everything is as if they had never been linked."""
+        return self.call("customer.unlink", customer, dict(fields, identity=identity))
+
     def customer_forget(self, customer):
         return self.call("customer.forget", customer)
 
     def customer_export(self, customer):
-        """Everything held of a customer, however many pages it takes."""
-        held = self.call("customer.export", customer)
+        """Everything held of a customer, however many pages it takes. Of a linked one what lies
+        under the other identities is in `others`, each in the same form."""
+        held = whose = self.call("customer.export", customer)
         after = held.pop("next", None)
         while after is not None:
             page = self.call("customer.export", customer, {"after": after})
             after = page.pop("next", None)
+            if "customer" in page:  # another identity's first
+                held.setdefault("others", []).append(page)
+                whose = page
+                continue
             for name, entries in page.items():
-                held[name] += entries
+                if isinstance(entries, list):
+                    whose[name] += entries
         return held
 
     def decision_get(self, decision):

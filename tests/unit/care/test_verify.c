@@ -142,7 +142,7 @@ Test(verify, what_is_left_of_who_was_forgotten_is_found)
     t.shop.f.options.event_retention_ms = 0; /* the events are of long ago */
     town_reopen(&t);
     cr_assert_not_null(strstr(prove(), "is not yet out of the files"));
-    cr_assert_eq(nbx_erase_forgotten(&n, t.shop.f.store, SHOP_NOW), NBX_OK);
+    cr_assert_eq(nbx_erase_forgotten(&n, t.scope.customers, SHOP_NOW), NBX_OK);
     cr_assert_eq(n, 1);
     cr_assert_str_eq(prove(), "");
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");

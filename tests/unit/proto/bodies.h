@@ -48,8 +48,8 @@ static inline enum nbx_err bodies_entry(const struct nbx_entry_error *errors, ui
     return errors[0].fault.code;
 }
 
-/* Decodes a body as that operation does (observe with a key); an entry's error counts as the
- * body's. */
+/* Decodes a body as that operation does (observe with a key; links of the customer "anna"); an
+ * entry's error counts as the body's. */
 static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
 {
     struct nbx_recommend_req recommend;
@@ -57,6 +57,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_observe_req observe;
     struct nbx_retract_req retract;
     struct nbx_export_req export;
+    struct nbx_link_req link;
     struct nbx_customer_put_req customer;
     struct nbx_items_req items;
     struct nbx_item_ids_req ids;
@@ -75,6 +76,10 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
         err = nbx_message_observe(&observe, body, true, arena, &fault);
         return bodies_entry(observe.events.errors, observe.events.n_errors, err);
     case NBX_OP_CUSTOMER_EXPORT: return nbx_message_export(&export, body, arena, &fault);
+    case NBX_OP_CUSTOMER_LINK:
+    case NBX_OP_CUSTOMER_UNLINK:
+        return nbx_message_link(&link, body, op == NBX_OP_CUSTOMER_LINK, NBX_STR("anna"), arena,
+                                &fault);
     case NBX_OP_RETRACT: return nbx_message_retract(&retract, body, arena, &fault);
     case NBX_OP_CUSTOMER_PUT: return nbx_message_customer_put(&customer, body, arena, &fault);
     case NBX_OP_ITEM_PUT:

@@ -397,6 +397,28 @@ Test(message_errors, retract)
     cr_expect_eq(refusal(NBX_OP_RETRACT, "{all:true}"), NBX_OK);
 }
 
+Test(message_errors, links)
+{
+    static const struct place both[] = {
+        {NBX_OP_CUSTOMER_LINK, "{%s}", ""}, {NBX_OP_CUSTOMER_UNLINK, "{%s}", ""}, {0}};
+    static const struct place whole[] = {{NBX_OP_CUSTOMER_LINK, "{identity:'i', %s}", ""},
+                                         {NBX_OP_CUSTOMER_UNLINK, "{identity:'i', %s}", ""},
+                                         {0}};
+    check_fields(both, (struct row[]){{"identity", &id_type}, {0}});
+    check_fields(whole, (struct row[]){{"ack", &ack_type}, {"id", &echo_type}, {0}});
+    check_fields((struct place[]){{NBX_OP_CUSTOMER_LINK, "{identity:'i', %s}", ""}, {0}},
+                 (struct row[]){{"type", &label_type}, {0}});
+    for (int i = 0; i < 2; i++) {
+        cr_expect_eq(refusal(both[i].op, "{identity:'anna'}"), NBX_EBAD);
+        cr_expect_str_eq(fault.field, "identity");
+        cr_expect(strstr(fault.message, "itself"), "%s", fault.message);
+        cr_expect_eq(refusal(both[i].op, "{ack:'memory'}"), NBX_EBAD);
+        cr_expect_str_eq(fault.field, "identity");
+    }
+    cr_expect_eq(refusal(NBX_OP_CUSTOMER_UNLINK, "{identity:'i', type:'card'}"), NBX_EBAD);
+    cr_expect_str_eq(fault.field, "type", "it is of a link that is made");
+}
+
 /* A body that is whole but for one mistake, by operation. */
 static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_HELLO] = "{%s}",
@@ -418,6 +440,8 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_LOG_HEADS] = "{%s}",
     [NBX_OP_LOG_READ] = "{stream:1, %s}",
     [NBX_OP_CUSTOMER_EXPORT] = "{after:'events:', %s}",
+    [NBX_OP_CUSTOMER_LINK] = "{identity:'i', %s}",
+    [NBX_OP_CUSTOMER_UNLINK] = "{identity:'i', %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)
@@ -464,7 +488,9 @@ Test(message_errors, required_fields_are_missed)
                 {NBX_OP_ITEM_GET, "{}", "ids"},
                 {NBX_OP_ITEM_DELETE, "{}", "ids"},
                 {NBX_OP_BACKUP, "{}", "dir"},
-                {NBX_OP_LOG_READ, "{}", "stream"}};
+                {NBX_OP_LOG_READ, "{}", "stream"},
+                {NBX_OP_CUSTOMER_LINK, "{}", "identity"},
+                {NBX_OP_CUSTOMER_UNLINK, "{}", "identity"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cr_expect_eq(refusal(rows[i].op, rows[i].text), NBX_EBAD, "%s", rows[i].text);
         cr_expect_str_eq(fault.field, rows[i].field);
