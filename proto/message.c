@@ -50,8 +50,7 @@ enum nbx_err nbx_message_link(struct nbx_link_req *out, struct nbx_body body, bo
 {
     *out = (struct nbx_link_req){0};
     struct nbx_decoding d = {.arena = arena, .fault = fault};
-    enum nbx_err err =
-        nbx_field_body(out, &out->id, body, link ? &link_table : &unlink_table, &d);
+    enum nbx_err err = nbx_field_body(out, &out->id, body, link ? &link_table : &unlink_table, &d);
     if (!err && nbx_str_eq(out->identity, customer))
         err = nbx_fault_set(fault, NBX_EBAD, "identity", "is the customer of the key frame itself");
     return err;

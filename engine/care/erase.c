@@ -18,7 +18,7 @@ struct pending {
 struct list {
     const struct nbx_customers *customers; /* NULL: also those that links still know */
     struct pending p[MAX_AT_ONCE];         /* (n) */
-    size_t n, all;                 /* all: also those there was no room for */
+    size_t n, all;                         /* all: also those there was no room for */
 };
 
 static enum nbx_err look(struct list *list, struct nbx_str key, const struct nbx_stored *stored,
@@ -28,8 +28,7 @@ static enum nbx_err look(struct list *list, struct nbx_str key, const struct nbx
     struct pending *p = &list->p[list->n];
     enum nbx_err err = nbx_forgotten_record_decode(&r, stored, arena);
     nbx_arena_reset(arena);
-    if (err || r.erased_ms ||
-        (list->customers && nbx_customers_links(list->customers, r.number)))
+    if (err || r.erased_ms || (list->customers && nbx_customers_links(list->customers, r.number)))
         return err;
     list->all++;
     if (list->n == MAX_AT_ONCE)

@@ -53,7 +53,8 @@ void nbx_customers__trend(const struct nbx_customer_scope *scope,
 /* link.c. Adds the number's node to the batch. */
 void nbx_link__put(const struct nbx_customer_scope *scope, uint64_t number,
                    const struct nbx_link_record *record);
-/* linked.c. With whom the customer, who has its number, is one person, and what these consent to. */
+/* linked.c. With whom the customer, who has its number, is one person, and what these consent to.
+ */
 enum nbx_err nbx_profile__find_linked(struct nbx_profile *profile,
                                       const struct nbx_customer_scope *scope);
 /* The scope of records that another worker owns. */

@@ -18,9 +18,9 @@ struct node {
 };
 
 struct nbx_links {
-    pthread_rwlock_t table;   /* everything below; a leaf */
-    pthread_mutex_t changing; /* from the look to the change; `table` is taken within */
-    _Atomic uint32_t n;       /* rows */
+    pthread_rwlock_t table;    /* everything below; a leaf */
+    pthread_mutex_t changing;  /* from the look to the change; `table` is taken within */
+    _Atomic uint32_t n;        /* rows */
     _Atomic uint32_t n_linked; /* that have a parent */
     uint32_t cap;
     struct node *nodes; /* (n) of (cap) */

@@ -29,9 +29,8 @@ static enum nbx_err decode_link(struct nbx_fan *fan, struct nbx_fault *fault)
 /* All that the customer is linked with now. */
 static enum nbx_err find_identities(struct nbx_fan *fan, struct nbx_fault *fault)
 {
-    struct nbx_customer_scope scope = {.customers = fan->server->customers,
-                                       .arena = fan->arena,
-                                       .now_ms = fan->job->arrived_ms};
+    struct nbx_customer_scope scope = {
+        .customers = fan->server->customers, .arena = fan->arena, .now_ms = fan->job->arrived_ms};
     enum nbx_err err = nbx_linked_ids(&fan->identities, &scope, nbx_job_key(fan->job));
     return err ? nbx_fault_set(fault, err, NULL, "the customer cannot be read") : NBX_OK;
 }
@@ -162,7 +161,8 @@ static enum nbx_err serve_forget(struct nbx_worker *w, struct nbx_part *part)
     if (is_named(fan, part->identities[part->n_done].id)) {
         if (atomic_load(&fan->left) > 1)
             return NBX_EBUSY;
-        if (nbx_fan_find_fault(fan)) { /* it stays known, so that whoever asks again finds the rest */
+        if (nbx_fan_find_fault(
+                fan)) { /* it stays known, so that whoever asks again finds the rest */
             part->n_done = part->n;
             return NBX_OK;
         }

@@ -99,8 +99,8 @@ struct nbx_part {
     struct nbx_mail mail;
     struct nbx_server *server;
     struct nbx_fan *fan;
-    struct nbx_run *runs;   /* (n) or NULL */
-    struct nbx_seat *seats; /* (n) or NULL */
+    struct nbx_run *runs;                /* (n) or NULL */
+    struct nbx_seat *seats;              /* (n) or NULL */
     struct nbx_fan_identity *identities; /* (n) or NULL */
     uint32_t n, n_done;
     struct nbx_buf answers;  /* of the seats, one behind the other */

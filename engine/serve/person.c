@@ -53,8 +53,8 @@ void nbx_person_put_linked(struct nbx_buf *b, const struct nbx_person *person)
 
 /* events */
 
-static enum nbx_err open_reader(struct nbx_person_events *e, uint32_t i, const struct nbx_store *store,
-                                struct nbx_person_span span)
+static enum nbx_err open_reader(struct nbx_person_events *e, uint32_t i,
+                                const struct nbx_store *store, struct nbx_person_span span)
 {
     static const uint8_t least[16];
     struct nbx_person_reader *reader = &e->readers[i];
@@ -95,7 +95,8 @@ static enum nbx_err advance(struct nbx_person_events *e, struct nbx_person_reade
     return err ? err : nbx_event_record_decode(&reader->next.record, &stored, e->arena);
 }
 
-enum nbx_err nbx_person_events_next(struct nbx_person_events *e, const struct nbx_person_event **out)
+enum nbx_err nbx_person_events_next(struct nbx_person_events *e,
+                                    const struct nbx_person_event **out)
 {
     struct nbx_person_reader *best = NULL;
     for (uint32_t i = 0; i < e->person->n; i++) {

@@ -38,7 +38,7 @@ struct nbx_person_events {
     struct nbx_person_reader {
         struct nbx_cursor *cursor; /* NULL: it has no more */
         struct nbx_person_event next;
-        bool fresh; /* next is to be looked at */
+        bool fresh;            /* next is to be looked at */
     } readers[NBX_LINKED_MAX]; /* (person->n) */
 };
 /* Events of all identities in [from_ms, to_ms), by time; of the same one those of whom comes first

@@ -38,8 +38,8 @@ void nbx_request_stats(struct nbx_request *r);
 void nbx_request_log_heads(struct nbx_request *r);
 void nbx_request_log_read(struct nbx_request *r);
 
-/* What an operation does with one customer, be it all of the request or one of linked ones; r->fault
- * says why not. */
+/* What an operation does with one customer, be it all of the request or one of linked ones;
+ * r->fault says why not. */
 enum nbx_err nbx_request_retract_of(struct nbx_request *r, struct nbx_profile *profile,
                                     const struct nbx_retract_req *req, bool *found,
                                     struct nbx_retracted *done);

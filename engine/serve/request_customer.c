@@ -183,8 +183,7 @@ static enum nbx_err read_customer(struct shown *s, const struct nbx_request *r)
         err = nbx_profile_join(&s->whole, &r->scope, &s->own);
     if (!err)
         err = nbx_person_read(&s->person, &r->scope, &s->own);
-    return err || !s->whole.known ? err
-                                  : read_history(&s->history, &s->n_history, r, &s->person);
+    return err || !s->whole.known ? err : read_history(&s->history, &s->n_history, r, &s->person);
 }
 
 /* By what an answer may know. */

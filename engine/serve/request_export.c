@@ -27,9 +27,9 @@ struct export
 {
     struct nbx_request *r;
     struct nbx_person person;
-    uint64_t named;     /* by `after`: whose records the page has; 0: those of whom was asked for */
-    uint32_t at;        /* its place in person */
-    struct nbx_str id;  /* of whose records they are */
+    uint64_t named;    /* by `after`: whose records the page has; 0: those of whom was asked for */
+    uint32_t at;       /* its place in person */
+    struct nbx_str id; /* of whose records they are */
     struct nbx_profile profile;
     uint64_t number; /* of the customer, or the one that is reserved; 0: none */
     struct nbx_buf lists[N_SECTIONS];
@@ -132,8 +132,7 @@ static enum nbx_err put_decision(struct export *x, struct nbx_str key,
 {
     struct nbx_buf *b = &x->lists[DECISIONS];
     struct nbx_decision_record record;
-    struct nbx_shown_decision decision = {
-        .r = x->r, .record = &record, .customer = x->id};
+    struct nbx_shown_decision decision = {.r = x->r, .record = &record, .customer = x->id};
     if (key.len != sizeof decision.id.b)
         return NBX_ECORRUPT;
     memcpy(decision.id.b, key.p, key.len);

@@ -90,8 +90,8 @@ struct nbx_commit {
     struct nbx_counters counters;
 };
 
-/* Splits an observe without a key, a recommend for many customers, and what concerns others than the
- * customer by links, over the workers. */
+/* Splits an observe without a key, a recommend for many customers, and what concerns others than
+ * the customer by links, over the workers. */
 struct nbx_fanout {
     struct nbx_server *server;
     pthread_t thread;

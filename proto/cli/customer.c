@@ -92,8 +92,9 @@ const struct nbx_cli_command nbx_cli_customer_link = {
     .name = "link",
     .arguments = "CUSTOMER IDENTITY",
     .summary = "say that an identity is the same person",
-    .notes = "IDENTITY is another id of the person: a session, a card. Both keep what is theirs, so\n"
-             "that customer unlink undoes it.",
+    .notes =
+        "IDENTITY is another id of the person: a session, a card. Both keep what is theirs, so\n"
+        "that customer unlink undoes it.",
     NBX_CLI_OPTIONS(link_options),
     .min_arguments = 2,
     .max_arguments = 2,

@@ -2,12 +2,10 @@
  * customer.forget: gone at once from every answer, soon from every file, and from whatever is
  * restored.
  */
-#include "tests/daemon/harness_taste.h"
+#include "tests/daemon/harness_files.h"
 
-#include <dirent.h>
 #include <ftw.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 static struct server s;
 static struct peer *p;
@@ -40,78 +38,7 @@ static void live(const char *customer)
     get(p, "recommend", customer, "{'context': {'said': 'context-" MARK "'}}");
 }
 
-static char found[256]; /* the last of those below */
-
-/* Files of the data folder that have the bytes. */
-static int count_files(const char *text)
-{
-    int n = 0;
-    DIR *dir = opendir(s.data);
-    cr_assert_not_null(dir);
-    for (struct dirent *e; (e = readdir(dir));) {
-        char path[400];
-        struct nbx_buf b = {0};
-        snprintf(path, sizeof path, "%s/%s", s.data, e->d_name);
-        FILE *f = e->d_type == DT_REG ? fopen(path, "re") : NULL;
-        for (int c; f && (c = getc(f)) != EOF;)
-            nbx_buf_put_u8(&b, (uint8_t)c);
-        if (f)
-            fclose(f);
-        if (b.len && memmem(b.p, b.len, text, strlen(text))) {
-            n++;
-            snprintf(found, sizeof found, "%s", e->d_name);
-        }
-        nbx_buf_fini(&b);
-    }
-    closedir(dir);
-    return n;
-}
-
-static int64_t stat_of(const char *name)
-{
-    const struct nbx_value *v = nbx_value_get(get(p, "stats", "", "{}"), name);
-    cr_assert_not_null(v);
-    return v->i;
-}
-
-/* Within a minute. */
-static void wait_erased(void)
-{
-    for (int i = 0; i < 1200 && stat_of("forgotten.to_erase"); i++)
-        usleep(50000);
-    cr_assert_eq(stat_of("forgotten.to_erase"), 0);
-}
-
-static int run_nbxd(const char *what, const char *with)
-{
-    char path[200];
-    snprintf(path, sizeof path, "%s/nbxd", NBX_BIN_DIR);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)!freopen("/dev/null", "w", stdout);
-        execl(path, "nbxd", "--config", s.config, what, with, NULL);
-        _exit(127);
-    }
-    int status;
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* nbxd --verify --forgotten with these ids; its exit code. */
-static int prove(const char *a, const char *b)
-{
-    char path[200];
-    snprintf(path, sizeof path, "%s/nbxd", NBX_BIN_DIR);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)!freopen("/dev/null", "w", stdout);
-        execl(path, "nbxd", "--verify", "--forgotten", "--config", s.config, a, b, NULL);
-        _exit(127);
-    }
-    int status;
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+static char found[256]; /* the last of the files that have something */
 
 Test(forget, a_receipt_says_what_went_and_trends_have_lost_it)
 {
@@ -146,21 +73,21 @@ Test(forget, soon_no_file_holds_anything_of_it)
     server_begin(&s);
     live("anna-" MARK);
     live("carl-" MARK);
-    cr_assert_gt(count_files(MARK), 0);
-    cr_assert_eq(prove(NULL, NULL), 0);
-    cr_assert_eq(prove("anna-" MARK, NULL), 3, "who was not forgotten");
+    cr_assert_gt(server_count_files(&s, MARK, found), 0);
+    cr_assert_eq(server_prove(&s, NULL, 0), 0);
+    cr_assert_eq(server_prove(&s, (const char *[]){"anna-" MARK}, 1), 3, "who was not forgotten");
     get(p, "customer.forget", "anna-" MARK, "{}");
-    cr_assert_eq(prove(NULL, NULL), 3, "not yet out of the files");
+    cr_assert_eq(server_prove(&s, NULL, 0), 3, "not yet out of the files");
     get(p, "customer.forget", "bert", "{}");
     get(p, "customer.forget", "carl-" MARK, "{}");
     get(p, "observe", "dora", "{'events': [{'type': 'view', 'item': 'a'}]}");
-    wait_erased();
-    cr_assert_eq(stat_of("forgotten.erased"), 3);
-    cr_assert_eq(count_files(MARK), 0, "%s", found);
+    server_wait_erased(&s);
+    cr_assert_eq(server_stat(&s, "forgotten.erased"), 3);
+    cr_assert_eq(server_count_files(&s, MARK, found), 0, "%s", found);
     must_be(get(p, "customer.get", "dora", "{}"), "seen", "1");
-    cr_assert_eq(prove("anna-" MARK, "carl-" MARK), 0);
-    cr_assert_eq(prove("anna-" MARK, "dora"), 3);
-    cr_assert_eq(run_nbxd("--verify", NULL), 0);
+    cr_assert_eq(server_prove(&s, (const char *[]){"anna-" MARK, "carl-" MARK}, 2), 0);
+    cr_assert_eq(server_prove(&s, (const char *[]){"anna-" MARK, "dora"}, 2), 3);
+    cr_assert_eq(server_run(&s, "--verify", NULL), 0);
 }
 
 Test(forget, an_end_in_between_leaves_the_rest_to_the_next_start)
@@ -171,11 +98,11 @@ Test(forget, an_end_in_between_leaves_the_rest_to_the_next_start)
     server_begin(&s);
     get(p, "customer.forget", "anna-" MARK, "{}");
     server_kill(&s);
-    cr_assert_gt(count_files(MARK), 0);
+    cr_assert_gt(server_count_files(&s, MARK, found), 0);
     server_begin(&s);
-    cr_assert_eq(stat_of("forgotten.to_erase"), 1);
-    wait_erased();
-    cr_assert_eq(count_files(MARK), 0, "%s", found);
+    cr_assert_eq(server_stat(&s, "forgotten.to_erase"), 1);
+    server_wait_erased(&s);
+    cr_assert_eq(server_count_files(&s, MARK, found), 0, "%s", found);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -195,7 +122,7 @@ static void restore_from(const char *saved)
     cr_assert_eq(nftw(s.data, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
     cr_assert_eq(mkdir(s.data, 0750), 0);
     cr_assert_eq(rename(kept, list), 0);
-    cr_assert_eq(run_nbxd("--restore", saved), 0);
+    cr_assert_eq(server_run(&s, "--restore", saved), 0);
     server_begin(&s);
 }
 
@@ -216,11 +143,11 @@ Test(forget, a_restored_backup_forgets_again_before_it_serves)
     must_be(get(p, "customer.get", "anna-" MARK, "{}"), "known", "false");
     must_be(get(p, "customer.get", "bert", "{}"), "seen", "1");
     must_be(get(p, "customer.get", "carl", "{}"), "seen", "1"); /* who had come back */
-    wait_erased();
-    cr_assert_eq(count_files("anna-" MARK), 0, "%s", found);
+    server_wait_erased(&s);
+    cr_assert_eq(server_count_files(&s, "anna-" MARK, found), 0, "%s", found);
     get(p, "observe", "anna-" MARK, "{'events': [{'type': 'view', 'item': 'b'}]}");
     server_end(&s);
     server_begin(&s);
     must_be(get(p, "customer.get", "anna-" MARK, "{}"), "seen", "1");
-    cr_assert_eq(run_nbxd("--verify", NULL), 0);
+    cr_assert_eq(server_run(&s, "--verify", NULL), 0);
 }

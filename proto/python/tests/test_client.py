@@ -82,6 +82,12 @@ class ClientTest(unittest.TestCase):
             (lambda: client.customer_get("anna"), ("customer.get", "anna", {})),
             (lambda: client.customer_put("anna", attributes={"age": None}, locale="de"),
              ("customer.put", "anna", {"attributes": {"age": None}, "locale": "de"})),
+            (lambda: client.customer_link("anna", "card-1", type="card"),
+             ("customer.link", "anna", {"identity": "card-1", "type": "card"})),
+            (lambda: client.customer_link("anna", "web-1", ack="memory"),
+             ("customer.link", "anna", {"identity": "web-1", "ack": "memory"})),
+            (lambda: client.customer_unlink("anna", "card-1"),
+             ("customer.unlink", "anna", {"identity": "card-1"})),
             (lambda: client.customer_forget("anna"), ("customer.forget", "anna", {})),
             (lambda: client.customer_export("anna"), ("customer.export", "anna", {})),
             (lambda: client.decision_get("00" * 16), ("decision.get", "00" * 16, {})),
@@ -105,6 +111,18 @@ class ClientTest(unittest.TestCase):
         _, client = self.serve(lambda op, key, body: ok(pages[body.get("after")]))
         self.assertEqual(client.customer_export("anna"),
                          {"customer": {"id": "anna"}, "events": [1, 2, 3], "seen": [4, 5]})
+
+    def test_an_export_of_a_linked_customer_has_the_other_identities_by_themselves(self):
+        pages = {None: {"identity": "a", "linked": [{"id": "a"}], "customer": {"id": "a"},
+                        "events": [1], "next": "1:events:0a"},
+                 "1:events:0a": {"identity": "a", "events": [2], "next": "2:events:"},
+                 "2:events:": {"identity": "b", "customer": {"id": "b"}, "events": [3],
+                               "next": "2:events:0b"},
+                 "2:events:0b": {"identity": "b", "events": [4]}}
+        _, client = self.serve(lambda op, key, body: ok(pages[body.get("after")]))
+        self.assertEqual(client.customer_export("a"), {
+            "identity": "a", "linked": [{"id": "a"}], "customer": {"id": "a"}, "events": [1, 2],
+            "others": [{"identity": "b", "customer": {"id": "b"}, "events": [3, 4]}]})
 
     def test_events_without_an_id_get_one_that_a_retry_keeps(self):
         silent = [True]

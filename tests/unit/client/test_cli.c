@@ -77,6 +77,25 @@ Test(cli, events_are_retracted_by_id_or_by_what_they_have)
     expect_exit(2);
 }
 
+Test(cli, identities_are_linked_and_unlinked)
+{
+    run_nbx("customer", "link", "ada", "card-1", "--type", "card", "--json");
+    expect_exit(0);
+    expect_out("\"op\": \"customer.link\"");
+    expect_out("\"key\": \"ada\"");
+    expect_out("\"identity\": \"card-1\"");
+    expect_out("\"type\": \"card\"");
+    run_nbx("customer", "unlink", "ada", "card-1", "--ack", "memory", "--json");
+    expect_exit(0);
+    expect_out("\"op\": \"customer.unlink\"");
+    expect_out("\"identity\": \"card-1\"");
+    expect_out("\"ack\": \"memory\"");
+    run_nbx("customer", "link", "ada");
+    expect_exit(2);
+    run_nbx("customer", "unlink", "ada", "card-1", "--type", "card");
+    expect_exit(2);
+}
+
 Test(cli, forgetting_needs_a_yes)
 {
     run_nbx("customer", "forget", "ada");
@@ -141,10 +160,11 @@ Test(cli, every_command_explains_itself)
     expect_exit(0);
     expect_out("import events");
     static char *const names[][2] = {
-        {"recommend", NULL}, {"rank", NULL},       {"similar", NULL},      {"observe", NULL},
-        {"stats", NULL},     {"hello", NULL},      {"customer", "get"},    {"customer", "put"},
-        {"item", "put"},     {"item", "get"},      {"item", "patch"},      {"item", "delete"},
-        {"decision", "get"}, {"import", "events"}, {"customer", "forget"}, {"import", "items"}};
+        {"recommend", NULL},  {"rank", NULL},        {"similar", NULL},      {"observe", NULL},
+        {"stats", NULL},      {"hello", NULL},       {"customer", "get"},    {"customer", "put"},
+        {"item", "put"},      {"item", "get"},       {"item", "patch"},      {"item", "delete"},
+        {"decision", "get"},  {"import", "events"},  {"customer", "forget"}, {"import", "items"},
+        {"customer", "link"}, {"customer", "unlink"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         run_words(
             (char *[]){"nbx", names[i][0], names[i][1] ? names[i][1] : "--help", "--help", NULL});

@@ -15,6 +15,10 @@ Test(http, each_path_has_its_operation, .init = start, .fini = stop)
 {
     expect_answer(post("/v1/rank", "{\"customer\":\"c\"}"), 200, "\"op\":\"rank\",\"key\":\"c\"");
     expect_answer(post("/v1/observe", "{\"customer\":\"c\"}"), 200, "\"key\":\"c\",\"body\":{}");
+    expect_answer(post("/v1/link", "{\"customer\":\"c\",\"identity\":\"i\"}"), 200,
+                  "\"op\":\"customer.link\",\"key\":\"c\",\"body\":{\"identity\":\"i\"}");
+    expect_answer(post("/v1/unlink", "{\"customer\":\"c\",\"identity\":\"i\"}"), 200,
+                  "\"op\":\"customer.unlink\",\"key\":\"c\"");
     expect_answer(post("/v1/observe", "{}"), 200, "\"op\":\"observe\",\"key\":\"\"");
     expect_answer(post("/v1/items", "{}"), 200, "\"op\":\"item.put\"");
 }
@@ -77,7 +81,8 @@ Test(http, unknown_paths_name_the_known, .init = start, .fini = stop)
 {
     expect_answer(get("/v2/recommend"), 404,
                   "\"no such path: /v2/recommend; known: POST /v1/recommend, POST /v1/rank, POST "
-                  "/v1/similar, POST /v1/observe, POST /v1/items, GET /healthz, GET /readyz\"");
+                  "/v1/similar, POST /v1/observe, POST /v1/items, POST /v1/link, POST "
+                  "/v1/unlink, GET /healthz, GET /readyz\"");
     expect_answer(get("/%ff"), 404, "no such path; known");
 }
 
