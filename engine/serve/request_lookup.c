@@ -89,9 +89,10 @@ void nbx_request_hello(struct nbx_request *r)
     for (int op = 0; op < NBX_N_OPS; op++)
         nbx_wire_text(b, nbx_ops[op].name);
     nbx_wire_text(b, "features");
-    nbx_wire_list(b, 2);
+    nbx_wire_list(b, 3);
     nbx_wire_text(b, "customers");
     nbx_wire_text(b, "consent");
+    nbx_wire_text(b, "links");
     nbx_reply_model(b, r->worker->world);
     nbx_wire_kv_bool(b, "ready", !atomic_load(&r->worker->server->front.draining));
     nbx_reply_finish(r->job);

@@ -56,7 +56,7 @@ static void same_history(void)
     visit();
     r = get(p, "customer.link", people[0], "{'identity': '%s', 'type': 'session'}", people[1]);
     must_be(r, "linked", "true");
-    must_be(r, "seq", "2"); /* of the identity: an entry for both its events, and the link */
+    must_be(r, "seq", "3"); /* of the identity's group: its events, then the link */
     people_must_agree(p, (const char *const[]){people[0], people[1], "bert"}, 3);
     r = get(p, "customer.get", people[0], "{}");
     must_be(r, "seen", "3");

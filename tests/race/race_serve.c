@@ -18,7 +18,7 @@
 
 #define SECONDS   5.0
 #define WORKERS   3
-#define SHOPPERS  6
+#define SHOPPERS  8 /* all roles, and most of them twice */
 #define DIMS      8
 #define MIB       ((size_t)1 << 20)
 #define DAY_MS    INT64_C(86400000)

@@ -22,6 +22,12 @@ static void put_name(struct shopper *s, const char *key, const char *format, uin
         nbx_wire_text(&s->body, text);
 }
 
+/* Who links finds that somebody else linked otherwise, or too many. */
+static bool is_of_links(const char *op, struct nbx_str status)
+{
+    return strstr(op, "link") && (nbx_str_is(status, "conflict") || nbx_str_is(status, "limit"));
+}
+
 /* Sends what stands in the body. Busy and unknown are answers; anything else unexpected is not. */
 static bool ask(struct shopper *s, const char *op, struct nbx_str key, struct nbx_reply *reply)
 {
@@ -31,7 +37,7 @@ static bool ask(struct shopper *s, const char *op, struct nbx_str key, struct nb
     enum nbx_err err = nbx_client_call(s->client, &request, TIMEOUT_MS, s->arena, reply);
     s->requests++;
     if (!err && (nbx_str_is(reply->status, "ok") || nbx_str_is(reply->status, "busy") ||
-                 nbx_str_is(reply->status, "not_found")))
+                 nbx_str_is(reply->status, "not_found") || is_of_links(op, reply->status)))
         return nbx_str_is(reply->status, "ok");
     const struct nbx_value *why = err ? NULL : nbx_value_get(&reply->body, "message");
     printf("%s: %.*s %.*s\n", op, NBX_STR_ARG(err ? NBX_STR("no reply") : reply->status),
@@ -187,6 +193,29 @@ static void manage(struct shopper *s, struct nbx_str key)
         ask(s, dice < 11 ? "stats" : "hello", NBX_STR(""), &reply);
 }
 
+/* Links are made, undone and forgotten by many at once. */
+static void relate(struct shopper *s, struct nbx_str key)
+{
+    struct nbx_reply reply;
+    char other[16];
+    uint32_t dice = below(s, 12);
+    nbx_wire_map(&s->body, dice < 10);
+    if (dice == 9) {
+        put_name(s, "item", "i", below(s, SHOP_ITEMS));
+        ask(s, "retract", key, &reply);
+        return;
+    }
+    if (dice > 9) {
+        ask(s, dice == 10 ? "customer.export" : "customer.forget", key, &reply);
+        return;
+    }
+    snprintf(other, sizeof other, "c%u", below(s, SHOP_CUSTOMERS));
+    if (nbx_str_is(key, other))
+        other[0] = 'd';
+    nbx_wire_kv_text(&s->body, "identity", other);
+    ask(s, dice < 6 ? "customer.link" : "customer.unlink", key, &reply);
+}
+
 static void get_decision(struct shopper *s)
 {
     struct nbx_reply reply;
@@ -199,8 +228,8 @@ static void get_decision(struct shopper *s)
 
 static void *shop(void *arg)
 {
-    static void (*const roles[SHOP_N_ROLES])(struct shopper *, struct nbx_str) = {browse, track,
-                                                                                  stock, manage};
+    static void (*const roles[SHOP_N_ROLES])(struct shopper *, struct nbx_str) = {
+        browse, track, stock, manage, relate};
     struct shopper *s = arg;
     while (!atomic_load(s->stop)) {
         char key[16];

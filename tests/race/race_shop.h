@@ -17,7 +17,7 @@
 #define SHOP_ITEMS     200
 #define SHOP_CUSTOMERS 40 /* few, so that requests of one meet */
 
-enum shop_role { SHOP_BROWSE, SHOP_TRACK, SHOP_STOCK, SHOP_MANAGE, SHOP_N_ROLES };
+enum shop_role { SHOP_BROWSE, SHOP_TRACK, SHOP_STOCK, SHOP_MANAGE, SHOP_RELATE, SHOP_N_ROLES };
 
 struct shopper {
     enum shop_role role;
