@@ -325,6 +325,23 @@ static inline bool due_same(const struct nbx_due_record *a, const struct nbx_due
     return nbx_str_eq(a->customer, b->customer);
 }
 
+static inline struct nbx_link_record any_link(struct nbx_random *r, struct nbx_arena *arena)
+{
+    struct nbx_link_record l = {.id = any_text(r, arena)};
+    if (chance(r))
+        return l;
+    l.parent = 1 + any_u64(r) / 2;
+    l.since_ms = any_time(r);
+    l.type = any_text(r, arena);
+    return l;
+}
+
+static inline bool link_same(const struct nbx_link_record *a, const struct nbx_link_record *b)
+{
+    return nbx_str_eq(a->id, b->id) && a->parent == b->parent && a->since_ms == b->since_ms &&
+           nbx_str_eq(a->type, b->type);
+}
+
 static inline struct nbx_item_numbers any_numbers(struct nbx_random *r, struct nbx_arena *arena)
 {
     uint32_t n = chance(r) ? 0 : (uint32_t)nbx_random_below(r, 20);
@@ -351,6 +368,16 @@ static inline bool ttls_same(const struct nbx_decision_record *a,
     for (uint32_t i = 0; same && i < a->n_ttls; i++)
         same = a->ttls[i].type_no == b->ttls[i].type_no && a->ttls[i].ttl_ms == b->ttls[i].ttl_ms;
     return same;
+}
+
+static inline void any_parts(struct nbx_decision_record *d, struct nbx_random *r,
+                             struct nbx_arena *arena)
+{
+    d->n_parts = chance(r) ? 0 : (uint32_t)nbx_random_below(r, 33);
+    struct nbx_linked_part *parts = nbx_arena_calloc(arena, d->n_parts, sizeof *parts);
+    for (uint32_t i = 0; i < d->n_parts; i++)
+        parts[i] = (struct nbx_linked_part){any_u64(r), any_u64(r)};
+    d->parts = parts;
 }
 
 /* What later versions have beyond version 1. */
@@ -409,6 +436,7 @@ static inline struct nbx_decision_record any_decided(struct nbx_random *r, struc
                                               (uint8_t)nbx_random_u64(r)};
     d.items = items;
     any_inputs(&d, r, arena);
+    any_parts(&d, r, arena);
     return d;
 }
 
@@ -452,6 +480,10 @@ static inline bool decided_same(const struct nbx_decision_record *a,
     for (uint32_t i = 0; same && i < a->n; i++)
         same = a->items[i].item_no == b->items[i].item_no &&
                a->items[i].score == b->items[i].score && a->items[i].source == b->items[i].source;
+    same = same && a->n_parts == b->n_parts;
+    for (uint32_t i = 0; same && i < a->n_parts; i++)
+        same = a->parts[i].number == b->parts[i].number &&
+               a->parts[i].seen_digest == b->parts[i].seen_digest;
     return same && inputs_same(a, b);
 }
 
@@ -543,6 +575,10 @@ static inline struct nbx_log_record any_log(struct nbx_random *r, struct nbx_are
         l.body = any_map(r, arena);
     if (l.kind == NBX_LOG_PUT && !l.body)
         l.body = &empty;
+    if (l.kind == NBX_LOG_LINK) {
+        l.parent = chance(r) ? 0 : any_u64(r);
+        l.type = any_text(r, arena);
+    }
     if (l.kind != NBX_LOG_RETRACT)
         return l;
     l.n_ids = (uint32_t)nbx_random_below(r, 4);
@@ -557,8 +593,9 @@ static inline bool log_same(const struct nbx_log_record *a, const struct nbx_log
     bool same = a->kind == b->kind && a->n == b->n && a->now_ms == b->now_ms &&
                 memcmp(a->id, b->id, sizeof a->id) == 0 && a->number == b->number &&
                 nbx_str_eq(a->customer, b->customer) && a->reason == b->reason &&
-                a->n_events == b->n_events && a->n_ids == b->n_ids &&
-                value_same(a->body, b->body) && a->n_changes == b->n_changes;
+                a->n_events == b->n_events && a->n_ids == b->n_ids && a->parent == b->parent &&
+                nbx_str_eq(a->type, b->type) && value_same(a->body, b->body) &&
+                a->n_changes == b->n_changes;
     for (uint32_t i = 0; same && i < a->n_events; i++)
         same = a->events[i].seq == b->events[i].seq &&
                a->events[i].time_ms == b->events[i].time_ms &&

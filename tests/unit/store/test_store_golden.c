@@ -328,6 +328,20 @@ Test(store_golden, base_1)
            "82a0abfef962071800");
 }
 
+Test(store_golden, link_1)
+{
+    struct nbx_link_record linked = {.id = NBX_STR("c-1"),
+                                     .parent = UINT64_C(0x0500000000000007),
+                                     .since_ms = 1700000000000,
+                                     .type = NBX_STR("card")};
+    struct nbx_link_record least = linked, node = {.id = NBX_STR("c-1")};
+    least.type = NBX_STR("");
+    least.since_ms = 0;
+    GOLDEN(link, link_same, 1, linked, "0103632d31070000000000000580a0abfef9620463617264");
+    GOLDEN(link, link_same, 1, least, "0103632d3107000000000000050000");
+    GOLDEN(link, link_same, 1, node, "0003632d31");
+}
+
 Test(store_golden, due_1)
 {
     struct nbx_due_record anna = {.customer = NBX_STR("anna")}, nobody = {0};
@@ -420,16 +434,48 @@ Test(store_golden, decision_3)
     plain.asked = 2;
     full.ttls = ttls;
     full.n_ttls = 2;
-    GOLDEN(decision, decided_same, 3, full,
-           "f7ffff0380a0abfef9620204686f6d650377656202733103616c730276371483a474696572a4676f"
+    GOLDEN_OLD(decision, decided_same, 3, full,
+               "f7ffff0380a0abfef9620204686f6d650377656202733103616c730276371483a474696572a4676f"
+               "6c64a361676529a26f6bc31483a474696572a4676f6c64a361676529a26f6bc3020e030206dac508"
+               "030173020000803f000000bf0210020000c03f0000803e0000003fefcdab8967452301ac02020000"
+               "003f020380b89929ac0201e807091402f0a2040000003f010000003f0000803f0000803f0000803f"
+               "03000000c004000080bf000000400000803f0000803f");
+    GOLDEN_OLD(decision, decided_same, 3, plain,
+               "f70380a0abfef9620204686f6d650377656202733103616c73027637e807090202f0a2040000003f01"
+               "03000000c004");
+    GOLDEN_OLD(decision, decided_same, 3, least, "000000000000");
+    struct nbx_stored later = stored_of(3, "80808004000000000000");
+    cr_assert_eq(nbx_decision_record_decode(&least, &later, arena), NBX_ECORRUPT,
+                 "3 knew no linked ones");
+    later.version = 4;
+    cr_assert_eq(nbx_decision_record_decode(&least, &later, arena), NBX_OK);
+}
+
+/* As version 3, and of whom the seen set was joined. */
+Test(store_golden, decision_4)
+{
+    static const struct nbx_linked_part parts[] = {
+        {UINT64_C(0x0500000000000007), UINT64_C(0x0123456789abcdef)},
+        {UINT64_C(0xff00000000000001), 0}};
+    static const struct nbx_type_ttl ttls[] = {{3, 86400000}, {300, 1}};
+    struct nbx_decision_record full = fuller_decision(), plain = full_decision();
+    struct nbx_decision_record least = {.op = NBX_STR("recommend"), .recall = 1, .propensity = 1};
+    plain.asked = 2;
+    full.ttls = ttls;
+    full.n_ttls = 2;
+    full.parts = parts;
+    full.n_parts = 2;
+    GOLDEN(decision, decided_same, 4, full,
+           "f7ffff0780a0abfef9620204686f6d650377656202733103616c730276371483a474696572a4676f"
            "6c64a361676529a26f6bc31483a474696572a4676f6c64a361676529a26f6bc3020e030206dac508"
            "030173020000803f000000bf0210020000c03f0000803e0000003fefcdab8967452301ac02020000"
-           "003f020380b89929ac0201e807091402f0a2040000003f010000003f0000803f0000803f0000803f"
+           "003f020380b89929ac0201020700000000000005efcdab896745230101000000000000ff000000000000000"
+           "0e807091402f0a2040000003f010000003f0000803f0000803f0000803f"
            "03000000c004000080bf000000400000803f0000803f");
-    GOLDEN(decision, decided_same, 3, plain,
+    GOLDEN(decision, decided_same, 4, plain,
            "f70380a0abfef9620204686f6d650377656202733103616c73027637e807090202f0a2040000003f01"
            "03000000c004");
-    GOLDEN(decision, decided_same, 3, least, "000000000000");
+    GOLDEN(decision, decided_same, 4, least, "000000000000");
 }
 
 Test(store_golden, item_1)
@@ -499,6 +545,19 @@ Test(store_golden, log_1_of_customers)
            "0200010000000000000000000000000000000007000000000000051483a474696572a4676f6c"
            "64a361676529a26f6bc3");
     GOLDEN(log, log_same, 1, forgot, "040000000000000000000000000000000000000700000000000005");
+    struct nbx_log_record linked = forgot, unlinked = forgot, node = forgot;
+    linked.kind = node.kind = NBX_LOG_LINK;
+    linked.parent = UINT64_C(0xff00000000000001);
+    linked.type = NBX_STR("card");
+    node.customer = NBX_STR("c-1");
+    unlinked.kind = NBX_LOG_UNLINK;
+    GOLDEN(log, log_same, 1, linked,
+           "070000000000000000000000000000000000000700000000000005"
+           "01000000000000ff0463617264");
+    GOLDEN(log, log_same, 1, node,
+           "07010000000000000000000000000000000000070000000000000503632d31"
+           "000000000000000000");
+    GOLDEN(log, log_same, 1, unlinked, "080000000000000000000000000000000000000700000000000005");
     events[0].seq = events[1].seq = 0;
     GOLDEN(log, log_same, 1, happened,
            "010182a0abfef962070000000000000503632d3102010102030405060708090a0b0c0d0e0f10"

@@ -55,6 +55,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_event_same     event_same
 #define any_due_same       due_same
 #define any_base_same      base_same
+#define any_link_same      link_same
 #define any_decided_same   decided_same
 #define any_item_same      item_same
 #define any_log_same       log_same
@@ -69,6 +70,7 @@ KIND(vector, any_vector)
 KIND(event, any_event)
 KIND(due, any_due)
 KIND(base, any_base)
+KIND(link, any_link)
 KIND(decision, any_decided)
 KIND(item, any_item)
 KIND(log, any_log)
@@ -93,6 +95,7 @@ static const struct kind kinds[] = {
     {"event", NBX_EVENT_RECORD, event_make, event_decode, event_comes_back},
     {"due", NBX_DUE_RECORD, due_make, due_decode, due_comes_back},
     {"base", NBX_BASE_RECORD, base_make, base_decode, base_comes_back},
+    {"link", NBX_LINK_RECORD, link_make, link_decode, link_comes_back},
     {"decision", NBX_DECISION_RECORD, decision_make, decision_decode, decision_comes_back},
     {"item", NBX_ITEM_RECORD, item_make, item_decode, item_comes_back},
     {"past_item", NBX_PAST_ITEM_RECORD, past_item_make, past_item_decode, past_item_comes_back},
@@ -287,6 +290,20 @@ Test(store_record, a_seen_set_out_of_order_is_corrupt)
     cr_assert_eq(decode_seen_bytes(1, "\2\0\0\5\4\0\xFF\xFF\xFF\xFF\x0F\4\0", 13), NBX_ECORRUPT,
                  "an item number past 32 bits");
     cr_assert_eq(decode_seen_bytes(1, "\xFF\xFF\xFF\x0F\0\0", 6), NBX_ECORRUPT, "a count of lies");
+}
+
+static enum nbx_err decode_link_bytes(const char *bytes, uint32_t n)
+{
+    struct nbx_link_record out;
+    struct nbx_stored stored = {1, {bytes, n}};
+    return nbx_link_record_decode(&out, &stored, arena);
+}
+
+Test(store_record, a_link_to_nobody_is_corrupt)
+{
+    cr_assert_eq(decode_link_bytes("\1\1a\7\0\0\0\0\0\0\5\0\0", 13), NBX_OK);
+    cr_assert_eq(decode_link_bytes("\1\1a\0\0\0\0\0\0\0\0\0\0", 13), NBX_ECORRUPT);
+    cr_assert_eq(decode_link_bytes("\2\1a", 3), NBX_ECORRUPT, "a flag that is none");
 }
 
 static size_t framed(const struct nbx_buf *b)
