@@ -2,6 +2,7 @@
 #include "engine/care/replay.h"
 
 #include "engine/customer/rebuild.h"
+#include "engine/customer/seen.h"
 #include "engine/decide/replay.h"
 
 #include <stdarg.h>
@@ -130,24 +131,6 @@ static enum nbx_err load_model(struct scene *s)
     return err && !s->fault->code ? failed(s, err, "the model") : err;
 }
 
-/* What the customer's records say now. */
-static enum nbx_err read_stored(struct scene *s, struct nbx_seen_record *out)
-{
-    struct nbx_key key = nbx_key_customer(nbx_decision_id_customer(s->id));
-    struct nbx_stored stored;
-    *out = (struct nbx_seen_record){0};
-    enum nbx_err err = nbx_customer_read(&s->scope, NBX_FAMILY_SEEN, nbx_key_str(&key), &stored);
-    if (!err)
-        err = nbx_seen_record_decode(out, &stored, s->scope.arena);
-    return err == NBX_ENOTFOUND ? NBX_OK : err;
-}
-
-static bool came_later(void *context, const struct nbx_kept_event *event)
-{
-    const struct scene *s = context;
-    return event->record.seq > s->record.group_seq;
-}
-
 /* Leaves of the set what had an effect at the decision's clock, by the ttl that types had then. */
 static void drop_expired(struct nbx_seen_record *seen, const struct nbx_decision_record *r)
 {
@@ -164,29 +147,33 @@ static void drop_expired(struct nbx_seen_record *seen, const struct nbx_decision
     seen->n = n;
 }
 
-/* The seen set as it was: the one there is, or the fold of what had been applied. */
+/* The seen set as it was; of linked customers those of each, joined as they were then. */
 static enum nbx_err find_seen(struct scene *s)
 {
-    struct nbx_seen_record stored;
-    struct nbx_fold then;
-    uint64_t number = nbx_decision_id_customer(s->id), wanted = s->record.seen_digest;
+    const struct nbx_decision_record *r = &s->record;
+    uint64_t number = nbx_decision_id_customer(s->id);
+    struct nbx_linked_part own = {number, r->seen_digest};
+    const struct nbx_linked_part *parts = r->n_parts ? r->parts : &own;
+    uint32_t n = r->n_parts ? r->n_parts : 1;
+    enum nbx_err err = NBX_OK;
     s->profile = (struct nbx_profile){.known = NBX_CUSTOMER_SERIAL(number), .number = number};
-    if (wanted == 0)
-        return NBX_OK;
-    enum nbx_err err = read_stored(s, &stored);
-    if (!err && stored.digest != wanted) {
-        err = nbx_rebuild(&then, &s->scope, number, came_later, s);
-        stored = then.seen;
+    for (uint32_t i = 0; !err && i < n; i++) {
+        struct nbx_seen_record seen;
+        if (parts[i].seen_digest == 0) /* an empty set */
+            continue;
+        err = nbx_rebuild_seen(&seen, &s->scope, parts[i].number, parts[i].seen_digest);
+        if (!err)
+            err = nbx_seen_add(&s->profile.seen, &seen, s->scope.arena);
     }
+    if (err == NBX_ENOTFOUND)
+        return gone(s,
+                    "of what the customer%s had done by then something was retracted since, or is "
+                    "kept no longer",
+                    r->n_parts ? " and those linked to it" : "");
     if (err)
         return failed(s, err, "the customer's history");
-    drop_expired(&stored, &s->record);
-    s->profile.seen = stored;
-    return stored.digest == wanted
-               ? NBX_OK
-               : gone(s,
-                      "of what the customer had done by then something was retracted since, or is "
-                      "kept no longer");
+    drop_expired(&s->profile.seen, r);
+    return NBX_OK;
 }
 
 static void tell(struct scene *s, const struct nbx_replayed *again)

@@ -37,7 +37,7 @@ uint64_t nbx_fold_term(const uint8_t id_hash[16], int64_t time_ms)
     return nbx_hash64(bytes, sizeof bytes);
 }
 
-static bool is_seen(const struct nbx_event_record *event)
+bool nbx_fold_is_seen(const struct nbx_event_record *event)
 {
     return event->item_no && event->effect != NBX_EFFECT_NEUTRAL;
 }
@@ -143,7 +143,7 @@ enum nbx_err nbx_fold_event(struct nbx_fold *fold, const struct nbx_event_record
     struct nbx_type_total total = {.type_no = event->type_no, .n = 1, .last_ms = time_ms};
     enum nbx_err err = add_total(&fold->totals, &total, time_ms, arena);
     fold->totals.digest += term;
-    if (err || !is_seen(event))
+    if (err || !nbx_fold_is_seen(event))
         return err;
     fold->seen.digest += term;
     return wait_for_join(fold, event, time_ms, arena);

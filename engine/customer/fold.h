@@ -22,6 +22,9 @@ void nbx_fold_decide(struct nbx_event_record *event, const struct nbx_event_type
  */
 uint64_t nbx_fold_term(const uint8_t id_hash[16], int64_t time_ms);
 
+/* Whether an event whose effect is decided has a part in the seen set. */
+bool nbx_fold_is_seen(const struct nbx_event_record *event);
+
 /* What events come to. {0}: no events. */
 struct nbx_fold {
     struct nbx_seen_record seen; /* but for what waits */

@@ -135,29 +135,32 @@ static enum nbx_err join_heads(struct nbx_customer_record *out, const struct nbx
     return err;
 }
 
+/* The set of one of them, the profile's own among them. */
+static enum nbx_err read_seen(struct nbx_seen_record *out, uint64_t number,
+                              const struct nbx_profile *p, const struct nbx_customer_scope *beside)
+{
+    struct nbx_key key = nbx_key_customer(number);
+    struct nbx_stored stored;
+    *out = number == own_number(p) ? p->seen : (struct nbx_seen_record){0};
+    if (number == own_number(p))
+        return NBX_OK;
+    enum nbx_err err = nbx_customer_read(beside, NBX_FAMILY_SEEN, nbx_key_str(&key), &stored);
+    if (err == NBX_ENOTFOUND)
+        return NBX_OK;
+    return err ? err : nbx_seen_record_decode(out, &stored, beside->arena);
+}
+
 static enum nbx_err join_seen(struct nbx_seen_record *out, struct nbx_linked *linked,
                               const struct nbx_profile *p, const struct nbx_customer_scope *beside)
 {
     enum nbx_err err = NBX_OK;
     *out = (struct nbx_seen_record){0};
     for (uint32_t i = 0; !err && i < linked->n; i++) {
-        struct nbx_key key = nbx_key_customer(linked->parts[i].number);
-        struct nbx_stored stored;
-        struct nbx_seen_record seen = p->seen;
-        if (linked->parts[i].number != own_number(p)) {
-            seen = (struct nbx_seen_record){0};
-            err = nbx_customer_read(beside, NBX_FAMILY_SEEN, nbx_key_str(&key), &stored);
-            if (err == NBX_ENOTFOUND) {
-                err = NBX_OK;
-                continue;
-            }
-            if (!err)
-                err = nbx_seen_record_decode(&seen, &stored, beside->arena);
-        }
+        struct nbx_seen_record seen;
+        err = read_seen(&seen, linked->parts[i].number, p, beside);
         linked->parts[i].seen_digest = seen.digest;
-        out->digest += seen.digest;
-        if (!err && seen.n) /* sorted in place: it is so already */
-            err = nbx_seen_join(out, seen.entries, seen.n, beside->arena);
+        if (!err)
+            err = nbx_seen_add(out, &seen, beside->arena);
     }
     return err;
 }

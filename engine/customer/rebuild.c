@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/rebuild.h"
 
+#include <stdlib.h>
+
 #define SCRATCH_BYTES ((size_t)128 << 20) /* one event at a time; a message may have 64 MiB */
 
 struct walk {
@@ -81,4 +83,89 @@ enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *
 {
     enum nbx_err err = nbx_base_read(out, scope, number);
     return err ? err : nbx_rebuild_upon(out, scope, number, drops, context);
+}
+
+/* the seen set of another moment */
+
+/* What each event adds to the digest, by sequence number. */
+struct steps {
+    struct step {
+        uint64_t seq, term;
+    } * p; /* (n) of (room) */
+    size_t n, room;
+};
+
+static enum nbx_err note_step(struct steps *s, const struct nbx_kept_event *e)
+{
+    if (s->n == s->room) {
+        size_t room = s->room ? 2 * s->room : 64;
+        struct step *p = realloc(s->p, room * sizeof *p);
+        if (!p)
+            return NBX_ELIMIT;
+        s->p = p;
+        s->room = room;
+    }
+    s->p[s->n++] = (struct step){e->record.seq, nbx_fold_term(e->id_hash, e->time_ms)};
+    return NBX_OK;
+}
+
+static int compare_steps(const void *a, const void *b)
+{
+    const struct step *x = a, *y = b;
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static enum nbx_err read_steps(struct steps *out, const struct nbx_customer_scope *scope,
+                               uint64_t number)
+{
+    struct walk w;
+    struct nbx_kept_event e;
+    enum nbx_err err = open_walk(&w, scope, number);
+    while (!err && !(err = next_event(&w, &e)))
+        if (!e.record.held && nbx_fold_is_seen(&e.record))
+            err = note_step(out, &e);
+    close_walk(&w);
+    if (out->n)
+        qsort(out->p, out->n, sizeof *out->p, compare_steps);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+static bool came_later(void *context, const struct nbx_kept_event *event)
+{
+    return event->record.seq > *(const uint64_t *)context;
+}
+
+/* Upon the base and as many events as it takes. */
+static enum nbx_err rebuild_until(struct nbx_fold *fold, const struct nbx_customer_scope *scope,
+                                  uint64_t number, uint64_t digest)
+{
+    struct steps steps = {0};
+    uint64_t seq = 0, sum = fold->seen.digest;
+    enum nbx_err err = read_steps(&steps, scope, number);
+    for (size_t i = 0; !err && sum != digest && i < steps.n; i++) {
+        sum += steps.p[i].term;
+        seq = steps.p[i].seq;
+    }
+    free(steps.p);
+    if (!err && sum != digest)
+        return NBX_ENOTFOUND;
+    return err ? err : nbx_rebuild_upon(fold, scope, number, came_later, &seq);
+}
+
+enum nbx_err nbx_rebuild_seen(struct nbx_seen_record *out, const struct nbx_customer_scope *scope,
+                              uint64_t number, uint64_t digest)
+{
+    struct nbx_key key = nbx_key_customer(number);
+    struct nbx_stored stored;
+    struct nbx_fold fold;
+    *out = (struct nbx_seen_record){0};
+    enum nbx_err err = nbx_customer_read(scope, NBX_FAMILY_SEEN, nbx_key_str(&key), &stored);
+    if (!err)
+        err = nbx_seen_record_decode(out, &stored, scope->arena);
+    if ((err && err != NBX_ENOTFOUND) || out->digest == digest)
+        return err == NBX_ENOTFOUND ? NBX_OK : err;
+    if (!(err = nbx_base_read(&fold, scope, number)))
+        err = rebuild_until(&fold, scope, number, digest);
+    *out = fold.seen;
+    return err;
 }

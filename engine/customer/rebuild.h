@@ -33,5 +33,10 @@ enum nbx_err nbx_rebuild(struct nbx_fold *out, const struct nbx_customer_scope *
 /* The same upon what `fold` holds in the base's place. */
 enum nbx_err nbx_rebuild_upon(struct nbx_fold *fold, const struct nbx_customer_scope *scope,
                               uint64_t number, nbx_event_drops drops, void *context);
+/* The seen set of the customer as it was when it had that digest, be it now or after any of the
+ * events in the order in which they were applied. NBX_ENOTFOUND: of what it was then something was
+ * retracted since, or lies in the base together with what came later. */
+enum nbx_err nbx_rebuild_seen(struct nbx_seen_record *out, const struct nbx_customer_scope *scope,
+                              uint64_t number, uint64_t digest);
 
 #endif

@@ -136,6 +136,14 @@ enum nbx_err nbx_seen_join(struct nbx_seen_record *seen, struct nbx_seen_entry *
     return nbx_seen_join_within(seen, more, n, NBX_SEEN_MAX, arena);
 }
 
+enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_record *other,
+                          struct nbx_arena *arena)
+{
+    seen->digest += other->digest;
+    /* sorted in place: it is so already */
+    return other->n ? nbx_seen_join(seen, other->entries, other->n, arena) : NBX_OK;
+}
+
 /* What one entry says of its item. */
 static void tell(struct nbx_seen_item *out, int64_t *disliked_ms, const struct nbx_seen_entry *e,
                  const struct nbx_event_type *type, int64_t now_ms)

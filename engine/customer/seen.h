@@ -28,6 +28,10 @@ enum nbx_err nbx_seen_join(struct nbx_seen_record *seen, struct nbx_seen_entry *
 enum nbx_err nbx_seen_join_within(struct nbx_seen_record *seen, struct nbx_seen_entry *more,
                                   uint32_t n, uint32_t most, struct nbx_arena *arena);
 
+/* What another set holds too; the digest is the sum then. The other one stays as it is. */
+enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_record *other,
+                          struct nbx_arena *arena);
+
 /* The order of the set: item, type, sign, scope. */
 int nbx_seen_compare(const struct nbx_seen_entry *a, const struct nbx_seen_entry *b);
 

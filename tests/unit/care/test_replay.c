@@ -4,7 +4,7 @@
  */
 #include "engine/care/replay.h"
 #include "engine/decide/taste.h"
-#include "tests/unit/decide/town.h"
+#include "tests/unit/decide/linking.h"
 
 #define SEED      20261127u
 #define STEPS     1700
@@ -258,6 +258,7 @@ static struct nbx_decision_id decide(const char *customer, const char *text)
     struct nbx_profile profile = town_profile(&t, customer);
     struct nbx_recommend_req req = town_request(&t, text, strstr(text, "items:") != NULL);
     struct nbx_decision decision = town_decide(&t, customer, text);
+    cr_assert_eq(nbx_profile_for_answer(&profile, &t.scope, &profile, req.personal), NBX_OK);
     struct nbx_decision_context context = {
         .id = nbx_decision_id_make(profile.number, SHOP_NOW, ++counter),
         .req = &req,
@@ -314,6 +315,16 @@ static void must_say(struct nbx_decision_id id, enum nbx_replay_verdict verdict,
               out.verdict, out.what, verdict, what);
 }
 
+/* Whatever cannot be linked stays as it is. */
+static void change_links(void)
+{
+    char identity[16];
+    snprintf(identity, sizeof identity, "%s", any_customer());
+    enum nbx_err err = below(3) ? town_try_link(&t, identity, any_customer(), "card")
+                                : town_try_unlink(&t, identity, any_customer());
+    cr_assert(err == NBX_OK || err == NBX_ECONFLICT, "%s", t.fault.message);
+}
+
 static void step(void)
 {
     unsigned what = below(100);
@@ -323,6 +334,8 @@ static void step(void)
         change_items();
     else if (what < 92)
         send_event();
+    else if (what < 93)
+        change_links();
     else if (what < 95)
         give_vector();
     else if (what < 97)
@@ -585,6 +598,76 @@ Test(replay, what_is_gone_is_said)
     snprintf(path, sizeof path, "%s/1.safetensors", t.shop.f.dir);
     cr_assert_eq(remove(path), 0);
     must_say(asked, NBX_REPLAY_GONE, "no bundle of model taste version 1");
+}
+
+static void retract_one(const char *customer, const char *id)
+{
+    struct nbx_str events[] = {nbx_str_c(id)};
+    struct nbx_retraction what = {.ids = events, .n_ids = 1};
+    struct nbx_retracted done;
+    struct nbx_profile profile = town_profile(&t, customer);
+    cr_assert_eq(nbx_retract(&done, &t.scope, &profile, &what), NBX_OK);
+    cr_assert_eq(done.retracted, 1);
+}
+
+/* Each one's set is found by what it had come to, wherever the others are by now. */
+Test(replay, of_linked_customers_the_sets_are_joined_as_they_were)
+{
+    struct nbx_decision_id ids[5];
+    ids[0] = scored_decision("{n:10,exclude_seen:true}");
+    town_observe(&t, "bert", "{type:'buy',item:'i04',id:'b1'},{type:'show',item:'i05',id:'b2'}");
+    town_link(&t, "bert", "anna", "card");
+    town_link(&t, "cleo", "anna", "device");
+    ids[1] = decide("anna", "{n:10,exclude_seen:true}");
+    ids[2] = decide("bert", "{n:20}");
+    ids[3] = decide("cleo", "{n:20}");
+    struct nbx_decision_record record = read_record(ids[3]);
+    cr_assert_eq(record.n_parts, 3);
+    cr_assert_eq(record.parts[0].seen_digest + record.parts[1].seen_digest +
+                     record.parts[2].seen_digest,
+                 record.seen_digest);
+    cr_assert_eq(read_record(ids[0]).n_parts, 0);
+    town_observe(&t, "cleo", "{type:'view',item:'i10',id:'c1'}");
+    town_observe(&t, "bert", "{type:'dismiss',item:'i11',id:'b3',time:1600000000000}");
+    ids[4] = decide("anna", "{n:20}");
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 5; i++)
+            must_be_same(ids[i]);
+        switch (round) {
+        case 0: town_observe(&t, "anna", "{type:'buy',item:'i12'},{type:'view',item:'i04'}"); break;
+        case 1: town_unlink(&t, "bert", "anna"); break;
+        default:
+            town_link(&t, "anna", "bert", "");
+            town_observe(&t, "bert", "{type:'view',item:'i13'}");
+            restart();
+            break;
+        }
+        cr_assert_eq(read_record(decide("bert", "{n:3}")).n_parts, round == 1 ? 0 : 3);
+    }
+    retract_one("bert", "b2"); /* had no part in any */
+    must_be_same(ids[2]);
+    retract_one("bert", "b3");
+    must_be_same(ids[3]);
+    must_say(ids[4], NBX_REPLAY_GONE, "of what the customer and those linked to it had done");
+    retract_one("bert", "b1");
+    must_be_same(ids[0]);
+    must_say(ids[1], NBX_REPLAY_GONE, "retracted");
+    must_say(ids[3], NBX_REPLAY_GONE, "retracted");
+}
+
+/* A set that the record does not name is another list. */
+Test(replay, a_part_that_is_left_out_differs)
+{
+    scored_decision("{n:1}");
+    town_observe(&t, "bert", "{type:'buy',item:'i04',id:'b1'}");
+    town_link(&t, "bert", "anna", "card");
+    struct nbx_decision_id id = decide("anna", "{n:30,exclude_seen:true}");
+    struct nbx_decision_record record = read_record(id);
+    must_be_same(id);
+    cr_assert_eq(record.n_parts, 2);
+    record.n_parts = 1;
+    write_record(id, &record);
+    must_say(id, NBX_REPLAY_DIFFERS, "i04");
 }
 
 Test(replay, decisions_of_older_programs_do_not_say_enough)
