@@ -61,8 +61,12 @@ static void put_customers(struct nbx_dump *d)
     while (!err && !d->err && !(err = nbx_cursor_next(cursor, &key, &stored))) {
         nbx_arena_reset(d->arena);
         err = nbx_identity_record_decode(&identity, &stored, d->arena);
-        if (!err && !identity.vacant && !(o->skips && o->skips(o->ctx, identity.number)))
+        if (err || (o->skips && o->skips(o->ctx, identity.number)))
+            continue;
+        if (!identity.vacant)
             nbx_dump__customer(d, &identity);
+        if (!d->err)
+            nbx_dump__link(d, identity.number);
     }
     nbx_cursor_close(&cursor);
     if (!d->err && err != NBX_ENOTFOUND)

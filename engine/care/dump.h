@@ -7,10 +7,12 @@
  * Threads: the caller's alone.
  * Errors:  the store's; NBX_ECORRUPT: a record does not decode; NBX_ELIMIT: no memory.
  *
- * A line is a word (item, customer, total, seen, vector, event, trend) and an object in JSON. Names
- * and ids stand in it, never their numbers; so lines are sorted by ids. Left out is what is no
+ * A line is a word (item, customer, total, seen, vector, event, link, trend) and an object in JSON.
+ * Names and ids stand in it, never their numbers; so lines are sorted by ids. A link is state also
+ * of who is not known otherwise, for what becomes known counts for both. Left out is what is no
  * state: sequence numbers, times of arrival, the log, decisions, cached vectors, ids that count no
- * more, customers of whom nothing is known, counts of 0 and of trends what is too old to count.
+ * more, customers of whom nothing is known, that links may lead to somebody, counts of 0 and of
+ * trends what is too old to count.
  */
 #ifndef NBX_CARE_DUMP_H
 #define NBX_CARE_DUMP_H

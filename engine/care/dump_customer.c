@@ -183,6 +183,47 @@ static void put_all(struct nbx_dump *d, enum nbx_family family, uint64_t number,
         d->err = err;
 }
 
+/* Whether the number is that id's. */
+static bool has_number(struct nbx_dump *d, struct nbx_str id, uint64_t number)
+{
+    struct nbx_key key = nbx_key_identity(NBX_STR(""), id);
+    struct nbx_identity_record identity = {0};
+    struct nbx_stored stored;
+    enum nbx_err err =
+        nbx_store_get(d->store, NBX_FAMILY_IDENTITIES, nbx_key_str(&key), d->arena, &stored);
+    if (!err)
+        err = nbx_identity_record_decode(&identity, &stored, d->arena);
+    d->err = err == NBX_ENOTFOUND ? NBX_OK : err;
+    return !err && identity.number == number;
+}
+
+static enum nbx_err read_link(struct nbx_dump *d, uint64_t number, struct nbx_link_record *out)
+{
+    struct nbx_stored stored;
+    enum nbx_err err = get(d, NBX_FAMILY_LINKS, number, &stored);
+    return err ? err : nbx_link_record_decode(out, &stored, d->arena);
+}
+
+void nbx_dump__link(struct nbx_dump *d, uint64_t number)
+{
+    struct nbx_link_record own, to;
+    enum nbx_err err = read_link(d, number, &own);
+    if (!err && own.parent)
+        err = read_link(d, own.parent, &to);
+    if (err || !own.parent) {
+        d->err = err == NBX_ENOTFOUND ? NBX_OK : err;
+        return;
+    }
+    if (!has_number(d, to.id, own.parent))
+        return;
+    struct nbx_object o = {.n = 0};
+    nbx_object_text(&o, "customer", own.id);
+    nbx_object_text(&o, "to", to.id);
+    nbx_object_int(&o, "since", own.since_ms);
+    nbx_object_text(&o, "type", own.type);
+    nbx_dump__line(d, "link", &o);
+}
+
 void nbx_dump__customer(struct nbx_dump *d, const struct nbx_identity_record *identity)
 {
     struct nbx_customer_record head;

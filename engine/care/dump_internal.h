@@ -51,6 +51,8 @@ void nbx_dump__line(struct nbx_dump *d, const char *word, struct nbx_object *o);
 
 /* dump_customer.c. One customer of whom something is known. */
 void nbx_dump__customer(struct nbx_dump *d, const struct nbx_identity_record *identity);
+/* To whom the number is linked, if to anybody who is there. */
+void nbx_dump__link(struct nbx_dump *d, uint64_t number);
 /* An event of the customer, or of nobody where that is empty. */
 void nbx_dump__event(struct nbx_dump *d, struct nbx_str customer, int64_t time_ms,
                      const struct nbx_event_record *e);

@@ -38,6 +38,7 @@ static const struct {
     {NBX_FAMILY_PAST_ITEMS, nbx_verify__past_item},
     {NBX_FAMILY_FORGOTTEN, nbx_verify__forgotten},
     {NBX_FAMILY_BASES, nbx_verify__base},
+    {NBX_FAMILY_LINKS, nbx_verify__link},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 
@@ -110,10 +111,13 @@ enum nbx_err nbx_verify(struct nbx_verified *out, const struct nbx_store *store,
             nbx_verify__sort_vacant(c);
         if (!c->err && passes[pass].family == NBX_FAMILY_LOG)
             nbx_verify__log_ends(c);
+        if (!c->err && passes[pass].family == NBX_FAMILY_LINKS)
+            nbx_verify__link_ends(c);
     }
     enum nbx_err err = c->err;
     free(c->items.bits);
     free(c->vacant.p);
+    free(c->links.p);
     nbx_arena_destroy(&c->arena);
     nbx_arena_destroy(&c->scratch);
     free(c);

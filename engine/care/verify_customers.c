@@ -39,7 +39,7 @@ void nbx_verify__sort_vacant(struct nbx_check *c)
         qsort(c->vacant.p, c->vacant.n, sizeof *c->vacant.p, compare_numbers);
 }
 
-static bool is_vacant(const struct nbx_check *c, uint64_t number)
+bool nbx_verify__is_vacant(const struct nbx_check *c, uint64_t number)
 {
     return c->vacant.n &&
            bsearch(&number, c->vacant.p, c->vacant.n, sizeof number, compare_numbers);
@@ -66,7 +66,7 @@ static const char *check_owner(struct nbx_check *c, uint64_t number)
 {
     struct nbx_key key = nbx_key_customer(number);
     enum nbx_err err = NBX_OK;
-    if (NBX_CUSTOMER_SERIAL(number) == 0 || number == c->known || is_vacant(c, number))
+    if (NBX_CUSTOMER_SERIAL(number) == 0 || number == c->known || nbx_verify__is_vacant(c, number))
         return NULL;
     bool there = nbx_store_has(c->store, NBX_FAMILY_CUSTOMERS, nbx_key_str(&key), &err);
     if (!err && !there)
@@ -306,5 +306,6 @@ const char *nbx_verify__decision(struct nbx_check *c, struct nbx_str key,
     for (uint32_t i = 0; i < r.n; i++)
         if (!nbx_verify__has_item(c, r.items[i].item_no))
             return "shows an item that has no id";
-    return check_owner(c, number);
+    what = nbx_verify__parts(c, &r, number);
+    return what ? what : check_owner(c, number);
 }

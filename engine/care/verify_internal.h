@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Between the files of verify: verify.c reads the families in turn, verify_items.c,
- * verify_customers.c, verify_fold.c, verify_log.c and verify_forgotten.c know what must hold of
- * each record.
+ * verify_customers.c, verify_fold.c, verify_links.c, verify_log.c and verify_forgotten.c know what
+ * must hold of each record.
  *
  * Threads: one.
  */
@@ -13,6 +13,13 @@
 #include "engine/store/key.h"
 #include "engine/store/log_record.h"
 #include "engine/store/record.h"
+
+/* A record of links. */
+struct nbx_check_node {
+    uint64_t number, parent;
+    bool gone;                /* its customer was forgotten, others linked to it not yet */
+    uint32_t n_below, n_gone; /* where nothing is above: of the whole tree */
+};
 
 struct nbx_check {
     const struct nbx_store *store;
@@ -36,6 +43,10 @@ struct nbx_check {
         uint64_t *p; /* (n) of (room) numbers kept for strangers; sorted behind the identities */
         size_t n, room;
     } vacant;
+    struct {
+        struct nbx_check_node *p; /* (n) of (room) by number */
+        size_t n, room;
+    } links;
 };
 
 /* Looks at one record; what is wrong with it, or NULL. Sets c->err where it cannot look. */
@@ -46,7 +57,7 @@ nbx_check_fn nbx_verify__meta, nbx_verify__item_id, nbx_verify__item, nbx_verify
 nbx_check_fn nbx_verify__past_item;
 nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
 nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision, nbx_verify__due;
-nbx_check_fn nbx_verify__forgotten, nbx_verify__base;
+nbx_check_fn nbx_verify__forgotten, nbx_verify__base, nbx_verify__link;
 nbx_check_fn nbx_verify__log, nbx_verify__mention;
 
 /* What is wrong with a customer's state as the fold of the events; NULL for nothing, or where it
@@ -56,6 +67,13 @@ const char *nbx_verify__fold(struct nbx_check *c, uint64_t number,
 
 /* Behind the last identity. */
 void nbx_verify__sort_vacant(struct nbx_check *c);
+/* Behind that: whether the number is kept for a stranger. */
+bool nbx_verify__is_vacant(const struct nbx_check *c, uint64_t number);
+/* Behind the last link. */
+void nbx_verify__link_ends(struct nbx_check *c);
+/* What is wrong with whom the decision of that number says were linked. */
+const char *nbx_verify__parts(const struct nbx_check *c, const struct nbx_decision_record *r,
+                              uint64_t number);
 /* Behind the last entry of the log. */
 void nbx_verify__log_ends(struct nbx_check *c);
 /* An event as old as that may have left, and its id independently of it. */

@@ -69,8 +69,9 @@ static const char *check_events(struct nbx_check *c, const struct nbx_log_record
 static const char *check_mention(struct nbx_check *c, const struct nbx_log_record *r, uint64_t seq)
 {
     enum nbx_err err = NBX_OK;
-    bool needed = r->kind == NBX_LOG_PUT || r->kind == NBX_LOG_RETRACT || r->customer.len > 0 ||
-                  nbx_command_holds(r);
+    bool said = r->kind == NBX_LOG_PUT || r->kind == NBX_LOG_RETRACT || r->kind == NBX_LOG_LINK ||
+                r->kind == NBX_LOG_UNLINK;
+    bool needed = said || r->customer.len > 0 || nbx_command_holds(r);
     struct nbx_key key = nbx_key_mention(r->number, seq);
     if (!needed)
         return NULL;

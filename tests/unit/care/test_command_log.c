@@ -5,7 +5,7 @@
 #include "engine/base/hash.h"
 #include "engine/care/verify.h"
 #include "engine/store/log_record.h"
-#include "tests/unit/decide/town.h"
+#include "tests/unit/decide/linking.h"
 
 #define SEED        20261127u
 #define N_COMMANDS  4000
@@ -149,11 +149,37 @@ static bool forget(int customer)
     return done.forgotten;
 }
 
+/* The customer gets what links lead to where it has not got it, in an entry of its own. */
+static void link_customers(int identity, int customer)
+{
+    char name[16];
+    struct nbx_fault fault;
+    struct nbx_linking done;
+    snprintf(name, sizeof name, "%s", name_of(identity));
+    struct nbx_link_record record = {.id = nbx_str_c(name), .type = NBX_STR("card")};
+    uint8_t group = nbx_group_of(nbx_str_c(name_of(customer)));
+    uint64_t before = nbx_customers_seq(t.customers, group);
+    cr_assert_eq(nbx_link_accept(&t.scope, nbx_str_c(name_of(customer)), &fault), NBX_OK);
+    note(group, NBX_LOG_LINK, customer, (uint32_t)(nbx_customers_seq(t.customers, group) - before));
+    nbx_link(&done, &t.scope, &record, nbx_str_c(name_of(customer)), &fault);
+    note(nbx_group_of(record.id), NBX_LOG_LINK, identity, done.changed);
+}
+
+static void unlink_customers(int identity, int customer)
+{
+    char name[16];
+    struct nbx_fault fault;
+    struct nbx_linking done;
+    snprintf(name, sizeof name, "%s", name_of(identity));
+    nbx_unlink(&done, &t.scope, nbx_str_c(name), nbx_str_c(name_of(customer)), &fault);
+    note(nbx_group_of(nbx_str_c(name)), NBX_LOG_UNLINK, identity, done.changed);
+}
+
 static void any_command(struct nbx_random *r)
 {
     int customer = (int)nbx_random_below(r, N_CUSTOMERS + 1);
     uint8_t group = nbx_group_of(nbx_str_c(name_of(customer)));
-    uint64_t what = customer == NOBODY ? 0 : nbx_random_below(r, 40);
+    uint64_t what = customer == NOBODY ? 0 : nbx_random_below(r, 46);
     if (what < 24) {
         observe(r, customer);
     } else if (what < 30) {
@@ -161,8 +187,12 @@ static void any_command(struct nbx_random *r)
         note(group, NBX_LOG_PUT, customer, 1);
     } else if (what < 39) {
         note(group, NBX_LOG_RETRACT, customer, retract(r, customer));
-    } else {
+    } else if (what < 40) {
         note(group, NBX_LOG_FORGET, customer, forget(customer));
+    } else if (what < 43) {
+        link_customers(customer, (int)nbx_random_below(r, N_CUSTOMERS));
+    } else {
+        unlink_customers(customer, (int)nbx_random_below(r, N_CUSTOMERS));
     }
 }
 
@@ -230,17 +260,25 @@ Test(command_log, what_was_forgotten_is_gone_from_it)
     town_observe(&t, "anna-marker", "{id:'e2',type:'view',item:'a'},{id:'e3',type:'buy',item:'a'}");
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("anna-marker")), 1, "where it got its number");
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("secret-marker")), 1);
-    cr_assert_eq(count_bytes(NBX_FAMILY_LOG, own), 4);
+    town_link(&t, "anna-marker", "bert", "card-marker");
+    town_link(&t, "cleo", "anna-marker", "");
+    town_unlink(&t, "anna-marker", "bert");
+    cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("card-marker")), 1);
+    cr_assert_eq(count_bytes(NBX_FAMILY_LINKS, NBX_STR("anna-marker")), 1);
+    cr_assert_eq(count_bytes(NBX_FAMILY_LOG, own), 4 + 3, "cleo's entry names the number too");
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, id), 2, "its event and its retraction");
     cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("anna-marker")), NBX_OK);
-    cr_assert(done.forgotten && done.seq == 6);
+    cr_assert(done.forgotten && done.seq == 8);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("anna-marker")), 0);
+    cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("card-marker")), 0);
+    cr_assert_eq(count_bytes(NBX_FAMILY_LINKS, NBX_STR("anna-marker")), 0);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, NBX_STR("secret-marker")), 0);
     cr_assert_eq(count_bytes(NBX_FAMILY_LOG, id), 0);
-    cr_assert_eq(count_bytes(NBX_FAMILY_LOG, own), 1, "that it was forgotten");
-    struct nbx_log_record last = entry_at(NBX_CUSTOMER_GROUP(number), 6);
+    cr_assert_eq(count_bytes(NBX_FAMILY_LOG, own), 2, "that it was forgotten, and cleo's");
+    struct nbx_log_record last = entry_at(NBX_CUSTOMER_GROUP(number), 8);
     cr_assert(last.kind == NBX_LOG_FORGET && last.number == number);
-    cr_assert_eq(count_bytes(NBX_FAMILY_MENTIONS, NBX_STR("")), 0);
+    struct nbx_key key = nbx_key_customer(number);
+    cr_assert_eq(count_bytes(NBX_FAMILY_MENTIONS, nbx_key_str(&key)), 0);
     verify();
 }
 

@@ -8,6 +8,7 @@
 #include "engine/care/verify.h"
 #include "engine/store/log_record.h"
 #include "tests/unit/decide/histories.h"
+#include "tests/unit/decide/linking.h"
 
 #define SEED        20261128u
 #define N_COMMANDS  3000
@@ -18,12 +19,14 @@
 static struct town t;
 static uint64_t catalogue_seq;
 static uint32_t n_due;      /* events that were held and became due */
+static uint32_t n_linked;   /* links made */
 static struct nbx_buf told; /* lines that differ */
 
 static void begin(void)
 {
     history_town(&t);
     catalogue_seq = 0;
+    n_linked = 0;
 }
 
 static void end(void)
@@ -166,10 +169,34 @@ static void retract(struct nbx_random *r, int customer)
     cr_assert_eq(nbx_retract(&done, &t.scope, &profile, &what), NBX_OK);
 }
 
-static void forget(int customer)
+/* Whoever is linked with the customer first, or nobody else. */
+static void forget(int customer, bool alone)
 {
     struct nbx_forgetting done;
-    cr_assert_eq(nbx_customer_forget(&done, &t.scope, nbx_str_c(name_of(customer))), NBX_OK);
+    struct nbx_str ids[NBX_LINKED_MAX], id = nbx_str_c(name_of(customer));
+    uint32_t n = alone ? 0 : town_linked(&t, name_of(customer), ids);
+    for (uint32_t i = 0; i < n; i++)
+        if (!nbx_str_eq(ids[i], id))
+            cr_assert_eq(nbx_customer_forget_linked(&done, &t.scope, ids[i]), NBX_OK);
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, id), NBX_OK);
+}
+
+/* Two in five are undone; what cannot be done stays as it is. Some are linked before anything else
+ * is known of them. */
+static void change_links(struct nbx_random *r)
+{
+    static const char *const types[] = {"", "card", "device"};
+    char identity[16];
+    const char *customer = name_of((int)nbx_random_below(r, N_CUSTOMERS));
+    if (nbx_random_below(r, 5) == 0)
+        snprintf(identity, sizeof identity, "card-%d", (int)nbx_random_below(r, 5));
+    else
+        snprintf(identity, sizeof identity, "customer-%d", (int)nbx_random_below(r, N_CUSTOMERS));
+    bool links = nbx_random_below(r, 5) < 3;
+    enum nbx_err err = links ? town_try_link(&t, identity, customer, types[nbx_random_below(r, 3)])
+                             : town_try_unlink(&t, identity, customer);
+    cr_assert(err == NBX_OK || err == NBX_ECONFLICT, "%s", t.fault.message);
+    n_linked += links && !err;
 }
 
 /* What was held and is due by now, as workers do it before anything else. */
@@ -185,7 +212,7 @@ static void apply_due(void)
 static void any_command(struct nbx_random *r, bool forgets)
 {
     int customer = (int)nbx_random_below(r, N_CUSTOMERS + 1);
-    uint64_t what = customer == NOBODY ? 0 : nbx_random_below(r, 60);
+    uint64_t what = customer == NOBODY ? 0 : nbx_random_below(r, 66);
     t.scope.now_ms = t.shop.now_ms += (int64_t)nbx_random_below(r, 4) * 60000;
     apply_due();
     if (nbx_random_below(r, 6) == 0)
@@ -194,10 +221,12 @@ static void any_command(struct nbx_random *r, bool forgets)
         observe(r, customer);
     else if (what < 45)
         put(r, name_of(customer));
-    else if (what < 59 || !forgets)
+    else if (what < 51)
+        change_links(r);
+    else if (what < 65 || !forgets)
         retract(r, customer);
     else
-        forget(customer);
+        forget(customer, nbx_random_below(r, 3) == 0);
 }
 
 static void reopen(void)
@@ -294,6 +323,35 @@ static void verify_beside(const char *name)
     verify_kept(name, 0);
 }
 
+/* Every record of the family. */
+static struct nbx_buf contents(const struct nbx_store *store, enum nbx_family family)
+{
+    struct nbx_buf b = {0};
+    struct nbx_cursor *cursor;
+    struct nbx_str all = {0}, key;
+    struct nbx_stored stored;
+    cr_assert_eq(nbx_cursor_open(&cursor, store, family, all, all, false), NBX_OK);
+    while (nbx_cursor_next(cursor, &key, &stored) == NBX_OK) {
+        nbx_buf_put_str(&b, key);
+        nbx_buf_put_str(&b, stored.payload);
+    }
+    nbx_cursor_close(&cursor);
+    return b;
+}
+
+/* Also records that are no state: what links may lead to. */
+static void same_links_beside(const char *name)
+{
+    struct nbx_store *store = open_beside(name);
+    struct nbx_buf was = contents(t.shop.f.store, NBX_FAMILY_LINKS);
+    struct nbx_buf is = contents(store, NBX_FAMILY_LINKS);
+    cr_assert_eq(is.len, was.len);
+    cr_assert(is.len > 0 && memcmp(is.p, was.p, is.len) == 0);
+    nbx_buf_fini(&was);
+    nbx_buf_fini(&is);
+    nbx_store_close(&store);
+}
+
 Test(rebuild, the_log_done_again_is_the_state)
 {
     struct nbx_random r;
@@ -304,10 +362,12 @@ Test(rebuild, the_log_done_again_is_the_state)
     cr_assert_eq(done.differences, 0, "%s", told_text());
     cr_assert_gt(done.lines, 1000);
     cr_assert_gt(n_due, 100);
+    cr_assert_gt(n_linked, 50);
     cr_assert_gt(done.commands, N_COMMANDS / 2);
     cr_assert_eq(done.as_stored, 0);
     cr_assert_not(done.items_as_stored || done.trends_as_stored);
     verify_beside("again");
+    same_links_beside("again");
 }
 
 /* Of who was forgotten nothing is left that could be done again, nor anything that differs. */
@@ -321,6 +381,7 @@ Test(rebuild, also_where_customers_were_forgotten)
     cr_assert_eq(done.as_stored, 0);
     cr_assert_not(done.items_as_stored || done.trends_as_stored);
     verify_beside("again");
+    same_links_beside("again");
 }
 
 static void write_raw(enum nbx_family family, const struct nbx_key *key, uint8_t version,
@@ -394,10 +455,11 @@ Test(rebuild, what_the_log_does_not_say_is_the_checkpoint)
     town_observe(&t, "newcomer", "{type:'view',item:'i01'}");
     struct nbx_rebuilt done = rebuild("again");
     cr_assert_eq(done.differences, 0, "%s", told_text());
-    cr_assert_eq(done.as_stored, N_CUSTOMERS);
+    cr_assert_geq(done.as_stored, N_CUSTOMERS, "and who is known by links alone");
     cr_assert(done.items_as_stored && done.trends_as_stored);
     cr_assert_gt(done.lines, 1, "the newcomer's");
     verify_beside("again");
+    same_links_beside("again");
 }
 
 /* What retention took of events, and then of the log, is in the state still. */
@@ -407,6 +469,8 @@ Test(rebuild, what_is_past_its_retention_is_taken_as_it_is_stored)
     const int64_t keep_ms = 200 * TOWN_HOUR_MS;
     struct nbx_random r;
     nbx_random_init(&r, SEED + 4);
+    for (int i = 0; i < 3; i++)
+        observe(&r, NOBODY);
     any_commands(&r, 500, false);
     t.scope.now_ms = t.shop.now_ms = SHOP_NOW + keep_ms + TOWN_HOUR_MS;
     town_observe(&t, "newcomer", "{type:'view',item:'i01'}");
@@ -424,7 +488,47 @@ Test(rebuild, what_is_past_its_retention_is_taken_as_it_is_stored)
         cr_assert(done.trends_as_stored && done.nobodys_as_stored);
         cr_assert_gt(done.lines, 1, "the newcomer's");
         verify_kept(name, keep_ms);
+        same_links_beside(name);
     }
+}
+
+static void write_link(uint64_t number, const struct nbx_link_record *record)
+{
+    struct nbx_buf b = {0};
+    struct nbx_key key = nbx_key_customer(number);
+    nbx_link_record_encode(&b, record);
+    write_raw(NBX_FAMILY_LINKS, &key, NBX_LINK_RECORD, &b);
+    nbx_buf_fini(&b);
+}
+
+/* Of a link that is not what the log says each word is seen. */
+Test(rebuild, a_link_that_is_something_else_differs)
+{
+    struct nbx_link_record was, now;
+    town_observe(&t, "anna", "{type:'view',item:'i01'}");
+    town_link(&t, "bert", "anna", "card");
+    town_link(&t, "cleo", "dora", "");
+    uint64_t bert = town_profile(&t, "bert").reserved, dora = town_profile(&t, "dora").reserved;
+    cr_assert_eq(nbx_link_read(&was, &t.scope, bert), NBX_OK);
+    cr_assert_eq(rebuild("0").differences, 0, "%s", told_text());
+    for (int what = 0; what < 4; what++) {
+        char name[2] = {(char)('1' + what), '\0'};
+        now = was;
+        switch (what) {
+        case 0: now.parent = dora; break;
+        case 1: now.since_ms++; break;
+        case 2: now.type = NBX_STR(""); break;
+        default: now = (struct nbx_link_record){.id = was.id}; break;
+        }
+        write_link(bert, &now);
+        uint64_t n = rebuild(name).differences; /* behind a line that lacks all may differ */
+        cr_assert(what == 3 ? n > 0 : n == 1, "%s", told_text());
+        cr_assert_not_null(
+            strstr(told_text(), "rebuilt link {\"customer\":\"bert\",\"to\":\"anna\""), "%s",
+            told_text());
+    }
+    write_link(bert, &was);
+    cr_assert_eq(rebuild("5").differences, 0, "%s", told_text());
 }
 
 static bool add_line(void *ctx, struct nbx_str line)
@@ -441,6 +545,37 @@ static struct nbx_buf dump(const struct nbx_store *store)
     cr_assert_eq(nbx_state_dump(store, &options), NBX_OK);
     nbx_buf_put_u8(&out, '\0');
     return out;
+}
+
+/* Nor is it any state that a link once led to somebody, or from one who is not there. */
+Test(rebuild, a_link_that_is_undone_was_never_made)
+{
+    struct nbx_forgetting done;
+    town_observe(&t, "anna", "{type:'view',item:'i01'}");
+    town_observe(&t, "bert", "{type:'view',item:'i02'}");
+    struct nbx_buf without = dump(t.shop.f.store);
+    cr_assert_null(strstr((const char *)without.p, "link "));
+    town_link(&t, "bert", "anna", "card");
+    town_link(&t, "unknown", "bert", "device");
+    struct nbx_buf with = dump(t.shop.f.store);
+    cr_assert_not_null(
+        strstr((const char *)with.p, "link {\"customer\":\"bert\",\"to\":\"anna\",\"since\":"));
+    cr_assert_not_null(strstr((const char *)with.p, "\"type\":\"card\"}"));
+    cr_assert_not_null(
+        strstr((const char *)with.p, "link {\"customer\":\"unknown\",\"to\":\"bert\""));
+    town_unlink(&t, "bert", "anna");
+    town_unlink(&t, "unknown", "bert");
+    struct nbx_buf undone = dump(t.shop.f.store);
+    cr_assert_str_eq((const char *)undone.p, (const char *)without.p);
+    town_link(&t, "anna", "unknown", "");
+    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("unknown")), NBX_OK);
+    struct nbx_buf forgotten = dump(t.shop.f.store);
+    cr_assert_str_eq((const char *)forgotten.p, (const char *)without.p);
+    cr_assert_eq(rebuild("again").differences, 0, "%s", told_text());
+    nbx_buf_fini(&without);
+    nbx_buf_fini(&with);
+    nbx_buf_fini(&undone);
+    nbx_buf_fini(&forgotten);
 }
 
 /* Histories of customers, sent in one order or another, in messages of any size, twice, with

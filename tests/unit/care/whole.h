@@ -7,7 +7,7 @@
 #define NBX_TEST_CARE_WHOLE_H
 
 #include "engine/care/verify.h"
-#include "tests/unit/decide/town.h"
+#include "tests/unit/decide/linking.h"
 
 static struct town t;
 static struct nbx_buf findings; /* "family: what", a line each */
@@ -82,6 +82,10 @@ static inline void begin(void)
     town_observe(&t, "fred", "{type:'view',item:'a',id:'h2',time:1700009000000}");
     observe_anonymous(3, "{type:'view',item:'a',id:'h3',time:1700009000000}");
     make_base("hugo");
+    town_observe(&t, "lena", "{type:'view',item:'b'}");
+    town_link(&t, "kate", "lena", "card"); /* of kate nothing else is known */
+    town_link(&t, "mila", "lena", "");
+    town_unlink(&t, "mila", "lena");
     decide("anna", 1);
     decide("nobody", 2);
     cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("cleo")), NBX_OK);
