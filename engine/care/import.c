@@ -3,6 +3,7 @@
 
 #include "engine/base/map.h"
 #include "engine/base/random.h"
+#include "engine/care/import_links.h"
 #include "engine/care/rebuild_internal.h"
 #include "engine/json/json.h"
 #include "proto/wire.h"
@@ -19,8 +20,9 @@ struct importing {
     struct nbx_rebuilding *r; /* the new folder with all that serving has; without what it is
                                  rebuilt from */
     struct nbx_imported *out;
-    struct nbx_map *customers;    /* number in hex -> place in ids, so that ids are kept once */
-    struct nbx_map *ids;          /* customer id -> its place */
+    struct nbx_map *customers; /* number in hex -> place in ids, so that ids are kept once */
+    struct nbx_map *ids;       /* customer id -> its place */
+    struct nbx_import_links links;
     uint64_t next[NBX_N_STREAMS]; /* the number that must come */
     uint64_t catalogue_seq;       /* of the new folder */
 };
@@ -130,18 +132,18 @@ static enum nbx_err list_body(struct importing *m, const char *name, const struc
     return to_body(m, &body, out);
 }
 
-static struct nbx_customer_scope scope_of(struct importing *m, const struct line *l)
+static struct nbx_customer_scope scope_of(struct importing *m, int64_t now_ms)
 {
     return (struct nbx_customer_scope){.customers = m->r->customers,
                                        .vocabulary = m->r->vocabulary,
                                        .arena = m->r->arena,
                                        .batch = m->r->batch,
-                                       .now_ms = l->time_ms};
+                                       .now_ms = now_ms};
 }
 
 static enum nbx_err import_events(struct importing *m, const struct line *l)
 {
-    struct nbx_customer_scope scope = scope_of(m, l);
+    struct nbx_customer_scope scope = scope_of(m, l->time_ms);
     struct nbx_observe_req req;
     struct nbx_observed observed = {0};
     struct nbx_profile profile;
@@ -167,14 +169,14 @@ static enum nbx_err import_events(struct importing *m, const struct line *l)
 
 static enum nbx_err import_due(struct importing *m, const struct line *l)
 {
-    struct nbx_customer_scope scope = scope_of(m, l);
+    struct nbx_customer_scope scope = scope_of(m, l->time_ms);
     uint32_t applied;
     return nbx_due_apply(&scope, (uint8_t)l->stream, &applied);
 }
 
 static enum nbx_err import_put(struct importing *m, const struct line *l)
 {
-    struct nbx_customer_scope scope = scope_of(m, l);
+    struct nbx_customer_scope scope = scope_of(m, l->time_ms);
     struct nbx_customer_put_req req;
     struct nbx_body body;
     uint64_t seq;
@@ -199,7 +201,7 @@ static bool read_hash(uint8_t out[HASH_BYTES], struct nbx_str hex)
 /* By the hashes of ids, for that is all that is left of the events. */
 static enum nbx_err import_retract(struct importing *m, const struct line *l)
 {
-    struct nbx_customer_scope scope = scope_of(m, l);
+    struct nbx_customer_scope scope = scope_of(m, l->time_ms);
     const struct nbx_value *events = get_list(l->v, "events"), *rest = get_list(l->v, "hashes");
     uint8_t(*hashes)[HASH_BYTES] =
         nbx_arena_calloc(scope.arena, (size_t)events->n + rest->n, sizeof *hashes);
@@ -297,12 +299,27 @@ static enum nbx_err import_gone(struct importing *m, const struct line *l)
     return NBX_OK;
 }
 
+static enum nbx_err import_link(struct importing *m, const struct line *l)
+{
+    struct nbx_str number = get_text(l->v, "number");
+    struct nbx_import_link link = {.id = l->customer,
+                                   .type = get_text(l->v, "type"),
+                                   .to = get_text(l->v, "to"),
+                                   .to_number = get_text(l->v, "to_number"),
+                                   .since_ms = l->time_ms};
+    if (!number.len || !l->customer.len)
+        return bad(m, "number", "is missing, or whose it is");
+    bool undone = nbx_str_is(l->kind, nbx_log_kind_name(NBX_LOG_UNLINK));
+    return nbx_import_links_set(&m->links, number, undone ? NULL : &link);
+}
+
 /* What the file has of the customer is from before; of an export made since, it has nothing. */
 static enum nbx_err import_forget(struct importing *m, const struct line *l)
 {
-    struct nbx_customer_scope scope = scope_of(m, l);
+    struct nbx_customer_scope scope = scope_of(m, l->time_ms);
     struct nbx_forgetting done;
-    return l->customer.len ? nbx_customer_forget(&done, &scope, l->customer) : NBX_OK;
+    enum nbx_err err = nbx_import_links_forget(&m->links, get_text(l->v, "number"));
+    return !err && l->customer.len ? nbx_customer_forget(&done, &scope, l->customer) : err;
 }
 
 static enum nbx_err import_line(struct importing *m, const struct line *l)
@@ -311,7 +328,8 @@ static enum nbx_err import_line(struct importing *m, const struct line *l)
         [NBX_LOG_GONE] = import_gone,     [NBX_LOG_EVENTS] = import_events,
         [NBX_LOG_PUT] = import_put,       [NBX_LOG_RETRACT] = import_retract,
         [NBX_LOG_FORGET] = import_forget, [NBX_LOG_ITEMS] = import_items,
-        [NBX_LOG_DUE] = import_due};
+        [NBX_LOG_DUE] = import_due,       [NBX_LOG_LINK] = import_link,
+        [NBX_LOG_UNLINK] = import_link};
     for (int kind = 0; kind < NBX_N_LOG_KINDS; kind++) {
         bool items = kind == NBX_LOG_ITEMS, catalogue = l->stream == NBX_STREAM_CATALOGUE;
         if (nbx_str_is(l->kind, nbx_log_kind_name((enum nbx_log_kind)kind)) &&
@@ -346,6 +364,7 @@ static enum nbx_err import_file(struct importing *m, FILE *file)
     char *text = NULL;
     size_t room = 0;
     ssize_t len;
+    struct nbx_customer_scope scope = scope_of(m, 0);
     enum nbx_err err = NBX_OK;
     while (!err && (len = getline(&text, &room, file)) > 0)
         err = text[len - 1] == '\n' ? import_text(m, text, (size_t)len - 1)
@@ -353,6 +372,8 @@ static enum nbx_err import_file(struct importing *m, FILE *file)
     if (!err && ferror(file))
         err = nbx_fault_set(m->r->fault, NBX_ESTORAGE, NULL, "%s", strerror(errno));
     free(text);
+    if (!err)
+        err = nbx_import_links_make(&m->links, &scope, m->r->fault);
     return err ? err : nbx_store_sync(m->r->to);
 }
 
@@ -390,10 +411,13 @@ enum nbx_err nbx_import_log(struct nbx_imported *out, const char *path,
         m.next[s] = 1;
     enum nbx_err err = nbx_rebuild__begin(&m.r, &unused, NULL, options, fault);
     if (!err)
+        err = nbx_import_links_init(&m.links, m.r->texts);
+    if (!err)
         err = import(&m, path);
     if (err && !fault->code)
         nbx_fault_set(fault, err, NULL, "%s could not be made: %s", options->dir,
                       nbx_err_status(err));
+    nbx_import_links_clear(&m.links);
     nbx_rebuild__end(&m.r);
     nbx_map_destroy(&m.customers);
     nbx_map_destroy(&m.ids);

@@ -128,21 +128,24 @@ static void put_changes(struct members *m, const struct nbx_log_record *e)
     m->n++;
 }
 
-static void put_number(struct members *m, const char *name, uint64_t number)
+static void put_number(struct members *m, const char *key, uint64_t number)
 {
     char hex[17];
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)number);
-    nbx_wire_kv_text(&m->b, name, hex);
+    nbx_wire_kv_text(&m->b, key, hex);
     m->n++;
 }
 
-/* Linked to whom, and as what; neither where there is but a place to link to. */
-static void put_link(struct members *m, const struct nbx_log_record *e)
+/* Who may be known by links alone; empty where the customer was forgotten. */
+static enum nbx_err find_id(struct page *p, uint64_t number, struct nbx_str *out)
 {
-    if (e->parent)
-        put_number(m, "to", e->parent);
-    if (e->type.len)
-        nbx_wire_kv_str(&m->b, "type", e->type), m->n++;
+    struct nbx_link_record link = {0};
+    enum nbx_err err = nbx_customer_id_of(&p->scope, number, out);
+    if (err || out->len || !nbx_customers_links(p->scope.customers, number))
+        return err;
+    err = nbx_link_read(&link, &p->scope, number);
+    *out = link.id;
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
 /* Whose it was, where that is still known. */
@@ -150,14 +153,29 @@ static enum nbx_err put_customer(struct page *p, struct members *m, const struct
 {
     struct nbx_str id = e->customer;
     bool of_somebody = NBX_CUSTOMER_SERIAL(e->number) != 0;
-    enum nbx_err err =
-        id.len || !of_somebody ? NBX_OK : nbx_customer_id_of(&p->scope, e->number, &id);
+    enum nbx_err err = id.len || !of_somebody ? NBX_OK : find_id(p, e->number, &id);
     if (of_somebody)
         put_number(m, "number", e->number);
     if (id.len)
         nbx_wire_kv_str(&m->b, "customer", id), m->n++;
     if (e->customer.len)
         nbx_wire_kv_bool(&m->b, "new", true), m->n++;
+    return err;
+}
+
+/* To whom, and as what; without a number, that others may be linked. */
+static enum nbx_err put_link(struct page *p, struct members *m, const struct nbx_log_record *e)
+{
+    struct nbx_str id = {0};
+    enum nbx_err err = e->parent ? find_id(p, e->parent, &id) : NBX_OK;
+    if (e->parent)
+        put_number(m, "to_number", e->parent);
+    else
+        nbx_wire_kv_bool(&m->b, "accepts", true), m->n++;
+    if (id.len)
+        nbx_wire_kv_str(&m->b, "to", id), m->n++;
+    if (e->type.len)
+        nbx_wire_kv_str(&m->b, "type", e->type), m->n++;
     return err;
 }
 
@@ -186,12 +204,12 @@ static enum nbx_err put_members(struct page *p, struct members *m, const struct 
         err = put_events(p, m, e);
     if (e->kind == NBX_LOG_RETRACT)
         put_ids(m, e);
+    if (!err && e->kind == NBX_LOG_LINK)
+        err = put_link(p, m, e);
     if (e->kind == NBX_LOG_PUT)
         nbx_wire_kv_value(&m->b, "put", e->body), m->n++;
     if (e->kind == NBX_LOG_ITEMS)
         put_changes(m, e);
-    if (e->kind == NBX_LOG_LINK)
-        put_link(m, e);
     if (e->kind == NBX_LOG_GONE)
         nbx_wire_kv_text(&m->b, "reason", nbx_log_reason_name(e->reason)), m->n++;
     return err;

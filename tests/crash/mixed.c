@@ -30,6 +30,8 @@
 #define KILLS          10
 #define WINDOW         64 /* requests under way */
 #define CUSTOMERS      1500
+#define LINKED         120 /* of the customers: those that are linked now and then */
+#define PERSON         6   /* of these, who may be with each other */
 #define EVENTS         120 /* ids that a customer's events may have */
 #define ITEMS          400
 #define RECEIVE_MS     30000 /* nothing for as long: the daemon hangs */
@@ -40,15 +42,28 @@
 #define SETTINGS       "workers: 3\nlog_level: warn\n"
 #define SMALL_SETTINGS SETTINGS "memory_limit: 64MiB\n" /* so that files are made all the time */
 
-enum kind { OBSERVE, FANNED, PUT, RETRACT, FORGET, ITEM_PUT, ITEM_PATCH, ITEM_DELETE, N_KINDS };
+enum kind {
+    OBSERVE,
+    FANNED,
+    PUT,
+    RETRACT,
+    FORGET,
+    LINK,
+    UNLINK,
+    ITEM_PUT,
+    ITEM_PATCH,
+    ITEM_DELETE,
+    N_KINDS
+};
 
 /* Of 100. */
 static const struct {
     const char *op;
     unsigned share;
-} kinds[N_KINDS] = {{"observe", 52},   {"observe", 10},        {"customer.put", 10},
-                    {"retract", 8},    {"customer.forget", 2}, {"item.put", 7},
-                    {"item.patch", 9}, {"item.delete", 2}};
+} kinds[N_KINDS] = {{"observe", 46},        {"observe", 10},        {"customer.put", 10},
+                    {"retract", 8},         {"customer.forget", 2}, {"customer.link", 5},
+                    {"customer.unlink", 3}, {"item.put", 6},        {"item.patch", 8},
+                    {"item.delete", 2}};
 
 struct request {
     bool busy;
@@ -160,6 +175,25 @@ static void put_retract(struct test *t, uint64_t customer)
     }
 }
 
+/* Another of those who may be one person with the customer. */
+static uint64_t any_identity(struct test *t, uint64_t customer)
+{
+    uint64_t first = customer / PERSON * PERSON;
+    return first + (customer - first + 1 + below(t, PERSON - 1)) % PERSON;
+}
+
+static void put_link(struct test *t, bool undo, uint64_t identity)
+{
+    char text[NAME_BYTES];
+    bool typed = !undo && below(t, 2);
+    customer_name(text, identity);
+    nbx_wire_map(&t->body, typed ? 3 : 2);
+    nbx_wire_kv_text(&t->body, "ack", below(t, 3) ? "memory" : "durable");
+    nbx_wire_kv_text(&t->body, "identity", text);
+    if (typed)
+        kv_random(t, "type", "type", 3);
+}
+
 static void put_item(struct test *t, bool patch)
 {
     nbx_wire_map(&t->body, patch ? 3 : 5);
@@ -191,7 +225,8 @@ static void put_items(struct test *t, enum kind kind)
     }
 }
 
-static void put_body(struct test *t, enum kind kind, uint64_t customer)
+/* Of a customer, who is linked with the identity or will be. */
+static void put_body(struct test *t, enum kind kind, uint64_t customer, uint64_t identity)
 {
     nbx_buf_clear(&t->body);
     switch (kind) {
@@ -200,6 +235,8 @@ static void put_body(struct test *t, enum kind kind, uint64_t customer)
     case PUT: put_customer(t); break;
     case RETRACT: put_retract(t, customer); break;
     case FORGET: nbx_wire_map(&t->body, 0); break;
+    case LINK:
+    case UNLINK: put_link(t, kind == UNLINK, identity); break;
     default: put_items(t, kind); break;
     }
     NBX_ASSERT(!t->body.failed);
@@ -216,15 +253,17 @@ static enum kind any_kind(struct test *t)
 
 static bool send_one(struct test *t, struct request *slot)
 {
-    char key[NAME_BYTES] = "";
-    uint64_t customer = below(t, CUSTOMERS);
+    char key[NAME_BYTES] = "", changed[NAME_BYTES];
     slot->kind = any_kind(t);
+    bool links = slot->kind == LINK || slot->kind == UNLINK;
+    uint64_t customer = below(t, links ? LINKED : CUSTOMERS), identity = any_identity(t, customer);
     slot->stream = CATALOGUE;
-    if (slot->kind <= FORGET && slot->kind != FANNED) {
+    if (slot->kind <= UNLINK && slot->kind != FANNED) {
         customer_name(key, customer);
-        slot->stream = nbx_group_of(nbx_str_c(key));
+        customer_name(changed, links ? identity : customer);
+        slot->stream = nbx_group_of(nbx_str_c(changed));
     }
-    put_body(t, slot->kind, customer);
+    put_body(t, slot->kind, customer, identity);
     struct nbx_request request = {.op = kinds[slot->kind].op,
                                   .key = nbx_str_c(key),
                                   .body = {(const char *)t->body.p, (uint32_t)t->body.len},
@@ -238,7 +277,9 @@ static bool send_one(struct test *t, struct request *slot)
 static bool settle(struct test *t, const struct request *slot, const struct nbx_reply *reply)
 {
     int64_t seq = reply_int(&reply->body, "seq");
-    if (nbx_str_is(reply->status, "busy") || nbx_str_is(reply->status, "storage")) {
+    bool links = slot->kind == LINK || slot->kind == UNLINK;
+    if (nbx_str_is(reply->status, "busy") || nbx_str_is(reply->status, "storage") ||
+        (links && nbx_str_is(reply->status, "conflict"))) {
         t->n_refused++;
         return true;
     }

@@ -27,11 +27,10 @@ static void end(void)
 TestSuite(log, .init = begin, .fini = end, .timeout = 120);
 
 /* The stream in which the customer's commands lie; the reply's seq tells nothing of it. */
-static int stream_of(const char *customer)
+/* The one stream that has grown since. */
+static int grown_stream(const struct nbx_value *before)
 {
-    struct nbx_value *before = get(p, "log.heads", "", "{}"), *after;
-    get(p, "customer.put", customer, "{}");
-    after = get(p, "log.heads", "", "{}");
+    struct nbx_value *after = get(p, "log.heads", "", "{}");
     cr_assert_eq(count_at(after, "heads"), CATALOGUE + 1);
     int stream = 0;
     while (stream < CATALOGUE &&
@@ -39,6 +38,13 @@ static int stream_of(const char *customer)
         stream++;
     cr_assert_lt(stream, CATALOGUE, "no stream has grown");
     return stream;
+}
+
+static int stream_of(const char *customer)
+{
+    struct nbx_value *before = get(p, "log.heads", "", "{}");
+    get(p, "customer.put", customer, "{}");
+    return grown_stream(before);
 }
 
 Test(log, entries_tell_what_was_done)
@@ -115,6 +121,45 @@ Test(log, a_forgotten_customers_entries_keep_their_places)
     get(p, "observe", "anna", "{'events': [{'type': 'view', 'item': 'a'}]}");
     r = get(p, "log.read", "", "{'stream': %d, 'from': 5}", stream);
     must_be(r, "entries[0].new", "true");
+}
+
+Test(log, a_link_tells_whom_it_leads_to_as_long_as_that_is_known)
+{
+    int anna = stream_of("anna"), card = stream_of("card-7");
+    cr_assert_neq(anna, card);
+    get(p, "customer.link", "anna", "{'identity': 'card-7', 'type': 'card'}");
+    struct nbx_value *r = get(p, "log.read", "", "{'stream': %d}", anna);
+    MUST_LIST(r, "entries", "kind", "put link");
+    must_be(r, "entries[1].accepts", "true");
+    cr_assert_null(at(r, "entries[1].to"));
+    cr_assert_null(at(r, "entries[1].to_number"));
+    char number[17];
+    snprintf(number, sizeof number, "%.*s", NBX_STR_ARG(text_at(r, "entries[0].number")));
+    r = get(p, "log.read", "", "{'stream': %d}", card);
+    MUST_LIST(r, "entries", "kind", "put link");
+    must_be(r, "entries[1].customer", "'card-7'");
+    must_be(r, "entries[1].to", "'anna'");
+    cr_assert(nbx_str_is(text_at(r, "entries[1].to_number"), number));
+    must_be(r, "entries[1].type", "'card'");
+    cr_assert_null(at(r, "entries[1].accepts"));
+    cr_assert_eq(text_at(r, "entries[1].command").len, 32);
+    struct nbx_value *before = get(p, "log.heads", "", "{}");
+    get(p, "customer.link", "anna", "{'identity': 'nobody yet'}");
+    int other = grown_stream(before);
+    get(p, "customer.unlink", "anna", "{'identity': 'nobody yet'}");
+    r = get(p, "log.read", "", "{'stream': %d}", other);
+    MUST_LIST(r, "entries", "kind", "link unlink");
+    MUST_LIST(r, "entries", "customer", "nobody yet nobody yet");
+    must_be(r, "entries[0].new", "true");
+    must_be(r, "entries[0].to", "'anna'");
+    cr_assert_null(at(r, "entries[0].type"));
+    cr_assert_null(at(r, "entries[1].to"));
+    get(p, "customer.unlink", "anna", "{'identity': 'card-7'}");
+    get(p, "customer.forget", "anna", "{}");
+    r = get(p, "log.read", "", "{'stream': %d}", card);
+    MUST_LIST(r, "entries", "kind", "put link unlink");
+    cr_assert_null(at(r, "entries[1].to"));
+    cr_assert(nbx_str_is(text_at(r, "entries[1].to_number"), number));
 }
 
 Test(log, requests_are_bounded)

@@ -98,6 +98,24 @@ static void change_customers(void)
     get(p, "retract", "c1", "{'all': true}");
     get(p, "retract", "c2", "{'events': ['c2-e3', 'c2-e4', 'none']}");
     get(p, "retract", "c3", "{'brand': 'b1'}");
+    /* a link has a time of the clock's, one that is undone has none */
+    get(p, "customer.link", "c4", "{'identity': 'c5', 'type': 'card'}");
+    get(p, "customer.link", "c6", "{'identity': 'c4'}");
+    get(p, "customer.unlink", "c4", "{'identity': 'c5'}");
+    get(p, "customer.unlink", "c6", "{'identity': 'c4'}");
+}
+
+/* Across streams, to one who is told of later, from and to who is forgotten, and more than once. */
+static void link_customers(void)
+{
+    get(p, "customer.link", "c1", "{'identity': 'c3', 'type': 'card'}");
+    get(p, "customer.link", "c5", "{'identity': 'c1', 'type': 'device'}");
+    get(p, "customer.link", "c4", "{'identity': 'unknown'}");
+    get(p, "customer.unlink", "c4", "{'identity': 'unknown'}");
+    get(p, "customer.link", "c6", "{'identity': 'unknown', 'type': 'session'}");
+    get(p, "customer.link", "c2", "{'identity': 'c7'}");
+    get(p, "customer.unlink", "c2", "{'identity': 'c7'}");
+    get(p, "customer.link", "c2", "{'identity': 'lost'}");
 }
 
 static void begin(int workers)
@@ -248,6 +266,7 @@ Test(rebuild_program, an_exported_log_makes_the_same_state)
     get(p, "customer.put", "c4", "{'vector': [0.1, 2, 3], 'space': 'main'}");
     get(p, "retract", "never", "{'events': ['seen']}");
     observe_all(&r);
+    link_customers();
     snprintf(file, sizeof file, "%s/log.jsonl", s.folder);
     cr_assert_eq(run_plain("nbx log export %s --endpoint %s", file, s.endpoint, out, sizeof out), 0,
                  "%s", out);
@@ -265,6 +284,11 @@ Test(rebuild_program, an_exported_log_makes_the_same_state)
     struct nbx_buf was = dump_with_items(s.data), is = dump_with_items(dir);
     cr_assert_str_eq((const char *)is.p, (const char *)was.p);
     cr_assert_not_null(strstr((const char *)is.p, "item {\"id\":\"v\""));
+    static const char *const links[] = {"link {\"customer\":\"c1\",\"to\":\"c5\",",
+                                        "link {\"customer\":\"c3\",\"to\":\"c1\",",
+                                        "link {\"customer\":\"unknown\",\"to\":\"c6\","};
+    for (int i = 0; i < 3; i++)
+        cr_assert_not_null(strstr((const char *)is.p, links[i]), "%s", links[i]);
     cr_assert_eq(run_plain("nbxd --import %s --config %s", file, config, out, sizeof out), 4, "%s",
                  out);
     nbx_buf_fini(&was);
@@ -281,6 +305,8 @@ Test(rebuild_program, a_file_that_is_no_log_is_refused_by_its_line)
         {"{\"stream\":1,\"seq\":2,\"n\":1,\"time\":1,\"kind\":\"put\"}", "does not follow"},
         {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"items\"}", "kind: is none"},
         {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"put\"}", "put: is missing"},
+        {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"link\",\"to\":\"a\"}",
+         "number: is missing"},
         {"{\"stream\":1,\"seq\":1,\"n\":1,\"time\":1,\"kind\":\"events\",\"events\":"
          "[{\"type\":\"unheard\"}]}",
          "unknown event type"}};
