@@ -53,20 +53,22 @@ static enum nbx_err decode_forget(struct nbx_fan *fan, struct nbx_fault *fault)
 
 /* splitting */
 
+static struct nbx_part *owner_of(const struct nbx_fan *fan, struct nbx_str id)
+{
+    return &fan->parts[nbx_group_of(id) % fan->n_parts];
+}
+
 /* Whom the key names comes last in its part. */
 static bool split(struct nbx_fan *fan)
 {
-    for (uint32_t p = 0; p < fan->n_parts; p++) {
-        struct nbx_part *part = &fan->parts[p];
-        part->identities =
-            nbx_arena_calloc(fan->arena, fan->identities.n, sizeof *part->identities);
+    for (uint32_t n = fan->identities.n; n-- > 0;) {
+        struct nbx_part *part = owner_of(fan, fan->identities.p[n]);
+        if (!part->identities)
+            part->identities =
+                nbx_arena_calloc(fan->arena, fan->identities.n, sizeof *part->identities);
         if (!part->identities)
             return false;
-    }
-    for (uint32_t i = fan->identities.n; i-- > 0;) {
-        struct nbx_str id = fan->identities.p[i];
-        struct nbx_part *part = &fan->parts[nbx_group_of(id) % fan->n_parts];
-        part->identities[part->n++].id = id;
+        part->identities[part->n++].id = fan->identities.p[n];
     }
     return true;
 }
@@ -174,7 +176,7 @@ static enum nbx_err serve_forget(struct nbx_worker *w, struct nbx_part *part)
 
 static const struct nbx_fan_identity *find_named(const struct nbx_fan *fan)
 {
-    const struct nbx_part *part = &fan->parts[nbx_group_of(nbx_job_key(fan->job)) % fan->n_parts];
+    const struct nbx_part *part = owner_of(fan, nbx_job_key(fan->job));
     return &part->identities[part->n - 1];
 }
 
@@ -193,7 +195,7 @@ static void reply_link(struct nbx_fan *fan)
     bool undo = job->op->op == NBX_OP_CUSTOMER_UNLINK;
     if (reply_fault(fan))
         return;
-    const struct nbx_part *part = &fan->parts[nbx_group_of(fan->req.link.identity) % fan->n_parts];
+    const struct nbx_part *part = owner_of(fan, fan->req.link.identity);
     const struct nbx_linking *done = &part->identities[0].done.linking;
     nbx_reply_begin(job, 2, fan->id);
     nbx_wire_kv_bool(&job->reply, undo ? "unlinked" : "linked", done->changed);
