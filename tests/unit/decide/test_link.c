@@ -33,6 +33,7 @@ TestSuite(link, .init = begin, .fini = end, .timeout = 600);
 static enum nbx_err try_link(const char *customer, const char *identity, struct nbx_linking *out)
 {
     struct nbx_link_record record = {.id = nbx_str_c(identity), .type = NBX_STR("session")};
+    *out = (struct nbx_linking){.changed = false};
     enum nbx_err err = nbx_link_accept(&t.scope, nbx_str_c(customer), &t.fault);
     return err ? err : nbx_link(out, &t.scope, &record, nbx_str_c(customer), &t.fault);
 }
