@@ -71,6 +71,7 @@ static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
     o->queue = (size_t)conf->request_queue;
     o->queue_time_ms = conf->queue_time_ms;
     o->max_message_bytes = (size_t)conf->max_message_bytes;
+    o->model_max_bytes = (size_t)conf->model_max_bytes;
     o->drain_timeout_ms = conf->drain_timeout_ms;
 }
 

@@ -89,6 +89,7 @@ NBX_FIELD_READER(nbx_field_attribute_changes); /* likewise; a null member means 
 NBX_FIELD_READER(nbx_field_bools);             /* likewise: name -> bool */
 NBX_FIELD_READER(nbx_field_id_map);            /* likewise: name -> id */
 NBX_FIELD_READER(nbx_field_counts);            /* likewise: id -> int from 0 */
+NBX_FIELD_READER(nbx_field_metrics);           /* likewise: label -> int or float */
 NBX_FIELD_READER(nbx_field_events); /* struct nbx_events; min..max entries: message_event.c */
 
 /* True for 1 to 64 bytes of [A-Za-z0-9_.-]. */

@@ -117,3 +117,27 @@ enum nbx_err nbx_field_counts(void *at, const struct nbx_value *v, const struct 
                                          .bounds = {.min = 0, .max = NBX_MAX_STOCK}};
     return keep_map(at, v, f, &rule, d);
 }
+
+static enum nbx_err label(void *at, const struct nbx_value *v, const struct nbx_field *f,
+                          struct nbx_decoding *d)
+{
+    static const struct nbx_field bounds = {.min = 1, .max = NBX_MAX_NAME_BYTES};
+    (void)f;
+    return nbx_field_text(at, v, &bounds, d);
+}
+
+static enum nbx_err measure(void *at, const struct nbx_value *v, const struct nbx_field *f,
+                            struct nbx_decoding *d)
+{
+    (void)at, (void)f;
+    return v->type == NBX_INT || v->type == NBX_FLOAT ? NBX_OK
+                                                      : nbx_field_wrong_type(v, d, "a number");
+}
+
+enum nbx_err nbx_field_metrics(void *at, const struct nbx_value *v, const struct nbx_field *f,
+                               struct nbx_decoding *d)
+{
+    static const struct map_rule rule = {
+        .what = "a map of label to number", .key = label, .member = measure};
+    return keep_map(at, v, f, &rule, d);
+}

@@ -109,7 +109,8 @@ enum nbx_err nbx_message_log_read(struct nbx_log_read_req *out, struct nbx_body 
     return nbx_field_body(out, &out->id, body, &log_read_table, &d);
 }
 
-/* customer.get, customer.forget, decision.get, hello, stats, log.heads */
+/* customer.get, customer.forget, decision.get, hello, stats, log.heads, model.list,
+ * model.rollback */
 
 static const struct nbx_field simple_fields[] = {
     {NBX_FIELD("id", struct nbx_simple_req, id), nbx_field_echo},

@@ -28,8 +28,11 @@
 #define NBX_MAX_EVENTS        1000   /* in one observe */
 #define NBX_MAX_ITEMS         10000  /* in one item.put, item.patch, item.get or item.delete */
 #define NBX_MAX_ATTRIBUTES    64
-#define NBX_MAX_STREAM        256  /* the catalogue's; below it the customer groups' */
-#define NBX_MAX_LOG_ENTRIES   1000 /* in one log.read */
+#define NBX_MAX_STREAM        256        /* the catalogue's; below it the customer groups' */
+#define NBX_MAX_LOG_ENTRIES   1000       /* in one log.read */
+#define NBX_MODEL_DIGITS      64         /* of a file's digest */
+#define NBX_MAX_CHUNK         (16 << 20) /* bytes of `data` in one model.push */
+#define NBX_MAX_METRICS       64
 #define NBX_MAX_FIELDS        128  /* in `fields` */
 #define NBX_MAX_NAME_BYTES    64   /* attribute, channel, placement, event type, purpose */
 #define NBX_MAX_TEXT_BYTES    2048 /* title, url, image, attribute strings */
@@ -181,7 +184,8 @@ struct nbx_export_req {
     struct nbx_str after; /* what the page before said to go on from; empty: the first page */
 };
 
-/* customer.get, customer.forget, decision.get, hello, stats, log.heads */
+/* customer.get, customer.forget, decision.get, hello, stats, log.heads, model.list,
+ * model.rollback */
 struct nbx_simple_req {
     struct nbx_value id;
 };
@@ -198,6 +202,27 @@ struct nbx_log_read_req {
     uint32_t stream; /* 256: the catalogue's */
     int64_t from;    /* sequence number, from 1 */
     uint32_t n;      /* entries at most */
+};
+
+/* model.push */
+struct nbx_model_commit {
+    bool asked, activate;
+    struct nbx_str notes, parent, by;
+    const struct nbx_value *metrics; /* map or NULL */
+};
+struct nbx_model_push_req {
+    struct nbx_value id;
+    struct nbx_str digest; /* NBX_MODEL_DIGITS */
+    int64_t bytes, offset;
+    struct nbx_str data;
+    struct nbx_model_commit commit;
+};
+
+/* model.get, model.activate, model.delete, and model.stage, which alone has a stage */
+struct nbx_model_version_req {
+    struct nbx_value id;
+    struct nbx_str name, version;
+    int stage; /* place in nbx_model_stages */
 };
 
 /* item.get, item.delete */
@@ -262,6 +287,13 @@ enum nbx_err nbx_message_backup(struct nbx_backup_req *out, struct nbx_body body
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_log_read(struct nbx_log_read_req *out, struct nbx_body body,
                                   struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_model_push(struct nbx_model_push_req *out, struct nbx_body body,
+                                    struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_model_version(struct nbx_model_version_req *out, struct nbx_body body,
+                                       bool stage, struct nbx_arena *arena,
+                                       struct nbx_fault *fault);
+/* The words of `stage`, in the order of enum nbx_stage; ends in NULL. */
+extern const char *const nbx_model_stages[];
 enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 

@@ -25,6 +25,13 @@ const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
     {"customer.export", NBX_OP_CUSTOMER_EXPORT, NBX_ROLE_ADMIN, NBX_ROAD_CUSTOMER, true},
     {"customer.link", NBX_OP_CUSTOMER_LINK, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
     {"customer.unlink", NBX_OP_CUSTOMER_UNLINK, NBX_ROLE_WRITER, NBX_ROAD_CUSTOMER, true},
+    {"model.push", NBX_OP_MODEL_PUSH, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
+    {"model.list", NBX_OP_MODEL_LIST, NBX_ROLE_READER, NBX_ROAD_CATALOGUE, false},
+    {"model.get", NBX_OP_MODEL_GET, NBX_ROLE_READER, NBX_ROAD_CATALOGUE, false},
+    {"model.stage", NBX_OP_MODEL_STAGE, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
+    {"model.activate", NBX_OP_MODEL_ACTIVATE, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
+    {"model.rollback", NBX_OP_MODEL_ROLLBACK, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
+    {"model.delete", NBX_OP_MODEL_DELETE, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

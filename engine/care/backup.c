@@ -61,6 +61,7 @@ static enum nbx_err save(struct nbx_manifest *out, struct nbx_store *store,
         return nbx_fault_set(fault, err, NULL, "cannot copy the database to %s; the log says why",
                              part);
     if ((err = save_bundles(options->data_dir, part, fault)) ||
+        (err = nbx_care__save_models(options->data_dir, part, fault)) ||
         (err = nbx_forgotten_merge(part, options->data_dir, fault)) ||
         (err = nbx_manifest_write(out, part, fault)))
         return err;

@@ -20,7 +20,7 @@ enum nbx_doctor_verdict {
 };
 
 #define NBX_DOCTOR_TEXT_BYTES 512
-#define NBX_DOCTOR_CHECKS     13
+#define NBX_DOCTOR_CHECKS     14
 
 struct nbx_doctor_check {
     enum nbx_doctor_verdict verdict;

@@ -76,6 +76,20 @@ static void say_unread(struct nbx_doctor__exam *exam, const struct bundles *all)
                                   : "meanwhile rankings serve");
 }
 
+/* A version is active: that is what serves, not these. */
+static void say_active(struct nbx_doctor__exam *exam, struct nbx_doctor_check *check)
+{
+    const struct nbx_doctor__daemon *daemon = &exam->daemon;
+    if (!daemon->answers || !daemon->holder || strcmp(daemon->model, exam->active) == 0) {
+        nbx_doctor__say(check, NBX_DOCTOR_OK, "%s, the active version", exam->active);
+        return;
+    }
+    nbx_doctor__say(check, NBX_DOCTOR_WARN, "%s is active, but %s is served", exam->active,
+                    daemon->model[0] ? daemon->model : "none");
+    nbx_doctor__advise(check, "nbx doctor%s again; if it stays, restart the daemon",
+                       exam->with_config);
+}
+
 void nbx_doctor__bundles(struct nbx_doctor__exam *exam)
 {
     struct bundles all = {0};
@@ -84,7 +98,9 @@ void nbx_doctor__bundles(struct nbx_doctor__exam *exam)
     if (all.unread)
         say_unread(exam, &all);
     struct nbx_doctor_check *check = nbx_doctor__check(exam, "model");
-    if (!all.sound) {
+    if (exam->active[0]) {
+        say_active(exam, check);
+    } else if (!all.sound) {
         nbx_doctor__say(check, NBX_DOCTOR_OK, "no bundle: rankings serve");
     } else if (daemon->answers && daemon->holder && strcmp(daemon->model, all.newest) != 0) {
         nbx_doctor__say(check, NBX_DOCTOR_WARN, "%s is the newest, but %s is served", all.newest,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Between the files of doctor: doctor.c calls one after the other, doctor_daemon.c asks the daemon,
- * doctor_store.c, doctor_forgotten.c and doctor_bundle.c look at the folder.
+ * doctor_store.c, doctor_forgotten.c, doctor_models.c and doctor_bundle.c look at the folder.
  *
  * Threads: one.
  */
@@ -8,6 +8,7 @@
 #define NBX_CARE_DOCTOR_INTERNAL_H
 
 #include "engine/care/doctor.h"
+#include "engine/store/key.h"
 
 #include <sys/types.h>
 
@@ -27,7 +28,8 @@ struct nbx_doctor__exam {
     const struct nbx_doctor_options *options;
     struct nbx_doctor__daemon daemon;
     const char *dir;
-    const char *with_config; /* " --config FILE" or "" */
+    char active[NBX_MODEL_WORD_MAX + 1]; /* version of the active model; "": none */
+    const char *with_config;             /* " --config FILE" or "" */
 };
 
 /* A new check of that name; what and command are empty. */
@@ -55,7 +57,12 @@ void nbx_doctor__log(struct nbx_doctor__exam *exam, const struct nbx_store *stor
 void nbx_doctor__forgotten(struct nbx_doctor__exam *exam, const struct nbx_store *store);
 void nbx_doctor__files(struct nbx_doctor__exam *exam, const struct nbx_store_health *health);
 
-/* Every bundle can be read, and the newest is served. */
+/* Every version of a model has its file, and the active one is whole; fills exam->active. Says
+ * nothing where there are none. */
+void nbx_doctor__models(struct nbx_doctor__exam *exam, const struct nbx_store *store);
+
+/* Every bundle of the folder itself can be read, and what should serve does: the active version, or
+ * the newest of them. */
 void nbx_doctor__bundles(struct nbx_doctor__exam *exam);
 
 /* What this much room on the disk comes to. */

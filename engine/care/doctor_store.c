@@ -166,6 +166,7 @@ void nbx_doctor__store(struct nbx_doctor__exam *exam)
     nbx_doctor__history(exam, &health);
     nbx_doctor__log(exam, store);
     nbx_doctor__forgotten(exam, store);
+    nbx_doctor__models(exam, store);
     nbx_doctor__files(exam, &health);
     nbx_store_close(&store);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/files.h"
 
+#include "engine/model/registry.h"
+#include "models/bundle/bundle.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COPY_BYTES ((size_t)16 << 20) /* at a time */
@@ -56,7 +60,7 @@ enum nbx_err nbx_care__rename(const char *from, const char *to, struct nbx_fault
     return nbx_care__sync_folder(dirname(parent), fault);
 }
 
-void nbx_care__remove(const char *dir)
+static void remove_files(const char *dir)
 {
     DIR *d = opendir(dir);
     if (!d)
@@ -64,7 +68,44 @@ void nbx_care__remove(const char *dir)
     for (struct dirent *e; (e = readdir(d));)
         unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
+}
+
+void nbx_care__remove(const char *dir)
+{
+    char models[NBX_CARE_PATH_BYTES];
+    snprintf(models, sizeof models, "%s/" NBX_REGISTRY_FOLDER, dir);
+    remove_files(models);
+    rmdir(models);
+    remove_files(dir);
     rmdir(dir);
+}
+
+static bool is_model(const char *name)
+{
+    size_t n = strlen(name), m = strlen(NBX_BUNDLE_SUFFIX);
+    return n > m && strcmp(name + n - m, NBX_BUNDLE_SUFFIX) == 0;
+}
+
+enum nbx_err nbx_care__save_models(const char *data_dir, const char *dir, struct nbx_fault *fault)
+{
+    char from[NBX_CARE_PATH_BYTES], to[NBX_CARE_PATH_BYTES];
+    snprintf(from, sizeof from, "%s/" NBX_REGISTRY_FOLDER, data_dir);
+    snprintf(to, sizeof to, "%s/" NBX_REGISTRY_FOLDER, dir);
+    DIR *d = opendir(from);
+    if (!d)
+        return errno == ENOENT ? NBX_OK : nbx_care__refuse("open", from, fault);
+    enum nbx_err err = mkdir(to, 0750) ? nbx_care__refuse("make", to, fault) : NBX_OK;
+    for (struct dirent *e; !err && (e = readdir(d));) {
+        if (!is_model(e->d_name))
+            continue;
+        snprintf(from, sizeof from, "%s/" NBX_REGISTRY_FOLDER "/%s", data_dir, e->d_name);
+        snprintf(to, sizeof to, "%s/" NBX_REGISTRY_FOLDER "/%s", dir, e->d_name);
+        if (link(from, to))
+            err = nbx_care__copy(from, to, fault);
+    }
+    closedir(d);
+    snprintf(to, sizeof to, "%s/" NBX_REGISTRY_FOLDER, dir);
+    return err ? err : nbx_care__sync_folder(to, fault);
 }
 
 bool nbx_care__is_empty(const char *dir, const char *but)

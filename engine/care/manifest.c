@@ -4,6 +4,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/hash.h"
 #include "engine/care/files.h"
+#include "engine/model/registry.h"
 #include "engine/store/store.h"
 
 #include <dirent.h>
@@ -127,7 +128,8 @@ static int by_name(const void *a, const void *b)
 
 static bool is_listed(const char *name)
 {
-    return name[0] != '.' && strcmp(name, NBX_MANIFEST_NAME) != 0;
+    return name[0] != '.' && strcmp(name, NBX_MANIFEST_NAME) != 0 &&
+           strcmp(name, NBX_REGISTRY_FOLDER) != 0;
 }
 
 static enum nbx_err add_name(struct nbx_manifest *m, const char *name)
@@ -140,7 +142,32 @@ static enum nbx_err add_name(struct nbx_manifest *m, const char *name)
     return m->names[m->n] ? (m->n++, NBX_OK) : NBX_ELIMIT;
 }
 
-/* All names of the folder but the list's own; a folder in it shows when it is opened. */
+static enum nbx_err too_many(const char *dir, struct nbx_fault *fault)
+{
+    return nbx_fault_set(fault, NBX_ELIMIT, NULL, "too many files in %s", dir);
+}
+
+/* The models' files, where there is such a folder. */
+static enum nbx_err list_models(struct nbx_manifest *m, const char *dir, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/" NBX_REGISTRY_FOLDER, dir);
+    DIR *d = opendir(path);
+    enum nbx_err err = NBX_OK;
+    if (!d)
+        return errno == ENOENT ? NBX_OK : nbx_care__refuse("open", path, fault);
+    for (struct dirent *e; !err && (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(path, sizeof path, NBX_REGISTRY_FOLDER "/%s", e->d_name);
+        err = add_name(m, path) ? too_many(dir, fault) : NBX_OK;
+    }
+    closedir(d);
+    return err;
+}
+
+/* All names of the folder but the list's own; a folder in it, other than the models', shows when it
+ * is opened. */
 static enum nbx_err list_names(struct nbx_manifest *m, const char *dir, struct nbx_fault *fault)
 {
     DIR *d = opendir(dir);
@@ -149,8 +176,10 @@ static enum nbx_err list_names(struct nbx_manifest *m, const char *dir, struct n
         return nbx_care__refuse("open", dir, fault);
     for (struct dirent *e; !err && (e = readdir(d));)
         if (is_listed(e->d_name) && add_name(m, e->d_name))
-            err = nbx_fault_set(fault, NBX_ELIMIT, NULL, "too many files in %s", dir);
+            err = too_many(dir, fault);
     closedir(d);
+    if (!err)
+        err = list_models(m, dir, fault);
     if (m->n)
         qsort(m->names, m->n, sizeof *m->names, by_name);
     return err;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "engine/care/files.h"
 #include "engine/care/rebuild_internal.h"
 #include "engine/store/forgotten.h"
 
@@ -207,5 +208,9 @@ enum nbx_err nbx_rebuild__copy_rest(struct nbx_rebuilding *r)
         err = nbx_rebuild__copy(r, NBX_FAMILY_DECISIONS);
     if (!err)
         err = copy_forgotten(r);
+    if (!err) /* no change of customers or items, so the log says nothing of them */
+        err = nbx_care__save_models(nbx_store_dir(r->from), nbx_store_dir(r->to), r->fault);
+    if (!err)
+        err = nbx_rebuild__copy(r, NBX_FAMILY_MODELS);
     return err ? err : nbx_rebuild__copy_meta(r, true);
 }

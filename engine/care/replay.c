@@ -4,9 +4,11 @@
 #include "engine/customer/rebuild.h"
 #include "engine/customer/seen.h"
 #include "engine/decide/replay.h"
+#include "engine/model/registry.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define ARENA_BYTES  ((size_t)1 << 30)
 #define FILTER_BYTES ((size_t)64 << 20)
@@ -114,13 +116,23 @@ static enum nbx_err load_items(struct scene *s)
     return nbx_catalog_load(&s->catalog, s->ids, s->store, &s->budget, &options, s->fault);
 }
 
+/* A version that the daemon keeps, or a bundle of the folder itself. path: PATH_BYTES. */
+static enum nbx_err find_bundle(struct scene *s, char *path)
+{
+    struct nbx_version v = {.name = s->record.model_name, .version = s->record.model_version};
+    nbx_registry_path(path, PATH_BYTES, s->options->data_dir, &v);
+    return access(path, F_OK) == 0
+               ? NBX_OK
+               : nbx_bundle_find(s->options->data_dir, v.name, v.version, path, PATH_BYTES);
+}
+
 static enum nbx_err load_model(struct scene *s)
 {
     char path[PATH_BYTES];
     struct nbx_str name = s->record.model_name, version = s->record.model_version;
     if (name.len == 0 && version.len == 0)
         return NBX_OK;
-    enum nbx_err err = nbx_bundle_find(s->options->data_dir, name, version, path, sizeof path);
+    enum nbx_err err = find_bundle(s, path);
     if (err == NBX_ENOTFOUND)
         return gone(s, "no bundle of model %.*s version %.*s lies in %s", NBX_STR_ARG(name),
                     NBX_STR_ARG(version), s->options->data_dir);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/backup.h"
 #include "engine/care/files.h"
+#include "engine/model/registry.h"
 #include "engine/store/forgotten.h"
 
 #include <errno.h>
@@ -20,6 +21,20 @@ static enum nbx_err take_forgotten(const char *part, const char *data_dir, struc
     return err;
 }
 
+static enum nbx_err make_models_folder(const char *dir, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/" NBX_REGISTRY_FOLDER, dir);
+    return mkdir(path, 0750) && errno != EEXIST ? nbx_care__refuse("make", path, fault) : NBX_OK;
+}
+
+static enum nbx_err sync_models_folder(const char *dir, struct nbx_fault *fault)
+{
+    char path[NBX_CARE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/" NBX_REGISTRY_FOLDER, dir);
+    return access(path, F_OK) ? NBX_OK : nbx_care__sync_folder(path, fault);
+}
+
 static enum nbx_err fill(const struct nbx_manifest *m, const char *from, const char *to,
                          struct nbx_fault *fault)
 {
@@ -28,8 +43,13 @@ static enum nbx_err fill(const struct nbx_manifest *m, const char *from, const c
     for (size_t i = 0; !err && i < m->n; i++) {
         snprintf(source, sizeof source, "%s/%s", from, m->names[i]);
         snprintf(target, sizeof target, "%s/%s", to, m->names[i]);
-        err = nbx_care__copy(source, target, fault);
+        if (strchr(m->names[i], '/'))
+            err = make_models_folder(to, fault);
+        if (!err)
+            err = nbx_care__copy(source, target, fault);
     }
+    if (!err)
+        err = sync_models_folder(to, fault);
     return err ? err : nbx_store_acknowledge_copy(to, m->changes, fault);
 }
 

@@ -39,6 +39,7 @@ static const struct {
     {NBX_FAMILY_FORGOTTEN, nbx_verify__forgotten},
     {NBX_FAMILY_BASES, nbx_verify__base},
     {NBX_FAMILY_LINKS, nbx_verify__link},
+    {NBX_FAMILY_MODELS, nbx_verify__model},
 };
 _Static_assert(sizeof passes / sizeof *passes == NBX_N_FAMILIES, "every family is looked at");
 

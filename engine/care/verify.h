@@ -33,8 +33,9 @@ struct nbx_verified {
 /* Reads every record: its checksum, that it decodes, and that what it names is there and names it
  * back (identity, customer and number; event and event id; item and item id; the numbers given out
  * and the greatest used), that each customer's totals and seen set are what base and events come
- * to, and that links make trees. NBX_OK where all was read, whatever was found. NBX_ELIMIT: no
- * memory. NBX_ESTORAGE: the disk does not answer. */
+ * to, that links make trees, and that each version of a model has the file that was pushed. NBX_OK
+ * where all was read, whatever was found. NBX_ELIMIT: no memory. NBX_ESTORAGE: the disk does not
+ * answer. */
 enum nbx_err nbx_verify(struct nbx_verified *out, const struct nbx_store *store,
                         const struct nbx_verify_options *options);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Between the files of verify: verify.c reads the families in turn, verify_items.c,
- * verify_customers.c, verify_fold.c, verify_links.c, verify_log.c and verify_forgotten.c know what
- * must hold of each record.
+ * verify_customers.c, verify_fold.c, verify_links.c, verify_log.c, verify_forgotten.c and
+ * verify_models.c know what must hold of each record.
  *
  * Threads: one.
  */
@@ -32,6 +32,7 @@ struct nbx_check {
         uint64_t seq, serial;
     } groups[NBX_N_GROUPS]; /* of the last command, of the newest customer */
     uint64_t catalogue_seq;
+    unsigned active_models;
     uint64_t reached[NBX_N_STREAMS]; /* how far the log has been read */
     struct {
         uint8_t *bits; /* (last / 8 + 1) numbers that an id has */
@@ -58,7 +59,7 @@ nbx_check_fn nbx_verify__past_item;
 nbx_check_fn nbx_verify__identity, nbx_verify__customer, nbx_verify__seen, nbx_verify__vector;
 nbx_check_fn nbx_verify__event, nbx_verify__event_id, nbx_verify__decision, nbx_verify__due;
 nbx_check_fn nbx_verify__forgotten, nbx_verify__base, nbx_verify__link;
-nbx_check_fn nbx_verify__log, nbx_verify__mention;
+nbx_check_fn nbx_verify__log, nbx_verify__mention, nbx_verify__model;
 
 /* What is wrong with a customer's state as the fold of the events; NULL for nothing, or where it
  * cannot be said yet. */

@@ -76,6 +76,7 @@ struct nbx_conf {
     int64_t request_queue; /* requests a worker's ring holds; a power of two */
     int64_t queue_time_ms;
     int64_t max_message_bytes;
+    int64_t model_max_bytes;
     int64_t drain_timeout_ms;
     enum nbx_log_level log_level;
     bool insecure;

@@ -122,6 +122,8 @@ static const struct conf_row top_rows[] = {
      .sentence = "A request that waited longer for its worker is answered `busy`."},
     {"max_message", CONF_BYTES, AT(max_message_bytes), .min = 4 * KIB, .max = 64 * MIB,
      .preset = "1MiB", .sentence = "Size of the largest message a client may send."},
+    {"model_max", CONF_BYTES, AT(model_max_bytes), .min = MIB, .max = 16384 * GIB, .preset = "8GiB",
+     .sentence = "Size of the largest model that may be pushed."},
     {"drain_timeout", CONF_DURATION, AT(drain_timeout_ms), .max = 600 * SEC, .preset = "10s",
      .reloadable = true,
      .sentence = "How long SIGTERM waits for requests already received to be answered."},

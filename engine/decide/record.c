@@ -96,7 +96,7 @@ static enum nbx_err put_decision(const struct nbx_decide *d, const struct nbx_de
 static void put_fresh_vector(const struct nbx_decide *d, const struct nbx_decision *decision,
                              const struct nbx_profile *profile)
 {
-    struct nbx_vector_record record = {.model_version = nbx_model_version(d->world->model),
+    struct nbx_vector_record record = {.model_tag = nbx_model_tag(d->world->model),
                                        .source_digest = nbx_taste_source(d, profile),
                                        .made_ms = d->scope->now_ms,
                                        .p = decision->fresh_vector,

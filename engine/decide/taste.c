@@ -163,7 +163,7 @@ static enum nbx_err read_cached(struct nbx_taste *t, const struct nbx_decide *d,
         return err;
     bool current = !r.given && r.n == t->space->dims &&
                    r.source_digest == nbx_taste_source(d, profile) &&
-                   nbx_str_eq(r.model_version, nbx_model_version(d->world->model)) &&
+                   nbx_str_eq(r.model_tag, nbx_model_tag(d->world->model)) &&
                    nbx_vocabulary_same_weights(d->world->vocabulary, r.made_ms, d->scope->now_ms);
     if (current) {
         t->vector = r.p;

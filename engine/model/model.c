@@ -8,6 +8,7 @@
 #include "models/bundle/blend.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,6 +25,7 @@ void nbx_model__release_base(struct nbx_model_base *b)
     free(b->item_no);
     free(b->row_of_item);
     nbx_bundle_close(&b->bundle);
+    free(b->tag);
     nbx_budget_give(b->budget, b->charged);
     free(b);
 }
@@ -221,6 +223,14 @@ static enum nbx_err make_describers(struct nbx_model_base *b)
     return err ? err : make_describer(b, &b->of_customers, &info->customer_features);
 }
 
+static enum nbx_err make_tag(struct nbx_model_base *b)
+{
+    const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    return asprintf(&b->tag, "%.*s@%.*s", NBX_STR_ARG(info->name), NBX_STR_ARG(info->version)) < 0
+               ? (b->tag = NULL, NBX_ELIMIT)
+               : NBX_OK;
+}
+
 static enum nbx_err index_spaces(struct nbx_model *m)
 {
     enum nbx_err err = NBX_OK;
@@ -269,8 +279,8 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     b->budget = budget;
     if ((err = nbx_bundle_open(&b->bundle, path, fault)))
         goto out;
-    if ((err = number_items(b, ids)) || (err = map_rows(b)) || (err = make_spaces(b)) ||
-        (err = make_describers(b)) || (err = index_spaces(m))) {
+    if ((err = make_tag(b)) || (err = number_items(b, ids)) || (err = map_rows(b)) ||
+        (err = make_spaces(b)) || (err = make_describers(b)) || (err = index_spaces(m))) {
         nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
         goto out;
     }
@@ -303,6 +313,11 @@ struct nbx_str nbx_model_name(const struct nbx_model *m)
 struct nbx_str nbx_model_version(const struct nbx_model *m)
 {
     return nbx_bundle_get(m->base->bundle)->version;
+}
+
+struct nbx_str nbx_model_tag(const struct nbx_model *m)
+{
+    return nbx_str_c(m->base->tag);
 }
 
 size_t nbx_model_n_spaces(const struct nbx_model *m)

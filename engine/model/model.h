@@ -68,6 +68,8 @@ void nbx_repack_discard(struct nbx_repack **r);
 
 struct nbx_str nbx_model_name(const struct nbx_model *m);
 struct nbx_str nbx_model_version(const struct nbx_model *m);
+/* "NAME@VERSION": what tells it from every other. */
+struct nbx_str nbx_model_tag(const struct nbx_model *m);
 size_t nbx_model_n_spaces(const struct nbx_model *m);
 const struct nbx_model_space *nbx_model_space_at(const struct nbx_model *m, size_t i);
 /* The space of that name, the first one where name is empty; NULL where there is none. */

@@ -15,6 +15,7 @@
 /* What depends on the bundle alone. */
 struct nbx_model_base {
     struct nbx_bundle *bundle;
+    char *tag; /* see nbx_model_tag */
     struct nbx_budget *budget;
     size_t charged;
     uint32_t *item_no;     /* (n_items) number of the bundle's item */

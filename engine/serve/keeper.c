@@ -12,7 +12,6 @@
 
 #define ARENA_BYTES     ((size_t)256 << 20) /* decoded item changes of one round */
 #define RANKING_TICK_MS 50
-#define BUNDLE_PATH_MAX 4096
 
 static struct nbx_world *make_world(struct nbx_keeper *k)
 {
@@ -65,45 +64,6 @@ enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
     return NBX_OK;
 }
 
-static enum nbx_err load_newest(struct nbx_keeper *k, struct nbx_model **out,
-                                struct nbx_fault *fault)
-{
-    char path[BUNDLE_PATH_MAX];
-    struct nbx_model *bare = NULL;
-    struct nbx_server *s = k->server;
-    *out = NULL;
-    enum nbx_err err = nbx_bundle_newest(s->options.data_dir, path, sizeof path);
-    if (err == NBX_ENOTFOUND)
-        return NBX_OK;
-    if (!err)
-        err = nbx_model_load(&bare, path, s->ids, &s->budget, fault);
-    if (!err)
-        err = nbx_model_refresh(out, bare, NULL, k->catalog);
-    if (!err)
-        nbx_log_info("model=%.*s version=%.*s file=%s", NBX_STR_ARG(nbx_model_name(*out)),
-                     NBX_STR_ARG(nbx_model_version(*out)), path);
-    nbx_model_release(&bare);
-    return err;
-}
-
-/* Beside the model in use, unless it is that very one. */
-static void reload_model(struct nbx_keeper *k)
-{
-    struct nbx_fault fault = {0};
-    struct nbx_model *fresh = NULL, *old = k->model;
-    if (load_newest(k, &fresh, &fault) || !fresh) {
-        nbx_log_warnx("model=kept reason=\"%s%s%s\"", fault.field, fault.field[0] ? ": " : "",
-                      fault.message[0] ? fault.message : "no bundle");
-        return;
-    }
-    k->model = fresh;
-    if (nbx_keeper__publish(k)) {
-        k->model = old;
-        old = fresh;
-    }
-    nbx_model_release(&old);
-}
-
 static void reload_vocabulary(struct nbx_keeper *k, const struct nbx_vocabulary_options *options)
 {
     struct nbx_vocabulary *fresh = NULL, *old = k->vocabulary;
@@ -127,7 +87,7 @@ static bool reload(struct nbx_keeper *k)
     if (!options)
         return false;
     reload_vocabulary(k, options);
-    reload_model(k);
+    nbx_keeper__reload_model(k);
     pthread_mutex_lock(&k->reload_lock);
     k->reload = NULL;
     pthread_cond_signal(&k->reloaded);
@@ -167,6 +127,7 @@ static void *keeper_main(void *arg)
         changed |= nbx_keeper__excerpt(k);
         changed |= nbx_keeper__end_backup(k);
         changed |= nbx_keeper__erase(k);
+        changed |= nbx_keeper__tend_models(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
@@ -174,7 +135,8 @@ static void *keeper_main(void *arg)
         nbx_bell_sleep(&k->bell);
         if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
             !nbx_keeper__ranked(k) && !nbx_keeper__excerpted(k) && !nbx_keeper__backup_ended(k) &&
-            !nbx_keeper__erase_ended(k) && !atomic_load(&k->server->stop))
+            !nbx_keeper__erase_ended(k) && !nbx_keeper__models_ended(k) &&
+            !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -230,7 +192,7 @@ enum nbx_err nbx_keeper__load(struct nbx_keeper *k, struct nbx_server *server,
         (err = nbx_vocabulary_new(&k->vocabulary, server->store, &server->options.vocabulary)) ||
         (err = load_trends(k)))
         return nbx_fault_set(fault, err, NULL, "the store cannot be read: %s", nbx_err_status(err));
-    if ((err = load_catalog(k, fault)) || (err = load_newest(k, &k->model, fault)))
+    if ((err = load_catalog(k, fault)) || (err = nbx_keeper__load_model(k, &k->model, fault)))
         return err;
     if ((err = nbx_keeper__rank_first(k)))
         return nbx_fault_set(fault, err, NULL, "no memory for the rankings");
@@ -259,6 +221,7 @@ void nbx_keeper__stop(struct nbx_keeper *k)
     nbx_keeper__excerpt_stop(k);
     nbx_keeper__backup_stop(k);
     nbx_keeper__erase_stop(k);
+    nbx_keeper__models_stop(k);
     pthread_cond_destroy(&k->reloaded);
     pthread_mutex_destroy(&k->reload_lock);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Between the keeper's files: keeper.c hands out worlds, keeper_items.c serves item.*,
  * keeper_repack.c has scattered indexes packed anew, keeper_ranking.c rankings made,
- * keeper_excerpts.c excerpts for filters that come often, keeper_backup.c backups.
+ * keeper_excerpts.c excerpts for filters that come often, keeper_backup.c backups, keeper_models.c,
+ * keeper_uploads.c and keeper_swap.c models.
  *
  * Threads: keeper.
  */
@@ -13,7 +14,8 @@
 /* Hands the world of what the keeper holds now to every worker; returns when each obeys it. Then
  * whatever the old world named may be freed. NBX_ELIMIT: nothing was handed out. */
 enum nbx_err nbx_keeper__publish(struct nbx_keeper *keeper);
-/* Serves the item changes that wait, all in one snapshot; false where none waited. */
+/* Serves the item changes that wait, all in one snapshot; and
+ * what else came; false where nothing waited. */
 bool nbx_keeper__serve_items(struct nbx_keeper *keeper);
 /* Adds the catalogue's sequence number to the batch. */
 void nbx_keeper__put_seq(struct nbx_keeper *keeper);
@@ -51,6 +53,22 @@ bool nbx_keeper__erase_ended(const struct nbx_keeper *keeper);
 enum nbx_err nbx_keeper__erase_load(struct nbx_keeper *keeper);
 /* Once the keeper's thread has ended: one under way gives up, for the next start to do it. */
 void nbx_keeper__erase_stop(struct nbx_keeper *keeper);
+/* Whether the job is a model.*, and serves it. */
+bool nbx_keeper__is_of_models(const struct nbx_job *job);
+void nbx_keeper__serve_models(struct nbx_keeper *keeper, struct nbx_job *job);
+/* Answers for what of it was done aside and has ended; looks after uploads and the previous model.
+ * False where none has. */
+bool nbx_keeper__tend_models(struct nbx_keeper *keeper);
+bool nbx_keeper__models_ended(const struct nbx_keeper *keeper);
+/* Before any thread runs: removes files that no version has and loads what serves, the active
+ * version or the newest bundle of the folder, with the catalogue's items; NULL where there is none.
+ * NBX_ECORRUPT: a version lacks its file, or it is damaged. */
+enum nbx_err nbx_keeper__load_model(struct nbx_keeper *keeper, struct nbx_model **out,
+                                    struct nbx_fault *fault);
+/* The newest bundle takes the place of the one in use; where a version is active, nothing. */
+void nbx_keeper__reload_model(struct nbx_keeper *keeper);
+/* Once the keeper's thread has ended: uploads under way are removed. */
+void nbx_keeper__models_stop(struct nbx_keeper *keeper);
 /* The first rankings, before any thread runs. */
 enum nbx_err nbx_keeper__rank_first(struct nbx_keeper *keeper);
 

@@ -284,15 +284,20 @@ static void serve_round(struct nbx_keeper *k, struct order *orders, size_t n)
 bool nbx_keeper__serve_items(struct nbx_keeper *k)
 {
     struct order orders[JOBS_A_ROUND];
-    size_t n = 0;
+    size_t n = 0, n_popped = 0;
     struct nbx_job *job;
-    while (n < JOBS_A_ROUND && nbx_arena_used(k->arena) < BYTES_A_ROUND &&
-           (job = nbx_ring_pop(k->from_front)))
+    while (n_popped < JOBS_A_ROUND && nbx_arena_used(k->arena) < BYTES_A_ROUND &&
+           (job = nbx_ring_pop(k->from_front))) {
+        n_popped++;
         if (job->op->op == NBX_OP_BACKUP)
             nbx_keeper__begin_backup(k, job);
+        else if (nbx_keeper__is_of_models(job))
+            nbx_keeper__serve_models(k, job);
         else
             read_order(&orders[n++], job, k->arena);
+    }
     if (n > 0)
         serve_round(k, orders, n);
-    return n > 0;
+    nbx_arena_reset(k->arena);
+    return n_popped > 0;
 }

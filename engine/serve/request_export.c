@@ -90,6 +90,14 @@ static struct nbx_str find_space(const struct export *x, struct nbx_str key)
     return NBX_STR("unknown");
 }
 
+/* "NAME@VERSION", or the version alone. */
+static struct nbx_str version_of(struct nbx_str tag)
+{
+    const char *at = tag.len ? memchr(tag.p, '@', tag.len) : NULL;
+    uint32_t skipped = at ? (uint32_t)(at + 1 - tag.p) : 0;
+    return (struct nbx_str){tag.p + skipped, tag.len - skipped};
+}
+
 static enum nbx_err put_vector(struct export *x, struct nbx_str key,
                                const struct nbx_stored *stored)
 {
@@ -103,7 +111,7 @@ static enum nbx_err put_vector(struct export *x, struct nbx_str key,
     nbx_wire_kv_bool(b, "given", v.given);
     nbx_wire_kv_int(b, "made", v.made_ms);
     if (!v.given)
-        nbx_wire_kv_str(b, "model_version", v.model_version);
+        nbx_wire_kv_str(b, "model_version", version_of(v.model_tag));
     nbx_wire_text(b, "vector");
     put_floats(b, v.p, v.n);
     x->n[VECTORS]++;

@@ -33,6 +33,7 @@ struct nbx_server_options {
     size_t queue;          /* requests a worker's ring holds */
     int64_t queue_time_ms; /* a request that waited longer is answered busy */
     size_t max_message_bytes;
+    size_t model_max_bytes; /* of one file that is pushed */
     int64_t drain_timeout_ms;
     const char *version; /* for hello */
 };
@@ -42,12 +43,12 @@ struct nbx_server;
 /* As which the store is opened. Borrows data_dir. */
 struct nbx_store_options nbx_server_store_options(const struct nbx_server_options *options);
 
-/* Opens the store, loads catalogue and newest bundle, starts the threads: ready on return. */
+/* Opens the store, loads catalogue and model, starts the threads: ready on return. */
 enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
                               struct nbx_fault *fault);
-/* Takes the newest bundle and, of the options, vocabulary, queue_time_ms and drain_timeout_ms,
- * without a failed request. What is wrong is logged and leaves what was. Returns when every worker
- * obeys. */
+/* Takes the newest bundle, unless a version is active, and, of the options, vocabulary,
+ * queue_time_ms and drain_timeout_ms, without a failed request. What is wrong is logged and leaves
+ * what was. Returns when every worker obeys. */
 void nbx_server_reload(struct nbx_server *server, const struct nbx_server_options *options);
 /* Takes no new requests, answers those taken (at most drain_timeout), syncs, frees everything. */
 void nbx_server_stop(struct nbx_server **server);

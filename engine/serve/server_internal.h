@@ -5,6 +5,7 @@
 #define NBX_SERVE_SERVER_INTERNAL_H
 
 #include "engine/base/budget.h"
+#include "engine/base/hash.h"
 #include "engine/base/ring.h"
 #include "engine/care/backup.h"
 #include "engine/serve/aside.h"
@@ -154,6 +155,49 @@ struct nbx_keeper_erase {
     int64_t begun_ns;
 };
 
+#define NBX_UPLOADS_MAX 4 /* at a time */
+
+/* A model's file that comes in chunks. */
+struct nbx_upload {
+    char digest[NBX_MODEL_DIGITS + 1]; /* of the whole file, as announced; "": none */
+    int fd;
+    uint64_t bytes, received;
+    int64_t touched_ns;
+};
+
+/* What a model.* has done beside the keeper: an upload looked through, or a model loaded. */
+struct nbx_model_order {
+    struct nbx_aside aside;
+    struct nbx_server *server;
+    struct nbx_job *job;       /* NULL: none */
+    struct nbx_value id;       /* of its request */
+    struct nbx_upload *upload; /* NULL: a model is loaded */
+    bool back;                 /* for a rollback */
+    char path[4096];
+    /* Of the version; what an upload turns out to be. Empty: of the folder's own bundles. */
+    char name[NBX_MODEL_WORD_MAX + 1], version[NBX_MODEL_WORD_MAX + 1];
+    uint8_t digest[NBX_DIGEST_BYTES]; /* of an upload */
+    struct nbx_model *model;          /* loaded, without the catalogue's items */
+    struct nbx_fault fault;
+    int64_t begun_ns;
+};
+
+/* What served before, ready for a rollback. */
+struct nbx_previous_model {
+    struct nbx_model *model;     /* NULL: none */
+    struct nbx_catalog *catalog; /* a share: whose items it has */
+    bool of_files;               /* a bundle of the folder itself, no version */
+    int64_t followed_ns;
+};
+
+/* Versions of models: what of them is under way. */
+struct nbx_keeper_models {
+    struct nbx_upload uploads[NBX_UPLOADS_MAX];
+    struct nbx_model_order order;
+    struct nbx_previous_model previous;
+    bool of_files; /* no version is active: the folder's own bundles serve */
+};
+
 /* Owns catalogue, model, vocabulary, rankings and excerpts; hands out worlds. */
 struct nbx_keeper {
     struct nbx_server *server;
@@ -172,6 +216,7 @@ struct nbx_keeper {
     struct nbx_keeper_excerpts excerpts;
     struct nbx_keeper_backup backup;
     struct nbx_keeper_erase erase;
+    struct nbx_keeper_models models;
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;

@@ -299,6 +299,30 @@ bool nbx_key_mention_parse(struct nbx_str key, uint64_t *number, uint64_t *seq)
     return true;
 }
 
+struct nbx_key nbx_key_model(struct nbx_str name, struct nbx_str version)
+{
+    struct nbx_key k = {.len = 0};
+    put(&k, name.p, name.len);
+    put_u8(&k, 0);
+    put(&k, version.p, version.len);
+    return k;
+}
+
+static bool is_model_word(struct nbx_str s)
+{
+    return s.len > 0 && s.len <= NBX_MODEL_WORD_MAX && !memchr(s.p, 0, s.len);
+}
+
+bool nbx_key_model_parse(struct nbx_str key, struct nbx_str *name, struct nbx_str *version)
+{
+    const char *nul = key.len ? memchr(key.p, 0, key.len) : NULL;
+    if (!nul)
+        return false;
+    *name = (struct nbx_str){key.p, (uint32_t)(nul - key.p)};
+    *version = (struct nbx_str){nul + 1, key.len - name->len - 1};
+    return is_model_word(*name) && is_model_word(*version);
+}
+
 struct nbx_key nbx_key_meta(const char *name)
 {
     struct nbx_key k = {.len = 0};

@@ -82,6 +82,10 @@ bool nbx_key_mention_parse(struct nbx_str key, uint64_t *number, uint64_t *seq);
 /* forgotten: a salted hash of the customer's id, and when. */
 struct nbx_key nbx_key_forgotten(const uint8_t hash[16], int64_t time_ms);
 bool nbx_key_forgotten_parse(struct nbx_str key, uint8_t hash[16], int64_t *time_ms);
+/* models: the name, NUL, the version; neither is longer than NBX_MODEL_WORD_MAX nor has a NUL. */
+#define NBX_MODEL_WORD_MAX 64
+struct nbx_key nbx_key_model(struct nbx_str name, struct nbx_str version);
+bool nbx_key_model_parse(struct nbx_str key, struct nbx_str *name, struct nbx_str *version);
 /* meta: a name, then optionally NUL and one byte (a group). The counters: of a group's commands and
  * customers, and of the catalogue's changes. */
 #define NBX_META_SEQ           "seq"

@@ -80,6 +80,7 @@ static const struct {
     [NBX_FAMILY_FORGOTTEN] = {"forgotten", ""},
     [NBX_FAMILY_BASES] = {"bases", point_options, true, true},
     [NBX_FAMILY_LINKS] = {"links", point_options, true, true},
+    [NBX_FAMILY_MODELS] = {"models", ""},
 };
 
 const char *nbx_family_name(enum nbx_family family)

@@ -14,6 +14,7 @@
 #include "engine/base/arena.h"
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
+#include "engine/base/hash.h"
 #include "engine/base/value.h"
 #include "engine/store/key.h"
 #include "engine/store/store.h"
@@ -138,15 +139,41 @@ void nbx_base_record_encode(struct nbx_buf *out, const struct nbx_base_record *r
 enum nbx_err nbx_base_record_decode(struct nbx_base_record *out, const struct nbx_stored *stored,
                                     struct nbx_arena *arena);
 
+/* models: a version of a model, whose file lies in the folder; see engine/model/registry.h. */
+#define NBX_MODEL_RECORD 1
+enum nbx_stage {
+    NBX_STAGE_STAGED,
+    NBX_STAGE_SHADOW,
+    NBX_STAGE_CANARY,
+    NBX_STAGE_ACTIVE,
+    NBX_STAGE_ARCHIVED,
+    NBX_N_STAGES
+};
+struct nbx_model_record {
+    enum nbx_stage stage;
+    bool deleted; /* only the digest is known any more: that version is that file, for ever */
+    uint64_t bytes;
+    uint8_t digest[NBX_DIGEST_BYTES]; /* of the file */
+    int64_t pushed_ms;
+    int64_t activated_ms; /* when it last became active; 0: never */
+    struct nbx_str by, parent, notes;
+    const struct nbx_value *metrics;                /* map or NULL */
+    struct nbx_str replaced_name, replaced_version; /* activated: what was active before, or none */
+};
+void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record *r);
+enum nbx_err nbx_model_record_decode(struct nbx_model_record *out, const struct nbx_stored *stored,
+                                     struct nbx_arena *arena);
+
 /* vectors: given from outside, or folded in and then only a cache. */
 #define NBX_VECTOR_RECORD 3
 struct nbx_vector_record {
     bool given;
-    struct nbx_str model_version; /* folded: the bundle's version; empty where given */
-    uint64_t source_digest;       /* folded: the seen set's and the event types', added; before
-                                     version 3 the seen set's alone */
-    int64_t made_ms;              /* `now` of the fold: half-lives move on */
-    const float *p;               /* (n) */
+    struct nbx_str model_tag; /* folded: of which model, "NAME@VERSION", before models had names in
+                                 it the version alone; empty where given */
+    uint64_t source_digest;   /* folded: the seen set's and the event types', added; before
+                                 version 3 the seen set's alone */
+    int64_t made_ms;          /* `now` of the fold: half-lives move on */
+    const float *p;           /* (n) */
     uint32_t n;
 };
 void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_record *r);

@@ -8,7 +8,7 @@ void nbx_vector_record_encode(struct nbx_buf *out, const struct nbx_vector_recor
     nbx_buf_put_varint(out, r->given ? GIVEN : 0);
     nbx_buf_put_varsint(out, r->made_ms);
     if (!r->given) {
-        nbx_buf_put_str(out, r->model_version);
+        nbx_buf_put_str(out, r->model_tag);
         nbx_buf_put_u64le(out, r->source_digest);
     }
     nbx_buf_put_varint(out, r->n);
@@ -25,7 +25,7 @@ enum nbx_err nbx_vector_record_decode(struct nbx_vector_record *out,
     v.given = flags & GIVEN;
     v.made_ms = nbx_read_varsint(&rr.r);
     if (!v.given) {
-        v.model_version = nbx_read_str(&rr.r);
+        v.model_tag = nbx_read_str(&rr.r);
         v.source_digest = stored->version == 1 ? nbx_read_varint(&rr.r) : nbx_read_u64le(&rr.r);
     }
     v.n = nbx_record__count(&rr, sizeof *v.p);

@@ -39,6 +39,7 @@ enum nbx_family {
     NBX_FAMILY_FORGOTTEN,
     NBX_FAMILY_BASES,
     NBX_FAMILY_LINKS,
+    NBX_FAMILY_MODELS,
     NBX_N_FAMILIES
 };
 

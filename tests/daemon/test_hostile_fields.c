@@ -176,8 +176,11 @@ static const struct field table[] = {
     {"item.put item.patch", ITEM, "attributes", "id:'a',", no_built_in},
     {"item.get item.delete", TOP, "ids", "", entries},
     {"item.get item.delete", TOP, "ids", "", ids},
+    {"model.get model.activate model.delete model.stage", TOP, "name", "", name},
+    {"model.get model.activate model.delete model.stage", TOP, "version", "name:'n',", name},
     {"hello stats customer.get customer.forget decision.get recommend rank similar observe "
-     "customer.put item.put item.patch item.get item.delete retract log.heads customer.export",
+     "customer.put item.put item.patch item.get item.delete retract log.heads customer.export "
+     "model.list model.rollback",
      TOP, "id", "", echo},
 };
 
@@ -367,7 +370,12 @@ Test(hostile_fields, unknown_ones_are_refused_with_the_known)
                                                   [NBX_OP_BACKUP] = "dir:'relative',",
                                                   [NBX_OP_LOG_READ] = "stream:1,",
                                                   [NBX_OP_CUSTOMER_LINK] = "identity:'a',",
-                                                  [NBX_OP_CUSTOMER_UNLINK] = "identity:'a',"};
+                                                  [NBX_OP_CUSTOMER_UNLINK] = "identity:'a',",
+                                                  [NBX_OP_MODEL_PUSH] = "bytes:1,",
+                                                  [NBX_OP_MODEL_GET] = "name:'n',version:'v',",
+                                                  [NBX_OP_MODEL_STAGE] = "name:'n',version:'v',",
+                                                  [NBX_OP_MODEL_ACTIVATE] = "name:'n',",
+                                                  [NBX_OP_MODEL_DELETE] = "name:'n',"};
     struct nbx_str before = state_of_things();
     for (int op = 0; op < NBX_N_OPS; op++) {
         char body[128];

@@ -23,6 +23,8 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     struct nbx_backup_req backup;
     struct nbx_log_read_req log;
     struct nbx_export_req export;
+    struct nbx_model_push_req push;
+    struct nbx_model_version_req version;
     struct nbx_simple_req simple;
     struct nbx_fault fault = {0};
     enum nbx_err err;
@@ -46,6 +48,13 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     case NBX_OP_ITEM_DELETE: err = nbx_message_item_ids(&ids, body, arena, &fault); break;
     case NBX_OP_LOG_READ: err = nbx_message_log_read(&log, body, arena, &fault); break;
     case NBX_OP_CUSTOMER_EXPORT: err = nbx_message_export(&export, body, arena, &fault); break;
+    case NBX_OP_MODEL_PUSH: err = nbx_message_model_push(&push, body, arena, &fault); break;
+    case NBX_OP_MODEL_GET:
+    case NBX_OP_MODEL_ACTIVATE:
+    case NBX_OP_MODEL_DELETE:
+    case NBX_OP_MODEL_STAGE:
+        err = nbx_message_model_version(&version, body, op == NBX_OP_MODEL_STAGE, arena, &fault);
+        break;
     case NBX_OP_BACKUP: err = nbx_message_backup(&backup, body, arena, &fault); break;
     default: err = nbx_message_simple(&simple, body, arena, &fault); break;
     }

@@ -125,6 +125,34 @@ Test(backup, comes_back_as_it_was_when_it_was_made)
     cr_assert_eq(count(NBX_FAMILY_EVENTS), N_RECORDS + 1);
 }
 
+/* A folder in it, with the files of models but not those of uploads. */
+Test(backup, has_the_models)
+{
+    char models[120], path[400];
+    snprintf(models, sizeof models, "%s/models", f.dir);
+    cr_assert_eq(mkdir(models, 0700), 0);
+    write_file(f.dir, "models/taste@1.safetensors", "first");
+    write_file(f.dir, "models/.taste@2.safetensors", "second");
+    write_file(f.dir, "models/upload-00.part", "half");
+    must(save_to(saved));
+    must(restore());
+    cr_assert(has_file(again, "models/taste@1.safetensors"));
+    cr_assert(has_file(again, "models/.taste@2.safetensors"));
+    cr_assert_not(has_file(again, "models/upload-00.part"));
+    move_in();
+    cr_assert_eq(count(NBX_FAMILY_CUSTOMERS), N_RECORDS);
+    snprintf(again, sizeof again, "%s/once-more", f.root);
+    snprintf(path, sizeof path, "%s/models/taste@1.safetensors", saved);
+    cr_assert_eq(unlink(path), 0);
+    write_file(saved, "models/taste@1.safetensors", "other"); /* of the same length */
+    cr_assert_eq(restore(), NBX_ECORRUPT);
+    cr_assert_not_null(strstr(fault.message, "taste@1"), "%s", fault.message);
+    cr_assert_neq(access(again, F_OK), 0);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(restore(), NBX_ECORRUPT);
+    cr_assert_neq(access(again, F_OK), 0);
+}
+
 Test(backup, may_be_restored_twice_and_made_again_from_what_was_restored)
 {
     must(save_to(saved));

@@ -256,6 +256,7 @@ Test(verify, keys_of_no_shape_are_noticed)
          "mentions: has a key that is no customer number and sequence number\n"},
         {NBX_FAMILY_BASES, "bases: has a key that is no customer number\n"},
         {NBX_FAMILY_LINKS, "links: has a key that is no customer number\n"},
+        {NBX_FAMILY_MODELS, "models: does not decode\n"},
         {NBX_FAMILY_DUE, "due: has a key that is no group, time, customer and id\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

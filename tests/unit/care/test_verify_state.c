@@ -192,3 +192,35 @@ Test(verify_state, what_retention_may_have_taken_is_not_missed)
     finds("events: its id is not remembered\n");
     cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW + INT64_C(2) * 86400000), "");
 }
+
+Test(verify_state, versions_have_their_files)
+{
+    static const char digest[] = /* printf 12345 | b2sum -l 256 */
+        "0c79cdda0b4fca6014a1a171b608f17d4f373bc7f1187c3cf87fcffa490fc638";
+    char path[160];
+    struct nbx_version v = {NBX_STR("taste"), NBX_STR("2"), {.bytes = 5}};
+    for (size_t i = 0; i < sizeof v.record.digest; i++)
+        v.record.digest[i] =
+            (uint8_t)strtoul((char[]){digest[2 * i], digest[2 * i + 1], '\0'}, NULL, 16);
+    nbx_registry_put(t.shop.f.batch, &v);
+    fixture_write(&t.shop.f);
+    finds("models: its file is missing or has another size\n");
+    cr_assert_eq(nbx_registry_make_folder(t.shop.f.dir, &t.fault), NBX_OK);
+    nbx_registry_path(path, sizeof path, t.shop.f.dir, &v);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fputs("12345", file);
+    cr_assert_eq(fflush(file), 0);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    rewind(file);
+    fputs("12346", file);
+    cr_assert_eq(fclose(file), 0);
+    finds("models: its file is damaged: it has another digest than what was pushed\n");
+    v.record.deleted = true;
+    nbx_registry_put(t.shop.f.batch, &v);
+    fixture_write(&t.shop.f);
+    cr_assert_str_eq(verify(t.shop.f.store, SHOP_NOW), "");
+    put_version("3", NBX_STAGE_ACTIVE);
+    put_version("4", NBX_STAGE_ACTIVE);
+    finds("models: is active, and so is another one\n");
+}

@@ -7,6 +7,7 @@
 #define NBX_TEST_CARE_WHOLE_H
 
 #include "engine/care/verify.h"
+#include "engine/model/registry.h"
 #include "tests/unit/decide/linking.h"
 
 static struct town t;
@@ -60,6 +61,16 @@ static inline void make_base(const char *customer)
     nbx_customers_keep(t.customers, 0, 0);
 }
 
+/* A version of a model, of which there is no file. */
+static inline void put_version(const char *version, enum nbx_stage stage)
+{
+    struct nbx_version v = {NBX_STR("taste"),
+                            nbx_str_c(version),
+                            {.stage = stage, .bytes = 5, .activated_ms = SHOP_NOW}};
+    nbx_registry_put(t.shop.f.batch, &v);
+    fixture_write(&t.shop.f);
+}
+
 /* Something in every family, and traces of what is gone. */
 static inline void begin(void)
 {
@@ -88,6 +99,7 @@ static inline void begin(void)
     town_unlink(&t, "mila", "lena");
     decide("anna", 1);
     decide("nobody", 2);
+    put_version("1", NBX_STAGE_ARCHIVED);
     cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("cleo")), NBX_OK);
     cr_assert(done.forgotten);
 }

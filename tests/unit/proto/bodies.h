@@ -63,6 +63,8 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_item_ids_req ids;
     struct nbx_backup_req backup;
     struct nbx_log_read_req log;
+    struct nbx_model_push_req push;
+    struct nbx_model_version_req version;
     struct nbx_simple_req simple;
     enum nbx_err err;
     switch (op) {
@@ -89,6 +91,12 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     case NBX_OP_ITEM_GET:
     case NBX_OP_ITEM_DELETE: return nbx_message_item_ids(&ids, body, arena, &fault);
     case NBX_OP_LOG_READ: return nbx_message_log_read(&log, body, arena, &fault);
+    case NBX_OP_MODEL_PUSH: return nbx_message_model_push(&push, body, arena, &fault);
+    case NBX_OP_MODEL_GET:
+    case NBX_OP_MODEL_ACTIVATE:
+    case NBX_OP_MODEL_DELETE:
+    case NBX_OP_MODEL_STAGE:
+        return nbx_message_model_version(&version, body, op == NBX_OP_MODEL_STAGE, arena, &fault);
     case NBX_OP_BACKUP: return nbx_message_backup(&backup, body, arena, &fault);
     default: return nbx_message_simple(&simple, body, arena, &fault);
     }

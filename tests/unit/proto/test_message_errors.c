@@ -419,6 +419,65 @@ Test(message_errors, links)
     cr_expect_str_eq(fault.field, "type", "it is of a link that is made");
 }
 
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+Test(message_errors, models)
+{
+    static const struct {
+        enum nbx_op op;
+        const char *text, *field, *message; /* message: a part of it */
+    } rows[] = {
+        {NBX_OP_MODEL_PUSH, "{digest:5, bytes:1}", "digest", "b2sum -l 256 prints, got int"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:1}", NULL, NULL}, /* 64 times a */
+        {NBX_OP_MODEL_PUSH, "{digest:#63, bytes:1}", "digest", "the 64 hex digits"},
+        {NBX_OP_MODEL_PUSH, "{digest:#65, bytes:1}", "digest", "the 64 hex digits"},
+        {NBX_OP_MODEL_PUSH,
+         "{digest:'00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff', bytes:1}",
+         "digest", "the 64 hex digits"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:0}", "bytes", "from 1"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:1.5}", "bytes", "got float"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, offset:-1}", "offset", "from 0"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, data:'abc'}", "data", "a bin, got string"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, data:x'0a0b'}", NULL, NULL},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:true}", "commit", "a map"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{note:'x'}}", "commit.note",
+         "notes, metrics, parent, by, activate"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{notes:''}}", "commit.notes", "1 to"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{notes:#2049}}", "commit.notes", "2048"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{parent:'a b'}}", "commit.parent",
+         "may have only"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{by:#256}}", "commit.by", "255"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{activate:1}}", "commit.activate",
+         "true or false"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{metrics:[1]}}", "commit.metrics",
+         "a map of label to number"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{metrics:{'recall@20':'x'}}}",
+         "commit.metrics.recall@20", "a number"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{metrics:{'':1}}}", "commit.metrics",
+         "1 to 64"},
+        {NBX_OP_MODEL_PUSH, "{digest:#64, bytes:9, commit:{metrics:{'recall@20':0.5,n:3}}}", NULL,
+         NULL},
+        {NBX_OP_MODEL_GET, "{name:'a/b', version:'v'}", "name", "may have only"},
+        {NBX_OP_MODEL_ACTIVATE, "{name:'a', version:'v@1'}", "version", "may have only"},
+        {NBX_OP_MODEL_DELETE, "{name:'a', version:''}", "version", "1 to 64"},
+        {NBX_OP_MODEL_STAGE, "{name:'a', version:'v', stage:'live'}", "stage",
+         "staged, shadow, canary, active, archived"},
+        {NBX_OP_MODEL_STAGE, "{name:'a', version:'v', stage:3}", "stage", "got int"},
+        {NBX_OP_MODEL_GET, "{name:'a', version:'v', stage:'staged'}", "stage", "unknown field"},
+        {NBX_OP_MODEL_LIST, "{id:[]}", "id", "an int or a string"},
+        {NBX_OP_MODEL_ROLLBACK, "{name:'a'}", "name", "unknown field"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum nbx_err want = rows[i].field ? NBX_EBAD : NBX_OK;
+        cr_expect_eq(refusal(rows[i].op, rows[i].text), want, "%s: %s", rows[i].text,
+                     fault.message);
+        if (!rows[i].field)
+            continue;
+        cr_expect_str_eq(fault.field, rows[i].field, "%s", rows[i].text);
+        cr_expect(strstr(fault.message, rows[i].message), "%s: %s", rows[i].text, fault.message);
+    }
+}
+
 /* A body that is whole but for one mistake, by operation. */
 static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_HELLO] = "{%s}",
@@ -442,6 +501,13 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_CUSTOMER_EXPORT] = "{after:'events:', %s}",
     [NBX_OP_CUSTOMER_LINK] = "{identity:'i', %s}",
     [NBX_OP_CUSTOMER_UNLINK] = "{identity:'i', %s}",
+    [NBX_OP_MODEL_PUSH] = "{digest:'" DIGEST "', bytes:1, %s}",
+    [NBX_OP_MODEL_LIST] = "{%s}",
+    [NBX_OP_MODEL_GET] = "{name:'n', version:'v', %s}",
+    [NBX_OP_MODEL_STAGE] = "{name:'n', version:'v', stage:'staged', %s}",
+    [NBX_OP_MODEL_ACTIVATE] = "{name:'n', version:'v', %s}",
+    [NBX_OP_MODEL_ROLLBACK] = "{%s}",
+    [NBX_OP_MODEL_DELETE] = "{name:'n', version:'v', %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)
@@ -490,7 +556,13 @@ Test(message_errors, required_fields_are_missed)
                 {NBX_OP_BACKUP, "{}", "dir"},
                 {NBX_OP_LOG_READ, "{}", "stream"},
                 {NBX_OP_CUSTOMER_LINK, "{}", "identity"},
-                {NBX_OP_CUSTOMER_UNLINK, "{}", "identity"}};
+                {NBX_OP_CUSTOMER_UNLINK, "{}", "identity"},
+                {NBX_OP_MODEL_PUSH, "{bytes:1}", "digest"},
+                {NBX_OP_MODEL_PUSH, "{digest:'" DIGEST "'}", "bytes"},
+                {NBX_OP_MODEL_GET, "{version:'v'}", "name"},
+                {NBX_OP_MODEL_ACTIVATE, "{name:'n'}", "version"},
+                {NBX_OP_MODEL_DELETE, "{name:'n'}", "version"},
+                {NBX_OP_MODEL_STAGE, "{name:'n', version:'v'}", "stage"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cr_expect_eq(refusal(rows[i].op, rows[i].text), NBX_EBAD, "%s", rows[i].text);
         cr_expect_str_eq(fault.field, rows[i].field);

@@ -229,10 +229,10 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
     struct nbx_vector_record v = {.given = given,
                                   .made_ms = any_time(r),
                                   .n = (uint32_t)nbx_random_below(r, 130),
-                                  .model_version = any_text(r, arena),
+                                  .model_tag = any_text(r, arena),
                                   .source_digest = any_u64(r)};
     if (given) {
-        v.model_version = NBX_STR("");
+        v.model_tag = NBX_STR("");
         v.source_digest = 0;
     }
     v.p = any_floats(r, v.n, arena);
@@ -241,7 +241,7 @@ static inline struct nbx_vector_record any_vector(struct nbx_random *r, struct n
 
 static inline bool vector_same(const struct nbx_vector_record *a, const struct nbx_vector_record *b)
 {
-    return a->given == b->given && nbx_str_eq(a->model_version, b->model_version) &&
+    return a->given == b->given && nbx_str_eq(a->model_tag, b->model_tag) &&
            a->source_digest == b->source_digest && a->made_ms == b->made_ms && a->n == b->n &&
            (a->n == 0 || memcmp(a->p, b->p, a->n * sizeof *a->p) == 0);
 }
@@ -607,6 +607,37 @@ static inline bool log_same(const struct nbx_log_record *a, const struct nbx_log
                nbx_str_eq(a->changes[i].id, b->changes[i].id) &&
                value_same(a->changes[i].entry, b->changes[i].entry);
     return same;
+}
+
+static inline struct nbx_model_record any_model(struct nbx_random *r, struct nbx_arena *arena)
+{
+    struct nbx_model_record m = {
+        .bytes = any_u64(r), .pushed_ms = any_time(r), .deleted = nbx_random_below(r, 4) == 0};
+    any_hash(m.digest, r);
+    any_hash(m.digest + 16, r);
+    if (m.deleted)
+        return m;
+    m.stage = (enum nbx_stage)nbx_random_below(r, NBX_N_STAGES);
+    m.by = any_text(r, arena);
+    m.parent = any_text(r, arena);
+    m.notes = any_text(r, arena);
+    m.metrics = any_map(r, arena);
+    m.activated_ms = nbx_random_below(r, 2) ? any_time(r) : 0;
+    if (!m.activated_ms)
+        return m;
+    m.replaced_name = any_text(r, arena);
+    m.replaced_version = any_text(r, arena);
+    return m;
+}
+
+static inline bool model_same(const struct nbx_model_record *a, const struct nbx_model_record *b)
+{
+    return a->stage == b->stage && a->deleted == b->deleted && a->bytes == b->bytes &&
+           memcmp(a->digest, b->digest, sizeof a->digest) == 0 && a->pushed_ms == b->pushed_ms &&
+           a->activated_ms == b->activated_ms && nbx_str_eq(a->by, b->by) &&
+           nbx_str_eq(a->parent, b->parent) && nbx_str_eq(a->notes, b->notes) &&
+           value_same(a->metrics, b->metrics) && nbx_str_eq(a->replaced_name, b->replaced_name) &&
+           nbx_str_eq(a->replaced_version, b->replaced_version);
 }
 
 #endif

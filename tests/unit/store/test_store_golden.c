@@ -184,11 +184,8 @@ Test(store_golden, seen_2)
 Test(store_golden, vector_1)
 {
     static const float p[] = {1.0f, -0.5f, 0.0f};
-    struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
-                                       .source_digest = 300,
-                                       .made_ms = 1700000000000,
-                                       .p = p,
-                                       .n = 3};
+    struct nbx_vector_record folded = {
+        .model_tag = NBX_STR("v7"), .source_digest = 300, .made_ms = 1700000000000, .p = p, .n = 3};
     struct nbx_vector_record given = {.given = true, .made_ms = 1, .p = p, .n = 2};
     GOLDEN_OLD(vector, vector_same, 1, folded,
                "0080a0abfef962027637ac02030000803f000000bf00000000");
@@ -198,7 +195,7 @@ Test(store_golden, vector_1)
 Test(store_golden, vector_2)
 {
     static const float p[] = {1.0f, -0.5f, 0.0f};
-    struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
+    struct nbx_vector_record folded = {.model_tag = NBX_STR("v7"),
                                        .source_digest = UINT64_C(0x0123456789abcdef),
                                        .made_ms = 1700000000000,
                                        .p = p,
@@ -212,7 +209,7 @@ Test(store_golden, vector_2)
 Test(store_golden, vector_3)
 {
     static const float p[] = {1.0f, -0.5f, 0.0f};
-    struct nbx_vector_record folded = {.model_version = NBX_STR("v7"),
+    struct nbx_vector_record folded = {.model_tag = NBX_STR("v7"),
                                        .source_digest = UINT64_C(0x0123456789abcdef),
                                        .made_ms = 1700000000000,
                                        .p = p,
@@ -582,4 +579,34 @@ Test(store_golden, log_1_of_items_and_places)
            "050080a0abfef9623031323334353637383961626364656603001483a474696572a4676f6c64"
            "a361676529a26f6bc3010581a26f6bc30203692d31");
     GOLDEN(log, log_same, 1, gone, "000080a0abfef96201ac02");
+}
+
+Test(store_golden, model_1)
+{
+    struct nbx_model_record least = {.bytes = 300, .pushed_ms = 1700000000000}, full, first, gone;
+    for (uint8_t i = 0; i < sizeof least.digest; i++)
+        least.digest[i] = i;
+    gone = first = full = least;
+    gone.deleted = true;
+    full.stage = first.stage = NBX_STAGE_ACTIVE;
+    full.activated_ms = first.activated_ms = 1700000000500;
+    full.by = NBX_STR("ci");
+    full.parent = NBX_STR("v0");
+    full.notes = NBX_STR("nightly");
+    full.metrics = &map;
+    full.replaced_name = NBX_STR("ials");
+    full.replaced_version = NBX_STR("v0");
+    GOLDEN(model, model_same, 1, full,
+           "3e000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6203026369027630076e696768746c791483a474696572a4676f6c64a361676529a26f6bc3e8a7ab"
+           "fef9620469616c73027630");
+    GOLDEN(model, model_same, 1, first,
+           "20000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6203e8a7abfef9620000");
+    GOLDEN(model, model_same, 1, least,
+           "00000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6200");
+    GOLDEN(model, model_same, 1, gone,
+           "01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "62");
 }

@@ -267,3 +267,23 @@ Test(store_key, decision_id_parse_refuses_what_is_not_32_lower_case_hex_digits)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_assert_not(nbx_decision_id_parse(nbx_str_c(bad[i]), &id), "%s", bad[i]);
 }
+
+Test(store_key, models_by_name_then_version)
+{
+    struct nbx_str name, version, nothing = {0};
+    struct nbx_key k = nbx_key_model(NBX_STR("ials"), NBX_STR("20260131T235959-1a2b"));
+    cr_assert(nbx_key_model_parse(nbx_key_str(&k), &name, &version));
+    cr_assert(nbx_str_is(name, "ials"));
+    cr_assert(nbx_str_is(version, "20260131T235959-1a2b"));
+    cr_assert_lt(
+        cmp(nbx_key_model(NBX_STR("a"), NBX_STR("z")), nbx_key_model(NBX_STR("a-b"), NBX_STR("a"))),
+        0, "a name's versions lie together");
+    static const char *const bad[] = {"ials", "", "ials", "\0v"};
+    static const uint32_t lens[] = {4, 0, 5, 2};
+    for (int i = 0; i < 4; i++)
+        cr_assert_not(nbx_key_model_parse((struct nbx_str){bad[i], lens[i]}, &name, &version), "%d",
+                      i);
+    cr_assert_not(nbx_key_model_parse(nothing, &name, &version));
+    k = nbx_key_model(NBX_STR("a"), (struct nbx_str){"b\0c", 3});
+    cr_assert_not(nbx_key_model_parse(nbx_key_str(&k), &name, &version));
+}

@@ -60,6 +60,7 @@ TestSuite(store_record, .init = begin, .fini = end);
 #define any_item_same      item_same
 #define any_log_same       log_same
 #define any_past_item_same past_item_same
+#define any_model_same     model_same
 
 KIND(customer, any_customer)
 KIND(identity, any_identity)
@@ -75,6 +76,7 @@ KIND(decision, any_decided)
 KIND(item, any_item)
 KIND(log, any_log)
 KIND(past_item, any_past_item)
+KIND(model, any_model)
 
 struct kind {
     const char *name;
@@ -99,6 +101,7 @@ static const struct kind kinds[] = {
     {"decision", NBX_DECISION_RECORD, decision_make, decision_decode, decision_comes_back},
     {"item", NBX_ITEM_RECORD, item_make, item_decode, item_comes_back},
     {"past_item", NBX_PAST_ITEM_RECORD, past_item_make, past_item_decode, past_item_comes_back},
+    {"model", NBX_MODEL_RECORD, model_make, model_decode, model_comes_back},
 };
 
 #define N_KINDS (sizeof kinds / sizeof *kinds)
