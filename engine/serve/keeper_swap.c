@@ -355,7 +355,7 @@ void nbx_models__end_load(struct nbx_keeper *k)
     struct nbx_value id = o->id;
     struct nbx_fault fault = o->fault;
     struct nbx_versions all;
-    struct change c;
+    struct change c = {0};
     struct nbx_model *fresh = fault.code ? NULL : refresh(k, &fault);
     if (load_again(k, &fault))
         return;

@@ -115,23 +115,26 @@ static enum nbx_err begin_upload(struct nbx_upload **out, struct nbx_keeper *k,
     return NBX_OK;
 }
 
+static bool write_all(const struct nbx_upload *u, struct nbx_str data)
+{
+    for (uint32_t written = 0; written < data.len;) {
+        ssize_t n =
+            pwrite(u->fd, data.p + written, data.len - written, (off_t)(u->received + written));
+        if (n < 0 && errno != EINTR)
+            return false;
+        written += n > 0 ? (uint32_t)n : 0;
+    }
+    return true;
+}
+
 /* All of it or nothing. */
 static enum nbx_err append(struct nbx_upload *u, struct nbx_str data, struct nbx_fault *fault)
 {
-    uint32_t written = 0;
-    while (written < data.len) {
-        ssize_t n =
-            pwrite(u->fd, data.p + written, data.len - written, (off_t)(u->received + written));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            nbx_fault_set(fault, NBX_ESTORAGE, "bytes", "cannot write the file: %s",
-                          strerror(errno));
-            if (ftruncate(u->fd, (off_t)u->received))
-                nbx_log_warn("upload=torn digest=%s", u->digest); /* it is written over */
-            return NBX_ESTORAGE;
-        }
-        written += (uint32_t)n;
+    if (!write_all(u, data)) {
+        nbx_fault_set(fault, NBX_ESTORAGE, "bytes", "cannot write the file: %s", strerror(errno));
+        if (ftruncate(u->fd, (off_t)u->received))
+            nbx_log_warn("upload=torn digest=%s", u->digest); /* it is written over */
+        return NBX_ESTORAGE;
     }
     /* The disk begins now, so that there is little to wait for at the end. */
     (void)sync_file_range(u->fd, (off_t)u->received, data.len, SYNC_FILE_RANGE_WRITE);
@@ -261,17 +264,18 @@ static enum nbx_err check_digest(const struct nbx_upload *u, uint8_t *digest,
 }
 
 /* Fills the order with what the bundle calls itself. */
-static enum nbx_err check_bundle(struct nbx_model_order *o)
+static void check_bundle(struct nbx_model_order *o)
 {
     struct nbx_bundle *bundle = NULL;
     enum nbx_err err = nbx_bundle_open(&bundle, o->path, &o->fault);
-    if (err)
-        return o->fault.code = err == NBX_EVERSION ? NBX_EBAD : err; /* the sender's, not ours */
+    if (err) {
+        o->fault.code = err == NBX_EVERSION ? NBX_EBAD : err; /* the sender's, not ours */
+        return;
+    }
     const struct nbx_bundle_info *info = nbx_bundle_get(bundle);
     snprintf(o->name, sizeof o->name, "%.*s", NBX_STR_ARG(info->name));
     snprintf(o->version, sizeof o->version, "%.*s", NBX_STR_ARG(info->version));
     nbx_bundle_close(&bundle);
-    return NBX_OK;
 }
 
 void nbx_models__look_through(void *arg)
@@ -280,10 +284,8 @@ void nbx_models__look_through(void *arg)
     enum nbx_err err = fsync(o->upload->fd) ? NBX_ESTORAGE : NBX_OK;
     if (err)
         nbx_fault_set(&o->fault, err, "bytes", "the file cannot be synced: %s", strerror(errno));
-    if (!err)
-        err = check_digest(o->upload, o->digest, &o->fault);
-    if (!err)
-        err = check_bundle(o);
+    if (!err && check_digest(o->upload, o->digest, &o->fault) == NBX_OK)
+        check_bundle(o);
 }
 
 static void begin_commit(struct nbx_keeper *k, struct nbx_job *job, struct nbx_upload *u)
@@ -362,9 +364,10 @@ static enum nbx_err keep(struct nbx_keeper *k, const struct nbx_version *v, stru
 {
     char path[NBX_MODELS_PATH_BYTES], folder[NBX_MODELS_PATH_BYTES];
     const char *dir = k->server->options.data_dir;
+    const struct nbx_model_order *o = &k->models.order;
     nbx_registry_path(path, sizeof path, dir, v);
     snprintf(folder, sizeof folder, "%s/" NBX_REGISTRY_FOLDER, dir);
-    if (rename(k->models.order.path, path))
+    if (rename(o->path, path))
         return nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot make %s: %s", path,
                              strerror(errno));
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -377,9 +380,13 @@ static enum nbx_err keep(struct nbx_keeper *k, const struct nbx_version *v, stru
     nbx_batch_clear(k->batch);
     if (err && unlink(path))
         nbx_log_warn("file=kept path=%s", path); /* the next start removes it */
-    if (!err)
-        close_upload(k->models.order.upload);
-    return err;
+    if (err)
+        return err;
+    close_upload(o->upload);
+    nbx_log_info("model=%s version=%s stage=staged bytes=%" PRIu64 " took_ms=%lld", o->name,
+                 o->version, v->record.bytes,
+                 (long long)((nbx_clock_mono_ns() - o->begun_ns) / 1000000));
+    return NBX_OK;
 }
 
 void nbx_models__end_push(struct nbx_keeper *k)
@@ -399,10 +406,6 @@ void nbx_models__end_push(struct nbx_keeper *k)
         err = keep(k, v, &fault);
     if (o->upload->digest[0])
         remove_upload(k, o->upload);
-    if (!err && !same)
-        nbx_log_info("model=%s version=%s stage=staged bytes=%" PRIu64 " took_ms=%lld", o->name,
-                     o->version, v->record.bytes,
-                     (long long)((nbx_clock_mono_ns() - o->begun_ns) / 1000000));
     if (err)
         nbx_log_warnx("push=refused field=%s reason=\"%s\"", fault.field, fault.message);
     o->job = NULL;

@@ -82,11 +82,12 @@ Test(program, says_hello)
     must_be(hello, "model", "{'name': '', 'version': ''}");
     must_be(hello, "id", "7");
     cr_assert(text_at(hello, "version").len > 0);
-    MUST_LIST(hello, "operations", "",
-              "hello recommend rank similar observe customer.get customer.put customer.forget "
-              "decision.get item.put item.patch item.get item.delete stats backup retract "
-              "log.heads log.read customer.export customer.link customer.unlink model.push model.list "
-              "model.get model.stage model.activate model.rollback model.delete");
+    MUST_LIST(
+        hello, "operations", "",
+        "hello recommend rank similar observe customer.get customer.put customer.forget "
+        "decision.get item.put item.patch item.get item.delete stats backup retract "
+        "log.heads log.read customer.export customer.link customer.unlink model.push model.list "
+        "model.get model.stage model.activate model.rollback model.delete");
     MUST_LIST(hello, "features", "", "customers consent links");
     server_stop(&s);
 }

@@ -419,8 +419,6 @@ Test(message_errors, links)
     cr_expect_str_eq(fault.field, "type", "it is of a link that is made");
 }
 
-#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-
 Test(message_errors, models)
 {
     static const struct {
@@ -501,7 +499,7 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_CUSTOMER_EXPORT] = "{after:'events:', %s}",
     [NBX_OP_CUSTOMER_LINK] = "{identity:'i', %s}",
     [NBX_OP_CUSTOMER_UNLINK] = "{identity:'i', %s}",
-    [NBX_OP_MODEL_PUSH] = "{digest:'" DIGEST "', bytes:1, %s}",
+    [NBX_OP_MODEL_PUSH] = "{digest:#64, bytes:1, %s}",
     [NBX_OP_MODEL_LIST] = "{%s}",
     [NBX_OP_MODEL_GET] = "{name:'n', version:'v', %s}",
     [NBX_OP_MODEL_STAGE] = "{name:'n', version:'v', stage:'staged', %s}",
@@ -558,7 +556,7 @@ Test(message_errors, required_fields_are_missed)
                 {NBX_OP_CUSTOMER_LINK, "{}", "identity"},
                 {NBX_OP_CUSTOMER_UNLINK, "{}", "identity"},
                 {NBX_OP_MODEL_PUSH, "{bytes:1}", "digest"},
-                {NBX_OP_MODEL_PUSH, "{digest:'" DIGEST "'}", "bytes"},
+                {NBX_OP_MODEL_PUSH, "{digest:#64}", "bytes"},
                 {NBX_OP_MODEL_GET, "{version:'v'}", "name"},
                 {NBX_OP_MODEL_ACTIVATE, "{name:'n'}", "version"},
                 {NBX_OP_MODEL_DELETE, "{name:'n'}", "version"},

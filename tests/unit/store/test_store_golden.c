@@ -584,8 +584,8 @@ Test(store_golden, log_1_of_items_and_places)
 Test(store_golden, model_1)
 {
     struct nbx_model_record least = {.bytes = 300, .pushed_ms = 1700000000000}, full, first, gone;
-    for (uint8_t i = 0; i < sizeof least.digest; i++)
-        least.digest[i] = i;
+    for (size_t i = 0; i < sizeof least.digest; i++)
+        least.digest[i] = (uint8_t)i;
     gone = first = full = least;
     gone.deleted = true;
     full.stage = first.stage = NBX_STAGE_ACTIVE;
