@@ -184,9 +184,7 @@ static enum nbx_err take_chunk(struct nbx_keeper *k, struct nbx_upload **u,
         err = check_room(k, (uint64_t)req->bytes, fault);
     if (!err && !*u && req->data.len)
         err = begin_upload(u, k, req, fault);
-    if (!err && req->data.len)
-        err = append(*u, req->data, fault);
-    return err;
+    return err || !*u || !req->data.len ? err : append(*u, req->data, fault);
 }
 
 static void answer_received(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
@@ -320,33 +318,44 @@ void nbx_models__push(struct nbx_keeper *k, struct nbx_job *job)
         answer_received(k, job, &req.id, u ? u->received : 0);
 }
 
-/* The record of what was looked through, unless there is, or was, another file of that name. *same:
- * it is a version already. */
-static enum nbx_err make_version(struct nbx_version **out, struct nbx_keeper *k,
-                                 const struct nbx_model_push_req *req, bool *same,
-                                 struct nbx_fault *fault)
+/* Whether there is, or was, another file of that name, or no room for one more. v: the version of
+ * that name, NULL: none. */
+static enum nbx_err check_version(const struct nbx_model_order *o, const struct nbx_versions *all,
+                                  const struct nbx_version *v, struct nbx_fault *fault)
 {
-    const struct nbx_model_order *o = &k->models.order;
-    struct nbx_versions all;
-    enum nbx_err err = nbx_models__read(k, &all, fault);
-    if (err)
-        return err;
-    struct nbx_str name = nbx_str_c(o->name), version = nbx_str_c(o->version);
-    struct nbx_version *v = nbx_registry_find(&all, name, version);
-    *same = v && !v->record.deleted;
+    bool there = v && !v->record.deleted;
     if (v && memcmp(v->record.digest, o->digest, sizeof o->digest) != 0)
         return nbx_fault_set(fault, NBX_ECONFLICT, "version",
                              "version %s of model %s %s another file; versions never change: give "
                              "this one a name of its own",
-                             o->version, o->name, *same ? "is" : "was");
-    if (!*same && nbx_registry_count(&all) >= NBX_REGISTRY_VERSIONS)
+                             o->version, o->name, there ? "is" : "was");
+    if (!there && nbx_registry_count(all) >= NBX_REGISTRY_VERSIONS)
         return nbx_fault_set(fault, NBX_ELIMIT, NULL, "%d versions are kept: delete some",
                              NBX_REGISTRY_VERSIONS);
-    if (!v && !(v = nbx_arena_calloc(k->arena, 1, sizeof *v)))
-        return nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory for this request");
-    *out = v;
+    return NBX_OK;
+}
+
+/* The version that was looked through, in the keeper's arena; *same: it is one already. NULL where
+ * it cannot be. */
+static struct nbx_version *make_version(struct nbx_keeper *k, const struct nbx_model_push_req *req,
+                                        bool *same, struct nbx_fault *fault)
+{
+    const struct nbx_model_order *o = &k->models.order;
+    struct nbx_str name = nbx_str_c(o->name), version = nbx_str_c(o->version);
+    struct nbx_versions all;
+    if (nbx_models__read(k, &all, fault))
+        return NULL;
+    struct nbx_version *v = nbx_registry_find(&all, name, version);
+    *same = v && !v->record.deleted;
+    if (check_version(o, &all, v, fault))
+        return NULL;
     if (*same)
-        return NBX_OK;
+        return v;
+    v = nbx_arena_calloc(k->arena, 1, sizeof *v);
+    if (!v) {
+        nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory for this request");
+        return NULL;
+    }
     *v = (struct nbx_version){name,
                               version,
                               {.bytes = o->upload->bytes,
@@ -356,20 +365,21 @@ static enum nbx_err make_version(struct nbx_version **out, struct nbx_keeper *k,
                                .notes = req->commit.notes,
                                .metrics = req->commit.metrics}};
     memcpy(v->record.digest, o->digest, sizeof v->record.digest);
-    return NBX_OK;
+    return v;
 }
 
 /* The file gets its name, for good; then the record is written. */
-static enum nbx_err keep(struct nbx_keeper *k, const struct nbx_version *v, struct nbx_fault *fault)
+static void keep(struct nbx_keeper *k, const struct nbx_version *v, struct nbx_fault *fault)
 {
     char path[NBX_MODELS_PATH_BYTES], folder[NBX_MODELS_PATH_BYTES];
     const char *dir = k->server->options.data_dir;
     const struct nbx_model_order *o = &k->models.order;
     nbx_registry_path(path, sizeof path, dir, v);
     snprintf(folder, sizeof folder, "%s/" NBX_REGISTRY_FOLDER, dir);
-    if (rename(o->path, path))
-        return nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot make %s: %s", path,
-                             strerror(errno));
+    if (rename(o->path, path)) {
+        nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot make %s: %s", path, strerror(errno));
+        return;
+    }
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = fd >= 0 && fsync(fd) == 0;
     if (fd >= 0)
@@ -381,12 +391,11 @@ static enum nbx_err keep(struct nbx_keeper *k, const struct nbx_version *v, stru
     if (err && unlink(path))
         nbx_log_warn("file=kept path=%s", path); /* the next start removes it */
     if (err)
-        return err;
+        return;
     close_upload(o->upload);
     nbx_log_info("model=%s version=%s stage=staged bytes=%" PRIu64 " took_ms=%lld", o->name,
                  o->version, v->record.bytes,
                  (long long)((nbx_clock_mono_ns() - o->begun_ns) / 1000000));
-    return NBX_OK;
 }
 
 void nbx_models__end_push(struct nbx_keeper *k)
@@ -400,10 +409,11 @@ void nbx_models__end_push(struct nbx_keeper *k)
     /* It was read before; what it points at lay in an arena since emptied. */
     enum nbx_err err =
         nbx_message_model_push(&req, nbx_job_body(job), k->arena, fault.code ? NULL : &fault);
-    if (!err && !(err = fault.code))
-        err = make_version(&v, k, &req, &same, &fault);
-    if (!err && !same)
-        err = keep(k, v, &fault);
+    if (!err && !fault.code)
+        v = make_version(k, &req, &same, &fault);
+    if (v && !same)
+        keep(k, v, &fault);
+    err = fault.code;
     if (o->upload->digest[0])
         remove_upload(k, o->upload);
     if (err)
