@@ -224,8 +224,8 @@ struct nbx_forgetting {
 enum nbx_err nbx_customer_forget(struct nbx_forgetting *out, const struct nbx_customer_scope *scope,
                                  struct nbx_str id);
 /* The same of one of several linked identities, when all of them are to be forgotten: but for what
- * links it to the others, so that whoever asks again finds them. nbx_customer_forget of the last
- * takes that along. */
+ * links it to the others, as long as one of them is there, so that whoever asks again finds them.
+ * That goes with the last of them. */
 enum nbx_err nbx_customer_forget_linked(struct nbx_forgetting *out,
                                         const struct nbx_customer_scope *scope, struct nbx_str id);
 /* At the start, before anybody is served: forgets whom the list names and the database, restored

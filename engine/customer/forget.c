@@ -113,9 +113,10 @@ static enum nbx_err is_gone(bool *out, const struct nbx_customer_scope *beside, 
 }
 
 /* Into the batch: the number's node goes, and those of identities that were linked to it and are
- * forgotten. *left: these. */
+ * forgotten. *left: these. One that keeps its link does so as long as somebody is there who is
+ * linked with it: an unlink may have come between. */
 static enum nbx_err leave_links(struct nbx_linked *left, const struct nbx_customer_scope *scope,
-                                uint64_t number)
+                                uint64_t number, bool keeps_link)
 {
     struct nbx_customer_scope beside = nbx_customers__beside(scope);
     struct nbx_linked linked;
@@ -123,12 +124,17 @@ static enum nbx_err leave_links(struct nbx_linked *left, const struct nbx_custom
     left->n = 0;
     nbx_links__of(&linked, scope->customers->links, number);
     for (uint32_t i = 0; !err && i < linked.n; i++) {
-        struct nbx_key key = nbx_key_customer(linked.parts[i].number);
         bool gone = linked.parts[i].number == number;
-        if (!gone && ((err = is_gone(&gone, &beside, linked.parts[i].number)) || !gone))
-            continue;
+        if (!gone)
+            err = is_gone(&gone, &beside, linked.parts[i].number);
+        if (gone)
+            left->parts[left->n++] = linked.parts[i];
+    }
+    if (keeps_link && left->n < linked.n)
+        left->n = 0;
+    for (uint32_t i = 0; !err && i < left->n; i++) {
+        struct nbx_key key = nbx_key_customer(left->parts[i].number);
         nbx_batch_delete(scope->batch, NBX_FAMILY_LINKS, nbx_key_str(&key));
-        left->parts[left->n++] = linked.parts[i];
     }
     return err;
 }
@@ -139,10 +145,10 @@ static enum nbx_err commit(const struct nbx_customer_scope *scope, struct nbx_co
 {
     struct nbx_links *links = scope->customers->links;
     struct nbx_linked left = {.n = 0};
-    if (keeps_link || !nbx_links__any(links))
+    if (!nbx_links__any(links))
         return nbx_customers__commit(scope, command, before);
     nbx_links__begin(links);
-    enum nbx_err err = leave_links(&left, scope, command->entry.number);
+    enum nbx_err err = leave_links(&left, scope, command->entry.number, keeps_link);
     if (err)
         scope->customers->groups[NBX_CUSTOMER_GROUP(command->entry.number)] = before;
     else

@@ -332,6 +332,19 @@ Test(link, goes_with_the_last_of_the_person)
     }
 }
 
+Test(link, goes_with_the_last_of_those_who_were_unlinked_meanwhile)
+{
+    link_three();
+    size_t all = count_links();
+    cr_assert(unlink_from("card", "session"));
+    cr_assert(forget("session", false));
+    cr_assert_gt(count_links(), all / 2, "the device is there");
+    cr_assert(forget("device", false));
+    cr_assert_eq(joined(&t, "card").reserved, 0);
+    cr_assert(forget("card", true));
+    cr_assert_eq(count_links(), 0);
+}
+
 Test(link, who_is_half_forgotten_when_it_ends_is_forgotten_at_the_start)
 {
     size_t n;
