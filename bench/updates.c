@@ -204,6 +204,7 @@ static struct nbx_server *start(void)
                                          .trend_half_life_ms = DAY_MS,
                                          .event_retention_ms = 400 * DAY_MS,
                                          .decision_retention_ms = 30 * DAY_MS,
+                                         .accept = NBX_ACCEPT_ANY,
                                          .queue = 4096,
                                          .queue_time_ms = TIMEOUT_MS,
                                          .max_message_bytes = (size_t)64 << 20,

@@ -44,7 +44,7 @@ static void print_help(void)
         "usage: nbxd [--config FILE]\n"
         "       nbxd --verify | --restore DIR | --rebuild DIR |\n"
         "            --import FILE | --replay DECISION [--config FILE]\n"
-        "       nbxd --doctor [--json] [--config FILE]\n"
+        "       nbxd --doctor | --check-model BUNDLE [--json] [--config FILE]\n"
         "       nbxd --check-config FILE | --print-config | --version | --help\n\n"
         "  --config FILE        settings in YAML; without it the defaults hold\n"
         "  --verify             read all of the data folder, also beside a daemon that uses it, "
@@ -70,6 +70,10 @@ static void print_help(void)
         "                       what is wrong, since when and what to do: 0 nothing, 1 something, "
         "3 stored\n"
         "                       data is damaged or newer; with --json as JSON\n"
+        "  --check-model BUNDLE say whether the bundle would be accepted, by itself and by the "
+        "items "
+        "of the\n"
+        "                       data folder, if there is one: 0 it would, 1 it would not\n"
         "  --check-config FILE  report every mistake as file:line:column and exit\n"
         "  --print-config       print the settings in effect, each with its meaning, and exit\n"
         "  --version            print version, commit and kernel and exit\n\n"
@@ -262,6 +266,7 @@ struct arguments {
         IMPORT,
         REPLAY,
         DOCTOR,
+        CHECK_MODEL,
         SAY_VERSION,
         SAY_HELP,
         MISUSED
@@ -274,14 +279,21 @@ struct arguments {
 
 static struct arguments read_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},  {"check-config", required_argument, NULL, 't'},
-        {"print-config", no_argument, NULL, 'p'},  {"verify", no_argument, NULL, 'v'},
-        {"restore", required_argument, NULL, 'r'}, {"replay", required_argument, NULL, 'd'},
-        {"rebuild", required_argument, NULL, 'b'}, {"import", required_argument, NULL, 'i'},
-        {"forgotten", no_argument, NULL, 'f'},     {"doctor", no_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},          {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check-config", required_argument, NULL, 't'},
+                                            {"print-config", no_argument, NULL, 'p'},
+                                            {"verify", no_argument, NULL, 'v'},
+                                            {"restore", required_argument, NULL, 'r'},
+                                            {"replay", required_argument, NULL, 'd'},
+                                            {"rebuild", required_argument, NULL, 'b'},
+                                            {"import", required_argument, NULL, 'i'},
+                                            {"forgotten", no_argument, NULL, 'f'},
+                                            {"doctor", no_argument, NULL, 'o'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"check-model", required_argument, NULL, 'm'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct arguments a = {.mode = SERVE};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
@@ -302,6 +314,10 @@ static struct arguments read_arguments(int argc, char **argv)
             break;
         case 'i':
             a.mode = IMPORT;
+            a.what = optarg;
+            break;
+        case 'm':
+            a.mode = CHECK_MODEL;
             a.what = optarg;
             break;
         case 'd':
@@ -342,6 +358,8 @@ static int look_at(const struct arguments *a)
         code = nbx_main_replay(conf, a->what);
     if (conf && a->mode == DOCTOR)
         code = nbx_main_doctor(conf, a->config, a->json);
+    if (conf && a->mode == CHECK_MODEL)
+        code = nbx_main_check_model(conf, a->what, a->json);
     nbx_conf_destroy(&conf);
     return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * nbxd --verify, --forgotten, --restore, --rebuild, --replay, --doctor: what is done with a folder
- * without serving it.
+ * nbxd --verify, --forgotten, --restore, --rebuild, --replay, --doctor, --check-model: what is done
+ * with a folder, or a file, without serving it.
  */
 #ifndef NBX_MAIN_CARE_H
 #define NBX_MAIN_CARE_H
@@ -37,5 +37,10 @@ int nbx_main_replay(const struct nbx_conf *conf, const char *decision);
  * when, and what to do. `config` is the settings' file, or NULL. The exit code: 0 all is well, 1
  * somebody should look, 3 stored data is damaged or newer. */
 int nbx_main_doctor(const struct nbx_conf *conf, const char *config, bool json);
+
+/* Says as text or as JSON whether the bundle at `path` would be accepted within conf's bounds, and
+ * by the catalogue of its data_dir, where there is one. The exit code: 0 it would, 1 it would not.
+ */
+int nbx_main_check_model(const struct nbx_conf *conf, const char *path, bool json);
 
 #endif

@@ -59,6 +59,16 @@ static struct nbx_placement *placements(struct nbx_arena *arena, const struct nb
     return out;
 }
 
+static struct nbx_accept_bounds accept_bounds(const struct nbx_conf_model *m)
+{
+    return (struct nbx_accept_bounds){.max_without_vector = m->max_without_vector,
+                                      .max_norm = m->max_norm,
+                                      .max_unknown = m->max_unknown,
+                                      .min_covered = m->min_covered,
+                                      .min_listed = m->min_listed,
+                                      .max_loss = m->max_loss};
+}
+
 static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
 {
     o->data_dir = conf->data_dir;
@@ -72,6 +82,7 @@ static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
     o->queue_time_ms = conf->queue_time_ms;
     o->max_message_bytes = (size_t)conf->max_message_bytes;
     o->model_max_bytes = (size_t)conf->model_max_bytes;
+    o->accept = accept_bounds(&conf->model);
     o->drain_timeout_ms = conf->drain_timeout_ms;
 }
 

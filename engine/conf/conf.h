@@ -53,6 +53,11 @@ struct nbx_conf_placement {
     double recall;    /* 0.5 to 1: exact; of requests that say none of their own */
 };
 
+/* What a bundle must be like to be taken: shares from 0 to 1, max_norm in medians. */
+struct nbx_conf_model {
+    double max_without_vector, max_norm, max_unknown, min_covered, min_listed, max_loss;
+};
+
 struct nbx_conf {
     const char **listen; /* (n_listen) ZeroMQ endpoints, at least one */
     size_t n_listen;
@@ -77,6 +82,7 @@ struct nbx_conf {
     int64_t queue_time_ms;
     int64_t max_message_bytes;
     int64_t model_max_bytes;
+    struct nbx_conf_model model;
     int64_t drain_timeout_ms;
     enum nbx_log_level log_level;
     bool insecure;

@@ -124,6 +124,34 @@ static const struct conf_row top_rows[] = {
      .preset = "1MiB", .sentence = "Size of the largest message a client may send."},
     {"model_max", CONF_BYTES, AT(model_max_bytes), .min = MIB, .max = 16384 * GIB, .preset = "8GiB",
      .sentence = "Size of the largest model that may be pushed."},
+    {"model_max_without_vector", CONF_NUMBER, AT(model.max_without_vector), .most = 1,
+     .preset = "0.005", .reloadable = true,
+     .sentence = "A bundle is not taken where more than this share of its items has a zero vector "
+                 "in every space, and no neighbours: 0 to 1."},
+    {"model_max_norm", CONF_NUMBER, AT(model.max_norm), .least = 1, .most = 1e30,
+     .preset = "100000", .reloadable = true,
+     .sentence =
+         "A bundle is not taken where one of its vectors is longer than this many times the "
+         "median of its tensor: 1 to 1e30."},
+    {"model_max_unknown", CONF_NUMBER, AT(model.max_unknown), .most = 1, .preset = "0.5",
+     .reloadable = true,
+     .sentence = "A bundle is not taken where more than this share of its items is unknown to the "
+                 "catalogue, 0 to 1; while the catalogue is empty this is not looked at."},
+    {"model_min_covered", CONF_NUMBER, AT(model.min_covered), .most = 1, .preset = "0.05",
+     .reloadable = true,
+     .sentence =
+         "A bundle is not taken where it has less than this share of the catalogue's items, "
+         "0 to 1, unless it makes vectors of attributes."},
+    {"model_min_listed", CONF_NUMBER, AT(model.min_listed), .most = 1, .preset = "0.01",
+     .reloadable = true,
+     .sentence =
+         "A bundle is not taken where the lists of a sample of customers show fewer distinct "
+         "items than this share of all items, or of all places where those are fewer; at "
+         "least 50 and at most a quarter of the items. 0 to 1; 0 turns it off."},
+    {"model_max_loss", CONF_NUMBER, AT(model.max_loss), .most = 1, .preset = "0.1",
+     .reloadable = true,
+     .sentence = "A bundle is not taken where it is worse than the active model by more than this "
+                 "share, in hit@20 or ndcg@20 of what customers did last: 0 to 1."},
     {"drain_timeout", CONF_DURATION, AT(drain_timeout_ms), .max = 600 * SEC, .preset = "10s",
      .reloadable = true,
      .sentence = "How long SIGTERM waits for requests already received to be answered."},

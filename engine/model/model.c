@@ -72,21 +72,25 @@ static enum nbx_err intern(struct nbx_ids *ids, struct nbx_str id, uint32_t *ite
     return err;
 }
 
-/* New ids get theirs in the bundle's order. */
+/* New ids get theirs in the bundle's order; without ids an item's number is one more than its row.
+ */
 static enum nbx_err number_items(struct nbx_model_base *b, struct nbx_ids *ids)
 {
     const struct nbx_bundle_info *info = nbx_bundle_get(b->bundle);
+    enum nbx_err err = NBX_OK;
     if (charge(b, info->n_items * sizeof *b->item_no))
         return NBX_ELIMIT;
     b->item_no = calloc(info->n_items ? info->n_items : 1, sizeof *b->item_no);
     if (!b->item_no)
         return NBX_ELIMIT;
     struct numbering n = {info, ids, b->item_no};
-    enum nbx_err err =
-        nbx_parallel(nbx_parallel_processors(), (info->n_items + ITEMS_A_CHUNK - 1) / ITEMS_A_CHUNK,
-                     find_numbers, &n);
+    if (ids)
+        err = nbx_parallel(nbx_parallel_processors(),
+                           (info->n_items + ITEMS_A_CHUNK - 1) / ITEMS_A_CHUNK, find_numbers, &n);
     for (size_t i = 0; !err && i < info->n_items; i++) {
-        if (b->item_no[i] == 0)
+        if (!ids)
+            b->item_no[i] = (uint32_t)i + 1;
+        else if (b->item_no[i] == 0)
             err = intern(ids, info->item_ids[i], &b->item_no[i]);
         if (b->item_no[i] >= b->n_numbers)
             b->n_numbers = b->item_no[i] + 1;
@@ -265,8 +269,8 @@ enum nbx_err nbx_model__new(struct nbx_model **out, struct nbx_model_base *base)
     return NBX_OK;
 }
 
-enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx_ids *ids,
-                            struct nbx_budget *budget, struct nbx_fault *fault)
+enum nbx_err nbx_model__of_bundle(struct nbx_model **out, struct nbx_bundle *bundle,
+                                  struct nbx_ids *ids, struct nbx_budget *budget)
 {
     struct nbx_model *m = NULL;
     struct nbx_model_base *b = calloc(1, sizeof *b);
@@ -274,22 +278,33 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
     enum nbx_err err = b ? nbx_model__new(&m, b) : NBX_ELIMIT;
     if (err) {
         free(b);
+        nbx_bundle_close(&bundle);
         return err;
     }
     b->budget = budget;
-    if ((err = nbx_bundle_open(&b->bundle, path, fault)))
-        goto out;
+    b->bundle = bundle;
     if ((err = make_tag(b)) || (err = number_items(b, ids)) || (err = map_rows(b)) ||
         (err = make_spaces(b)) || (err = make_describers(b)) || (err = index_spaces(m))) {
-        nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path, nbx_err_status(err));
-        goto out;
+        nbx_model_release(&m);
+        return err;
     }
     nbx_model__fill_spaces(m);
     *out = m;
-    m = NULL;
-out:
-    nbx_model_release(&m);
-    return err;
+    return NBX_OK;
+}
+
+enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx_ids *ids,
+                            struct nbx_budget *budget, struct nbx_fault *fault)
+{
+    struct nbx_bundle *bundle = NULL;
+    *out = NULL;
+    enum nbx_err err = nbx_bundle_open(&bundle, path, fault);
+    if (err)
+        return err;
+    err = nbx_model__of_bundle(out, bundle, ids, budget);
+    return err ? nbx_fault_set(fault, err, NULL, "%s cannot be indexed: %s", path,
+                               nbx_err_status(err))
+               : NBX_OK;
 }
 
 void nbx_model_release(struct nbx_model **model)

@@ -57,6 +57,11 @@ struct nbx_model {
     struct nbx_model_space spaces[NBX_BUNDLE_MAX_SPACES];
 };
 
+/* Of an open bundle, which is its own from now on, after an error too. ids as in nbx_model_load;
+ * NULL: an item's number is one more than its row, for who looks at the model and does not serve
+ * it. */
+enum nbx_err nbx_model__of_bundle(struct nbx_model **out, struct nbx_bundle *bundle,
+                                  struct nbx_ids *ids, struct nbx_budget *budget);
 /* A model of that base with no indexes yet. */
 enum nbx_err nbx_model__new(struct nbx_model **out, struct nbx_model_base *base);
 /* One user less; the last one frees it. */

@@ -82,11 +82,12 @@ static void reload_vocabulary(struct nbx_keeper *k, const struct nbx_vocabulary_
 static bool reload(struct nbx_keeper *k)
 {
     pthread_mutex_lock(&k->reload_lock);
-    const struct nbx_vocabulary_options *options = k->reload;
+    const struct nbx_server_options *options = k->reload;
     pthread_mutex_unlock(&k->reload_lock);
     if (!options)
         return false;
-    reload_vocabulary(k, options);
+    reload_vocabulary(k, &options->vocabulary);
+    k->accept = options->accept;
     nbx_keeper__reload_model(k);
     pthread_mutex_lock(&k->reload_lock);
     k->reload = NULL;
@@ -101,7 +102,7 @@ void nbx_server_reload(struct nbx_server *s, const struct nbx_server_options *op
     atomic_store(&s->queue_time_ms, options->queue_time_ms);
     atomic_store(&s->drain_timeout_ms, options->drain_timeout_ms);
     pthread_mutex_lock(&k->reload_lock);
-    k->reload = &options->vocabulary;
+    k->reload = options;
     nbx_bell_ring(&k->bell);
     while (k->reload)
         pthread_cond_wait(&k->reloaded, &k->reload_lock);
@@ -184,6 +185,7 @@ enum nbx_err nbx_keeper__load(struct nbx_keeper *k, struct nbx_server *server,
 {
     enum nbx_err err;
     k->server = server;
+    k->accept = server->options.accept;
     k->arena = nbx_arena_new(ARENA_BYTES);
     k->batch = nbx_batch_new();
     if (!k->arena || !k->batch)

@@ -354,7 +354,7 @@ enum nbx_err nbx_keeper__load_model(struct nbx_keeper *k, struct nbx_model **out
     const struct nbx_version *active = err ? NULL : nbx_registry_active(&all);
     k->models.of_files = !active;
     if (!err)
-        err = nbx_models__load(out, k, active, fault);
+        err = nbx_models__load(out, k, active, true, fault);
     nbx_arena_reset(k->arena);
     return err;
 }

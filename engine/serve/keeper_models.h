@@ -56,8 +56,8 @@ bool nbx_models__is_resident(const struct nbx_keeper *k, const struct nbx_versio
 /* Lets go of the previous model. */
 void nbx_models__drop_previous(struct nbx_keeper *k);
 /* Loads a version with the catalogue's items, NULL: the newest bundle of the folder itself; *out is
- * NULL where there is none. */
+ * NULL where there is none. At the start whatever it is like, else it must be accepted. */
 enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
-                              const struct nbx_version *v, struct nbx_fault *fault);
+                              const struct nbx_version *v, bool starting, struct nbx_fault *fault);
 
 #endif

@@ -201,10 +201,46 @@ static struct nbx_model *take_previous(struct nbx_keeper *k)
 
 /* loading */
 
+static struct nbx_accept_options accept_options(struct nbx_keeper *k)
+{
+    struct nbx_server *s = k->server;
+    return (struct nbx_accept_options){
+        .bounds = k->accept, .budget = &s->budget, .ids = s->ids, .catalog = k->catalog};
+}
+
+/* Whether the bundle may serve. */
+static enum nbx_err accept_bundle(struct nbx_keeper *k, const char *path, struct nbx_fault *fault)
+{
+    struct nbx_accepted a;
+    struct nbx_accept_options options = accept_options(k);
+    enum nbx_err err = nbx_model_accept(&a, path, &options, fault);
+    if (!err)
+        nbx_log_info("model=%s version=%s accepted=true items=%zu without_vector=%.4g unknown=%.4g "
+                     "covered=%.4g golden=%zu lists=%zu listed=%zu",
+                     a.name, a.version, a.n_items, a.without_vector, a.unknown, a.covered,
+                     a.n_golden, a.n_lists, a.listed);
+    return err;
+}
+
+/* At the start there is no other to serve on with: a bundle that would not be accepted is told of.
+ */
+static void doubt(struct nbx_keeper *k, const struct nbx_model *m)
+{
+    struct nbx_accepted accepted;
+    struct nbx_fault fault = {0};
+    struct nbx_accept_options options = accept_options(k);
+    if (nbx_model_accept_loaded(&accepted, m, &options, &fault))
+        nbx_log_warnx("model=%.*s version=%.*s accepted=false action=served reason=\"%s%s%s\"",
+                      NBX_STR_ARG(nbx_model_name(m)), NBX_STR_ARG(nbx_model_version(m)),
+                      fault.field, fault.field[0] ? ": " : "", fault.message);
+}
+
 /* The file of a version, NULL: the newest bundle of the folder itself, of which there may be none:
- * *out is NULL then. Fills path. */
+ * *out is NULL then. judge: by which keeper the file must be accepted; NULL: by none. Fills path.
+ */
 static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server, char *path,
-                              const struct nbx_version *v, struct nbx_fault *fault)
+                              const struct nbx_version *v, struct nbx_keeper *judge,
+                              struct nbx_fault *fault)
 {
     *out = NULL;
     enum nbx_err err = NBX_OK;
@@ -214,6 +250,8 @@ static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server,
         err = nbx_bundle_newest(server->options.data_dir, path, NBX_MODELS_PATH_BYTES);
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
+    if (!err && judge)
+        err = accept_bundle(judge, path, fault);
     if (!err)
         err = nbx_model_load(out, path, server->ids, &server->budget, fault);
     if (err && !fault->code)
@@ -225,7 +263,8 @@ static void load(void *arg)
 {
     struct nbx_model_order *o = arg;
     struct nbx_version v = {.name = nbx_str_c(o->name), .version = nbx_str_c(o->version)};
-    o->fault.code = load_file(&o->model, o->server, o->path, o->name[0] ? &v : NULL, &o->fault);
+    o->fault.code =
+        load_file(&o->model, o->server, o->path, o->name[0] ? &v : NULL, NULL, &o->fault);
 }
 
 static void start_load(struct nbx_keeper *k)
@@ -386,14 +425,16 @@ static enum nbx_err damaged(const char *path, struct nbx_fault *fault)
 }
 
 enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
-                              const struct nbx_version *v, struct nbx_fault *fault)
+                              const struct nbx_version *v, bool starting, struct nbx_fault *fault)
 {
     char path[NBX_MODELS_PATH_BYTES] = "";
     struct nbx_model *bare = NULL;
     *out = NULL;
-    enum nbx_err err = load_file(&bare, k->server, path, v, fault);
+    enum nbx_err err = load_file(&bare, k->server, path, v, starting ? NULL : k, fault);
     if (err == NBX_EBAD && v)
         err = damaged(path, fault);
+    if (!err && bare && starting && !v)
+        doubt(k, bare);
     if (!err && bare)
         err = nbx_model_refresh(out, bare, NULL, k->catalog);
     if (!err && *out)
@@ -412,7 +453,7 @@ void nbx_keeper__reload_model(struct nbx_keeper *k)
             nbx_models__drop_previous(k); /* there may be a newer one to go back to */
         return;
     }
-    if (nbx_models__load(&fresh, k, NULL, &fault) || !fresh) {
+    if (nbx_models__load(&fresh, k, NULL, false, &fault) || !fresh) {
         nbx_log_warnx("model=kept reason=\"%s%s%s\"", fault.field, fault.field[0] ? ": " : "",
                       fault.message[0] ? fault.message : "no bundle");
         return;

@@ -13,6 +13,7 @@
 #include "engine/base/err.h"
 #include "engine/base/value.h"
 #include "engine/customer/vocabulary.h"
+#include "engine/model/accept.h"
 #include "engine/store/store.h"
 
 #include <stddef.h>
@@ -29,9 +30,10 @@ struct nbx_server_options {
     struct nbx_vocabulary_options vocabulary;
     const struct nbx_value *attribute_types; /* map or NULL; see engine/catalog/catalog.h */
     int64_t trend_half_life_ms, event_retention_ms, decision_retention_ms;
-    uint64_t history_max;  /* events of a type kept of a customer; 0: all */
-    size_t queue;          /* requests a worker's ring holds */
-    int64_t queue_time_ms; /* a request that waited longer is answered busy */
+    uint64_t history_max;            /* events of a type kept of a customer; 0: all */
+    size_t queue;                    /* requests a worker's ring holds */
+    struct nbx_accept_bounds accept; /* of bundles */
+    int64_t queue_time_ms;           /* a request that waited longer is answered busy */
     size_t max_message_bytes;
     size_t model_max_bytes; /* of one file that is pushed */
     int64_t drain_timeout_ms;
@@ -46,7 +48,8 @@ struct nbx_store_options nbx_server_store_options(const struct nbx_server_option
 /* Opens the store, loads catalogue and model, starts the threads: ready on return. */
 enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
                               struct nbx_fault *fault);
-/* Takes the newest bundle, unless a version is active, and, of the options, vocabulary,
+/* Takes the newest bundle, if it is accepted and no version is active, and, of the options,
+ * vocabulary, bounds of bundles,
  * queue_time_ms and drain_timeout_ms, without a failed request. What is wrong is logged and leaves
  * what was. Returns when every worker obeys. */
 void nbx_server_reload(struct nbx_server *server, const struct nbx_server_options *options);

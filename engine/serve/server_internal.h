@@ -208,6 +208,7 @@ struct nbx_keeper {
     struct nbx_batch *batch;
     struct nbx_catalog *catalog;
     struct nbx_model *model;
+    struct nbx_accept_bounds accept; /* of bundles that are to serve */
     struct nbx_vocabulary *vocabulary;
     struct nbx_rankings *rankings;
     struct nbx_world *world;
@@ -220,7 +221,7 @@ struct nbx_keeper {
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;
-    const struct nbx_vocabulary_options *reload; /* NULL: nothing asked */
+    const struct nbx_server_options *reload; /* NULL: nothing asked */
     struct nbx_counters counters;
 };
 

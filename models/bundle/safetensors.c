@@ -3,6 +3,7 @@
 
 #include "engine/json/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LENGTH_BYTES 8
@@ -48,6 +49,16 @@ static enum nbx_err read_dtype(struct nbx_tensor *t, const struct nbx_value *v,
     return refuse(fault, t->name, "unknown dtype");
 }
 
+static enum nbx_err refuse_truncated(struct nbx_fault *fault, struct nbx_str tensor, uint64_t end,
+                                     uint64_t data_bytes)
+{
+    char reason[128];
+    snprintf(reason, sizeof reason,
+             "truncated: it ends at byte %llu of the tensors', the file at %llu",
+             (unsigned long long)end, (unsigned long long)data_bytes);
+    return refuse(fault, tensor, reason);
+}
+
 /* Shape and, from it, the tensor's bytes. */
 static enum nbx_err read_shape(struct nbx_tensor *t, const struct nbx_value *v,
                                struct nbx_fault *fault)
@@ -58,7 +69,9 @@ static enum nbx_err read_shape(struct nbx_tensor *t, const struct nbx_value *v,
     t->bytes = dtypes[t->dtype].size;
     for (uint32_t i = 0; i < v->n; i++) {
         const struct nbx_value *size = &v->list[i];
-        if (size->type != NBX_INT || size->i < 0)
+        if (size->type != NBX_INT)
+            return refuse(fault, t->name, "shape must hold integers");
+        if (size->i < 0)
             return refuse(fault, t->name, "shape must hold integers of at least 0");
         t->shape[i] = (uint64_t)size->i;
         if (__builtin_mul_overflow(t->bytes, t->shape[i], &t->bytes))
@@ -82,7 +95,7 @@ static enum nbx_err read_offsets(struct nbx_tensor *t, const struct nbx_value *v
         return refuse(fault, t->name, "data_offsets must be [begin, end]");
     uint64_t begin = (uint64_t)v->list[0].i, end = (uint64_t)v->list[1].i;
     if (end > layout->data_bytes)
-        return refuse(fault, t->name, "truncated: the file ends before this tensor does");
+        return refuse_truncated(fault, t->name, end, layout->data_bytes);
     if (begin < layout->filled)
         return refuse(fault, t->name, "overlaps the tensor before it, or is not in file order");
     if (begin > layout->filled)

@@ -109,6 +109,20 @@ static int run_doctor(struct nbx_cli *cli, const struct nbx_cli_args *args)
     return run_nbxd(args, "--doctor", cli->json ? "--json" : NULL);
 }
 
+static int run_model_check(struct nbx_cli *cli, const struct nbx_cli_args *args)
+{
+    const struct nbx_value *config = nbx_cli_own(args, "config");
+    char *argv[7] = {"nbxd", "--check-model", (char *)args->values[0].p};
+    int n = 3;
+    if (cli->json)
+        argv[n++] = "--json";
+    if (config) {
+        argv[n++] = "--config";
+        argv[n] = (char *)config->s.p;
+    }
+    return become(argv);
+}
+
 static int run_backup(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
     struct nbx_value body = args->body;
@@ -203,4 +217,18 @@ const struct nbx_cli_command nbx_cli_doctor = {
         "somebody should look, 3: stored data is damaged or newer than the program.",
     NBX_CLI_OPTIONS(options),
     .run = run_doctor,
+};
+
+const struct nbx_cli_command nbx_cli_model_check = {
+    .group = "model",
+    .name = "check",
+    .arguments = "FILE",
+    .summary = "whether nbxd would accept a bundle, and what was measured of it",
+    .notes =
+        "Needs no daemon; runs nbxd --check-model, with the bounds of its settings and, where its\n"
+        "data folder is at hand, its catalogue. Exit code 0: it would, 1: it would not.",
+    NBX_CLI_OPTIONS(options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_model_check,
 };

@@ -49,7 +49,7 @@ extern const struct nbx_cli_command nbx_cli_recommend, nbx_cli_rank, nbx_cli_sim
     nbx_cli_item_get, nbx_cli_item_patch, nbx_cli_item_delete, nbx_cli_import_items,
     nbx_cli_import_events, nbx_cli_stats, nbx_cli_hello, nbx_cli_backup, nbx_cli_restore,
     nbx_cli_verify, nbx_cli_retract, nbx_cli_log_tail, nbx_cli_log_export, nbx_cli_customer_export,
-    nbx_cli_replay, nbx_cli_rebuild, nbx_cli_log_import, nbx_cli_doctor;
+    nbx_cli_replay, nbx_cli_rebuild, nbx_cli_log_import, nbx_cli_doctor, nbx_cli_model_check;
 
 /* Prints "nbx: status: field: message" and gives NBX_EXIT_FAILED. */
 int nbx_cli_fail(const struct nbx_fault *fault);

@@ -22,7 +22,7 @@ static const struct nbx_cli_command *const commands[] = {
     &nbx_cli_hello,           &nbx_cli_log_tail,      &nbx_cli_log_export,
     &nbx_cli_backup,          &nbx_cli_restore,       &nbx_cli_verify,
     &nbx_cli_customer_export, &nbx_cli_replay,        &nbx_cli_rebuild,
-    &nbx_cli_log_import,      &nbx_cli_doctor,
+    &nbx_cli_log_import,      &nbx_cli_doctor,        &nbx_cli_model_check,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

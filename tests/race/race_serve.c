@@ -94,6 +94,7 @@ static struct nbx_server *start(const struct nbx_str *endpoint, const char *data
                                          .trend_half_life_ms = DAY_MS,
                                          .event_retention_ms = 400 * DAY_MS,
                                          .decision_retention_ms = 30 * DAY_MS,
+                                         .accept = NBX_ACCEPT_ANY,
                                          .queue = 64,
                                          .queue_time_ms = 20000,
                                          .max_message_bytes = MIB,
@@ -111,8 +112,10 @@ static unsigned reload_for(struct nbx_server *server, const char *data_dir, doub
     unsigned n = 0;
     struct timespec pause = {0, RELOAD_NS};
     while (nbx_clock_mono_ns() < end_ns) {
-        struct nbx_server_options fresh = {
-            .vocabulary = vocabulary(++n), .queue_time_ms = 20000 + n, .drain_timeout_ms = 20000};
+        struct nbx_server_options fresh = {.vocabulary = vocabulary(++n),
+                                           .accept = NBX_ACCEPT_ANY,
+                                           .queue_time_ms = 20000 + n,
+                                           .drain_timeout_ms = 20000};
         if (!write_bundle(data_dir, n))
             return 0;
         nbx_server_reload(server, &fresh);

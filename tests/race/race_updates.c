@@ -271,6 +271,7 @@ static struct nbx_server *start(const struct nbx_str *endpoint, const char *data
                                          .trend_half_life_ms = DAY_MS,
                                          .event_retention_ms = 400 * DAY_MS,
                                          .decision_retention_ms = 30 * DAY_MS,
+                                         .accept = NBX_ACCEPT_ANY,
                                          .queue = 64,
                                          .queue_time_ms = 60000,
                                          .max_message_bytes = MIB,
@@ -323,8 +324,10 @@ static bool reload_for(struct peer *p, struct nbx_server *server, const char *da
                        double seconds)
 {
     struct timespec pause = {0, RELOAD_NS};
-    struct nbx_server_options fresh = {
-        .vocabulary = vocabulary, .queue_time_ms = 60000, .drain_timeout_ms = 20000};
+    struct nbx_server_options fresh = {.vocabulary = vocabulary,
+                                       .accept = NBX_ACCEPT_ANY,
+                                       .queue_time_ms = 60000,
+                                       .drain_timeout_ms = 20000};
     int64_t start_ns = nbx_clock_mono_ns();
     struct progress now = {0};
     for (unsigned n = 2;; n++) {
@@ -388,8 +391,10 @@ int main(int argc, char **argv)
     nbx_blas_init();
     struct nbx_str listen = nbx_str_c(endpoint);
     struct nbx_server *server = start(&listen, data_dir);
-    struct nbx_server_options fresh = {
-        .vocabulary = vocabulary, .queue_time_ms = 60000, .drain_timeout_ms = 20000};
+    struct nbx_server_options fresh = {.vocabulary = vocabulary,
+                                       .accept = NBX_ACCEPT_ANY,
+                                       .queue_time_ms = 60000,
+                                       .drain_timeout_ms = 20000};
     bool ok = server && write_bundle(data_dir, 1);
     if (ok)
         nbx_server_reload(server, &fresh);

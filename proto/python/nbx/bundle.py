@@ -29,6 +29,8 @@ MAX_ITEMS = 2**31 - 1
 MAX_ID_BYTES = 255
 MAX_FEATURES = 65536
 MAX_PRICE_BOUNDS = 255
+MAX_GOLDEN = 100  # queries, and items that one expects
+MAX_GOLDEN_HISTORY = 256
 WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 OWN_KEYS = ("nbx_format", "name", "version", "family", "created_ms", "spaces", "neighbours",
             "nbx_digest")
@@ -39,7 +41,7 @@ FOLDED = {"alpha0": (0.01, 0, 1e6), "lambda": (0.003, 0, 1e6), "nu": (1.0, 0, 4)
 
 def write(path, item_ids, item_factors=None, *, name="model", version=None, created_ms=None,
           metadata=None, spaces=None, neighbours=None, attributes=None, customer_attributes=None,
-          family=None, **space):
+          family=None, golden=None, **space):
     """Writes a bundle to `path` (ends in .safetensors) and returns its version.
 
     item_ids: n ids, in the order of the rows. item_factors: (n, dims), an array of NumPy or a
@@ -63,6 +65,11 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     customer_attributes: likewise of customers, names such as "gender=f", without price_bounds.
     Customers without history then have the sum of theirs.
 
+    golden: a list of queries that nbxd asks before it accepts the bundle, dicts with history, item
+    ids or (id, weight), most recent first, or with vector (and space), and expect, the ids of the
+    list, the best first. tolerance: the share of them that may be missing; without it the list must
+    be the very same.
+
     The file appears whole or not at all: it is written beside its place and renamed.
     """
     created_ms = int(time.time() * 1000) if created_ms is None else created_ms
@@ -74,6 +81,7 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
         raise ValueError("give either item_factors with its keywords, or spaces")
     neighbours = neighbours or []
     family = _family(family, spaces, neighbours)
+    item_ids = list(map(str, item_ids))
     offsets, id_bytes = _ids(item_ids)
     spaces = [_space(len(offsets) - 1, family, **one) for one in spaces]
     scaling = [info["name"] for info, *_ in spaces if info["customer"] != "constant"]
@@ -90,7 +98,13 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
            "created_ms": str(created_ms), "spaces": _json([info for info, *_ in spaces]), "nbx_digest": NO_DIGEST}
     if family == "blend":
         own["neighbours"] = _json([info for info, _ in neighbours])
-    header = _signed(_header(dict(own, **_extra(metadata or {})), tensors), tensors)
+    extra = _extra(metadata or {})
+    if golden is not None:
+        if "golden" in extra:
+            raise ValueError("metadata: 'golden' is there already, as golden")
+        dims = {info["name"]: info["dims"] for info, *_ in spaces}
+        extra = dict(golden=_json(_golden(golden, set(item_ids), dims, family)), **extra)
+    header = _signed(_header(dict(own, **extra), tensors), tensors)
     _write_file(path, header, tensors)
     return version
 
@@ -372,6 +386,66 @@ def _check(path, name, version, created_ms, spaces, neighbours):
         raise ValueError(f"neighbours: must be at most {MAX_NEIGHBOURS}, got {len(neighbours)}")
     if len(set(names)) != len(names):
         raise ValueError(f"spaces and neighbours: must have different names, got {names}")
+
+
+def _golden(golden, known, dims, family):
+    """The queries as they are written; known: ids of all items, dims: of each space."""
+    if len(golden) > MAX_GOLDEN:
+        raise ValueError(f"golden: must be at most {MAX_GOLDEN} queries, got {len(golden)}")
+    return [_golden_query(f"golden[{i}]", dict(one), known, dims, family)
+            for i, one in enumerate(golden)]
+
+
+def _golden_query(field, query, known, dims, family):
+    unknown = set(query) - {"history", "vector", "space", "expect", "tolerance"}
+    if unknown:
+        raise ValueError(f"{field}: unknown key {sorted(unknown)[0]!r}")
+    if ("history" in query) == ("vector" in query) or ("space" in query and "vector" not in query):
+        raise ValueError(f"{field}: give either history, or vector with its space")
+    if "history" in query:
+        query["history"] = _golden_history(f"{field}.history", query["history"], known)
+    else:
+        query["vector"] = _golden_vector(field, query, dims, family)
+    query["expect"] = [str(one) for one in query.get("expect", ())]
+    _golden_ids(f"{field}.expect", query["expect"], known, MAX_GOLDEN)
+    query["tolerance"] = float(query.get("tolerance", 0))
+    if not 0 <= query["tolerance"] < 1:
+        raise ValueError(f"{field}.tolerance: must be from 0 to below 1, got {query['tolerance']}")
+    return query
+
+
+def _golden_history(field, history, known):
+    pairs = [one if isinstance(one, (tuple, list)) else (one, 1) for one in history]
+    pairs = [[str(one), float(weight)] for one, weight in pairs]
+    _golden_ids(field, [one for one, _ in pairs], known, MAX_GOLDEN_HISTORY)
+    for one, weight in pairs:
+        if not 0 < weight <= MOST or np.float32(weight) == 0:
+            raise ValueError(f"{field}: {one!r} must have a weight above 0 to {MOST:.0f}, got "
+                             f"{weight}")
+    return pairs
+
+
+def _golden_vector(field, query, dims, family):
+    space = query.get("space", next(iter(dims), None))
+    if family == "blend" or space not in dims:
+        raise ValueError(f"{field}: a vector is of a space of a model of family factors, got "
+                         f"{space!r}")
+    with np.errstate(over="ignore"):
+        vector = np.asarray(query["vector"], dtype="<f4")
+    if vector.shape != (dims[space],) or not np.isfinite(vector).all():
+        raise ValueError(f"{field}.vector: must be {dims[space]} finite 32-bit floats, got shape "
+                         f"{vector.shape}")
+    return [float(one) for one in vector]
+
+
+def _golden_ids(field, ids, known, most):
+    if not 1 <= len(ids) <= most:
+        raise ValueError(f"{field}: must be 1 to {most} items, got {len(ids)}")
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"{field}: an item stands twice")
+    for one in ids:
+        if one not in known:
+            raise ValueError(f"{field}: {one!r} is no item of the bundle")
 
 
 def _extra(metadata):

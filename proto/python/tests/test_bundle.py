@@ -386,6 +386,55 @@ class BundleTest(unittest.TestCase):
         self.refuse([("^customer_attributes: there is no space",
                       dict(customer_attributes=of_customers))], neighbours=[ROWS])
 
+    def test_golden_queries_are_metadata(self):
+        bundle.write(self.path, IDS, FACTORS, metadata={"note": "x"}, golden=[
+            {"history": ["b", ("shoe-1", 0.5)], "expect": ["s\u00e4ckchen"]},
+            {"vector": np.array([1, 0.5]), "space": "main", "expect": ["b", "shoe-1"],
+             "tolerance": 0.5}])
+        metadata, _ = read(self.path)
+        self.assertEqual(metadata["note"], "x")
+        self.assertEqual(json.loads(metadata["golden"]), [
+            {"history": [["b", 1], ["shoe-1", 0.5]], "expect": ["s\u00e4ckchen"], "tolerance": 0},
+            {"vector": [1, 0.5], "space": "main", "expect": ["b", "shoe-1"], "tolerance": 0.5}])
+        bundle.write(self.path, IDS, FACTORS, golden=[])
+        self.assertEqual(read(self.path)[0]["golden"], "[]")
+        self.assertNotIn("golden", self.metadata_of())
+
+    def metadata_of(self):
+        bundle.write(self.path, IDS, FACTORS)
+        return read(self.path)[0]
+
+    def test_mistakes_in_golden_queries_are_named(self):
+        history = {"history": ["b"], "expect": ["shoe-1"]}
+        vector = {"vector": [1, 2], "expect": ["b"]}
+        wrong = [
+            ([dict(history, top=3)], "golden[0]: unknown key 'top'"),
+            ([history, {"expect": ["b"]}], "golden[1]: give either history"),
+            ([dict(history, vector=[1, 2])], "golden[0]: give either history"),
+            ([dict(history, space="main")], "golden[0]: give either history"),
+            ([dict(history, history=[])], "golden[0].history: must be 1 to 256 items, got 0"),
+            ([dict(history, history=["b", "b"])], "golden[0].history: an item stands twice"),
+            ([dict(history, history=["x"])], "golden[0].history: 'x' is no item"),
+            ([dict(history, history=[("b", 0)])], "golden[0].history: 'b' must have a weight"),
+            ([dict(history, history=[("b", float("nan"))])], "must have a weight"),
+            ([{"history": ["b"]}], "golden[0].expect: must be 1 to 100 items, got 0"),
+            ([dict(history, expect=["x"])], "golden[0].expect: 'x' is no item"),
+            ([dict(history, tolerance=1)], "golden[0].tolerance: must be from 0 to below 1"),
+            ([dict(vector, vector=[1])], "golden[0].vector: must be 2 finite"),
+            ([dict(vector, vector=[1, 1e39])], "golden[0].vector: must be 2 finite"),
+            ([dict(vector, space="x")], "golden[0]: a vector is of a space"),
+            ([history] * 101, "golden: must be at most 100 queries, got 101"),
+        ]
+        for golden, message in wrong:
+            with self.subTest(message), self.assertRaises(ValueError) as caught:
+                bundle.write(self.path, IDS, FACTORS, golden=golden)
+            self.assertIn(message, str(caught.exception))
+        with self.assertRaisesRegex(ValueError, "a vector is of a space"):
+            bundle.write(self.path, IDS, FACTORS, weight=2, family="blend", golden=[vector])
+        with self.assertRaisesRegex(ValueError, "'golden' is there already"):
+            bundle.write(self.path, IDS, FACTORS, metadata={"golden": "[]"}, golden=[history])
+        self.assertEqual(os.listdir(self.folder), [])
+
     def test_a_failed_write_leaves_the_old_file(self):
         bundle.write(self.path, IDS, FACTORS, version="old")
         real = os.replace

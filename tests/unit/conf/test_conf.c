@@ -102,6 +102,12 @@ Test(conf, defaults_need_no_file)
     cr_expect_eq(conf->queue_time_ms, 100);
     cr_expect_eq(conf->max_message_bytes, 1 << 20);
     cr_expect_eq(conf->drain_timeout_ms, 10000);
+    cr_expect_float_eq(conf->model.max_without_vector, 0.005, 1e-12);
+    cr_expect_float_eq(conf->model.max_norm, 100000, 1e-12);
+    cr_expect_float_eq(conf->model.max_unknown, 0.5, 1e-12);
+    cr_expect_float_eq(conf->model.min_covered, 0.05, 1e-12);
+    cr_expect_float_eq(conf->model.min_listed, 0.01, 1e-12);
+    cr_expect_float_eq(conf->model.max_loss, 0.1, 1e-12);
     cr_expect_eq(conf->log_level, NBX_LOG_INFO);
     cr_expect_not(conf->insecure);
     nbx_conf_destroy(&conf);
@@ -266,6 +272,43 @@ Test(conf, wrong_numbers)
         cr_expect_eq(strncmp(o.said, "1:45: events[0].weight: must be ", 32), 0, "%s", o.said);
         done(&o);
     }
+}
+
+Test(conf, bounds_of_models)
+{
+    static const struct {
+        const char *key, *most; /* from least to most */
+        const char *below, *above, *must;
+    } bounds[] = {
+        {"model_max_without_vector", "1", "-0.1", "1.1", "must be 0 to 1"},
+        {"model_max_norm", "1e30", "0.9", "1e31", "must be 1 to 1e+30"},
+        {"model_max_unknown", "1", "-0.1", "1.1", "must be 0 to 1"},
+        {"model_min_covered", "1", "-0.1", "1.1", "must be 0 to 1"},
+        {"model_min_listed", "1", "-0.1", "1.1", "must be 0 to 1"},
+        {"model_max_loss", "1", "-0.1", "1.1", "must be 0 to 1"},
+    };
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        char text[128], said[128];
+        struct outcome o;
+        snprintf(text, sizeof text, "%s: %s\n", bounds[i].key, bounds[i].most);
+        expect_taken(&o, text);
+        done(&o);
+        for (int side = 0; side < 2; side++) {
+            const char *bad = side ? bounds[i].above : bounds[i].below;
+            snprintf(text, sizeof text, "%s: %s\n", bounds[i].key, bad);
+            snprintf(said, sizeof said, "1:%zu: %s: %s, got %s\n", strlen(bounds[i].key) + 3,
+                     bounds[i].key, bounds[i].must, bad);
+            expect_refused(text, said);
+        }
+    }
+    struct outcome a, b;
+    struct nbx_conf *running = expect_taken(&a, "");
+    nbx_conf_adopt(running, expect_taken(&b, "model_max_unknown: 0.25\nmodel_max_loss: 0\n"));
+    cr_expect_float_eq(running->model.max_unknown, 0.25, 1e-12);
+    cr_expect_float_eq(running->model.max_loss, 0, 1e-12);
+    cr_expect_float_eq(running->model.min_listed, 0.01, 1e-12);
+    done(&b);
+    done(&a);
 }
 
 Test(conf, wrong_durations_of_events)
