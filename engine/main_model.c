@@ -8,10 +8,12 @@
 #include "version.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define CACHE_BYTES  ((size_t)64 << 20)
 #define BUFFER_BYTES ((size_t)64 << 20) /* the log is read into it */
 #define ARENA_BYTES  ((size_t)1 << 20)
+#define PATH_BYTES   4096
 
 enum { EXIT_ACCEPTED, EXIT_REFUSED };
 
@@ -31,6 +33,14 @@ static void close_shop(struct shop *shop)
     nbx_store_close(&shop->store);
 }
 
+/* RocksDB's own first file. */
+static bool has_store(const char *dir)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/CURRENT", dir);
+    return access(path, F_OK) == 0;
+}
+
 static void open_shop(struct shop *shop, const struct nbx_server_options *o)
 {
     struct nbx_store_options store = {.dir = o->data_dir,
@@ -41,6 +51,10 @@ static void open_shop(struct shop *shop, const struct nbx_server_options *o)
                                         .channels = o->vocabulary.channels,
                                         .n_channels = o->vocabulary.n_channels,
                                         .attribute_types = o->attribute_types};
+    if (!has_store(o->data_dir)) {
+        nbx_fault_set(&shop->fault, NBX_ENOTFOUND, NULL, "there is none in %s", o->data_dir);
+        return;
+    }
     enum nbx_err err = nbx_store_open(&shop->store, &store, &shop->fault);
     if (!err && (err = nbx_ids_load(&shop->ids, shop->store, &shop->budget)))
         nbx_fault_set(&shop->fault, err, NULL, "its item ids cannot be read: %s",

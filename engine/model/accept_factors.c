@@ -39,7 +39,7 @@ static int ascending(const void *a, const void *b)
 static enum nbx_err measure(struct nbx_accepted_norms *out, double *squares, size_t *longest,
                             const struct matrix *m)
 {
-    double *sorted = malloc((m->n + 1) * sizeof *sorted);
+    double *sorted = calloc(m->n + 1, sizeof *sorted);
     size_t n = 0;
     if (!sorted)
         return NBX_ELIMIT;
@@ -166,35 +166,45 @@ static enum nbx_err check_spaces(struct nbx_accept *a, double *squares, bool *ba
     return err;
 }
 
+/* The largest weight of neighbours, its sign aside, and whose it is; bare (n): cleared where the
+ * item has one, or is one. */
+static double measure_weights(size_t *whose, const struct nbx_neighbours *part, size_t n,
+                              bool *bare)
+{
+    double largest = 0;
+    *whose = 0;
+    for (size_t row = 0; row < n; row++) {
+        for (uint64_t i = part->start[row]; i < part->start[row + 1]; i++) {
+            double weight = fabs((double)part->weights[i]);
+            if (!(weight > 0))
+                continue;
+            bare[row] = bare[part->items[i]] = false;
+            *whose = weight > largest ? row : *whose;
+            largest = weight > largest ? weight : largest;
+        }
+    }
+    return largest;
+}
+
 /* Weights of neighbours: a few times their square is added up. */
 static enum nbx_err check_neighbours(struct nbx_accept *a, const struct nbx_neighbours *part,
                                      bool *bare)
 {
     char name[NBX_ACCEPT_WORD_BYTES + 32], item[NBX_ACCEPT__ITEM_BYTES];
-    double largest = 0;
-    size_t n = a->info->n_items, at = 0;
+    size_t whose, n = a->info->n_items;
+    double largest = measure_weights(&whose, part, n, bare);
     snprintf(name, sizeof name, "neighbours.%.*s.weights", NBX_STR_ARG(part->name));
-    for (size_t row = 0; row < n; row++) {
-        for (uint64_t i = part->start[row]; i < part->start[row + 1]; i++) {
-            double weight = fabs((double)part->weights[i]);
-            bare[row] = bare[row] && !(weight > 0);
-            bare[part->items[i]] = bare[part->items[i]] && !(weight > 0);
-            if (weight > largest) {
-                largest = weight;
-                at = row;
-            }
-        }
-    }
-    nbx_accept__item(item, a->info, at);
-    if (part->start[n] > 0 && largest < (double)FLT_MIN)
-        return nbx_fault_set(a->fault, NBX_EBAD, name,
-                             "none of %llu is as large as %.3g, the smallest normal 32-bit float",
-                             (unsigned long long)part->start[n], (double)FLT_MIN);
+    if (part->start[n] > 0 && largest * largest < (double)FLT_MIN)
+        return nbx_fault_set(
+            a->fault, NBX_EBAD, name,
+            "the largest of %llu is %.3g, whose square is below %.3g, the smallest "
+            "normal 32-bit float",
+            (unsigned long long)part->start[n], largest, (double)FLT_MIN);
     if (largest * largest > (double)FLT_MAX)
         return nbx_fault_set(a->fault, NBX_EBAD, name,
                              "%s has a neighbour of weight %.3g, whose square is beyond %.3g, the "
                              "largest 32-bit float",
-                             item, largest, (double)FLT_MAX);
+                             nbx_accept__item(item, a->info, whose), largest, (double)FLT_MAX);
     return NBX_OK;
 }
 
@@ -233,24 +243,30 @@ static enum nbx_err check_bare(struct nbx_accept *a, const bool *bare)
         100 * most);
 }
 
-enum nbx_err nbx_accept__factors(struct nbx_accept *a)
+static enum nbx_err check_all(struct nbx_accept *a, double *squares, bool *bare)
 {
-    size_t n = a->info->n_items;
-    double *squares = malloc(n * sizeof *squares);
-    bool *bare = malloc(n * sizeof *bare);
-    enum nbx_err err = squares && bare ? NBX_OK : nbx_accept__no_memory(a);
-    for (size_t i = 0; !err && i < n; i++)
-        bare[i] = true;
-    if (!err)
-        err = check_spaces(a, squares, bare);
+    enum nbx_err err = check_spaces(a, squares, bare);
     for (size_t i = 0; !err && i < a->info->n_neighbours; i++)
         err = check_neighbours(a, &a->info->neighbours[i], bare);
     if (!err)
         err = check_features(a, &a->info->features, "attributes.vectors");
     if (!err)
         err = check_features(a, &a->info->customer_features, "customer_attributes.vectors");
-    if (!err)
-        err = check_bare(a, bare);
+    return err ? err : check_bare(a, bare);
+}
+
+enum nbx_err nbx_accept__factors(struct nbx_accept *a)
+{
+    size_t n = a->info->n_items;
+    double *squares = calloc(n, sizeof *squares);
+    bool *bare = calloc(n, sizeof *bare);
+    enum nbx_err err = NBX_ELIMIT;
+    if (squares && bare) {
+        memset(bare, true, n * sizeof *bare);
+        err = check_all(a, squares, bare);
+    } else {
+        nbx_accept__no_memory(a);
+    }
     free(squares);
     free(bare);
     return err;

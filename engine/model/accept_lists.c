@@ -263,10 +263,11 @@ static enum nbx_err count(struct nbx_accept *a, const struct nbx_accept__lists *
 static enum nbx_err check_listed(struct nbx_accept *a)
 {
     size_t n = a->info->n_items, places = a->out->n_lists * NBX_ACCEPT_K;
+    size_t most = n / PART_OF_ITEMS;
     double share = a->options->bounds.min_listed;
     double least = ceil(share * (double)(places < n ? places : n));
     least = least < LEAST_LISTED ? LEAST_LISTED : least;
-    least = least > (double)(n / PART_OF_ITEMS) ? (double)(n / PART_OF_ITEMS) : least;
+    least = least > (double)most ? (double)most : least;
     if (share == 0 || (double)a->out->listed >= least)
         return NBX_OK;
     return nbx_fault_set(a->fault, NBX_EBAD, "spaces",

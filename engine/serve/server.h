@@ -49,9 +49,8 @@ struct nbx_store_options nbx_server_store_options(const struct nbx_server_option
 enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
                               struct nbx_fault *fault);
 /* Takes the newest bundle, if it is accepted and no version is active, and, of the options,
- * vocabulary, bounds of bundles,
- * queue_time_ms and drain_timeout_ms, without a failed request. What is wrong is logged and leaves
- * what was. Returns when every worker obeys. */
+ * vocabulary, bounds of bundles, queue_time_ms and drain_timeout_ms, without a failed request. What
+ * is wrong is logged and leaves what was. Returns when every worker obeys. */
 void nbx_server_reload(struct nbx_server *server, const struct nbx_server_options *options);
 /* Takes no new requests, answers those taken (at most drain_timeout), syncs, frees everything. */
 void nbx_server_stop(struct nbx_server **server);
