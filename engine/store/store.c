@@ -63,14 +63,16 @@ static enum nbx_err make_folders(const char *dir, struct nbx_fault *fault)
     return err;
 }
 
-/* Where RocksDB does not say in which file: a log, or the file that names the others. */
+/* Where RocksDB does not say in which file: a log, a table, or the file that names the others. */
 static enum nbx_err refuse_damaged(const char *reason, const char *dir, struct nbx_fault *fault)
 {
     struct nbx_store__logs logs;
-    char names[NBX_FAULT_MESSAGE_BYTES] = "";
+    char names[NBX_FAULT_MESSAGE_BYTES] = "", table[64];
     if (strstr(reason, "MANIFEST") && strstr(reason, "No such file"))
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL,
                              "%s/CURRENT is damaged, or what it names is gone: %s", dir, reason);
+    if (strstr(reason, "MANIFEST") && nbx_store__find_damaged_table(table, sizeof table, dir))
+        return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s/%s is damaged: %s", dir, table, reason);
     if (strstr(reason, dir))
         return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s is damaged: %s", dir, reason);
     nbx_store__list_logs(&logs, dir);

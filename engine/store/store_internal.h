@@ -132,6 +132,10 @@ uint64_t nbx_store__lost_log(const struct nbx_store__logs *logs, const char *dir
  * logs cannot be read. */
 struct nbx_store *nbx_store__peek(const struct nbx_store_options *options, bool torn);
 
+/* tables.c. The first table of which something is damaged that opening the database reads; name
+ * (bytes) is its file's. False where none is. */
+bool nbx_store__find_damaged_table(char *name, size_t bytes, const char *dir);
+
 /* room.c. NBX_ESTORAGE where there is too little to start at all. */
 enum nbx_err nbx_store__check_room(const char *dir, struct nbx_fault *fault);
 uint64_t nbx_store__least_room(const struct nbx_store_options *options);

@@ -166,6 +166,38 @@ Test(store_damage, a_flipped_byte_in_a_table_file_is_noticed)
                  NBX_ECORRUPT);
 }
 
+/* Behind a table's records lies what is read when the store is opened: index, filter, properties,
+ * what names them. RocksDB's own words name the manifest for some of it. */
+Test(store_damage, whatever_of_a_table_the_start_reads_is_named)
+{
+    static const enum nbx_family families[] = {NBX_FAMILY_EVENTS, NBX_FAMILY_LOG, NBX_FAMILY_TRENDS,
+                                               NBX_FAMILY_CUSTOMERS};
+    char path[400], table[64];
+    struct nbx_fault fault;
+    int refused = 0;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        fixture_put(&f, families[i], "k", "some value");
+        cr_assert_eq(nbx_store__compact(f.store, families[i]), NBX_OK);
+    }
+    nbx_store_close(&f.store);
+    cr_assert_not(nbx_store__find_damaged_table(table, sizeof table, f.dir), "%s", table);
+    find_file(path, sizeof path, ".sst");
+    f.options.read_only = true; /* nothing is made of what is damaged */
+    for (off_t at = size_of(path) - 1; at >= 0; at -= 5) {
+        flip_byte(path, at);
+        enum nbx_err err = open_again(&fault);
+        cr_assert(err == NBX_OK || err == NBX_ECORRUPT, "at %lld: %d", (long long)at, err);
+        if (err)
+            cr_assert_not_null(strstr(fault.message, strrchr(path, '/') + 1), "at %lld: %s",
+                               (long long)at, fault.message);
+        refused += err != NBX_OK;
+        flip_byte(path, at);
+    }
+    cr_assert_gt(refused, 10);
+    f.options.read_only = false;
+    cr_assert_eq(open_again(&fault), NBX_OK);
+}
+
 static void put_many(int n)
 {
     for (int i = 0; i < n; i++) {
