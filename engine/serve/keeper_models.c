@@ -364,6 +364,7 @@ void nbx_keeper__models_stop(struct nbx_keeper *k)
     struct nbx_model_order *o = &k->models.order;
     nbx_aside_join(&o->aside);
     nbx_model_release(&o->model);
+    nbx_catalog_release(&o->catalog);
     o->job = NULL;
     o->upload = NULL;
     nbx_models__expire_uploads(k, true);

@@ -201,40 +201,6 @@ static struct nbx_model *take_previous(struct nbx_keeper *k)
 
 /* loading */
 
-static struct nbx_accept_options accept_options(struct nbx_keeper *k)
-{
-    struct nbx_server *s = k->server;
-    return (struct nbx_accept_options){
-        .bounds = k->accept, .budget = &s->budget, .ids = s->ids, .catalog = k->catalog};
-}
-
-/* Whether the bundle may serve. */
-static enum nbx_err accept_bundle(struct nbx_keeper *k, const char *path, struct nbx_fault *fault)
-{
-    struct nbx_accepted a;
-    struct nbx_accept_options options = accept_options(k);
-    enum nbx_err err = nbx_model_accept(&a, path, &options, fault);
-    if (!err)
-        nbx_log_info("model=%s version=%s accepted=true items=%zu without_vector=%.4g unknown=%.4g "
-                     "covered=%.4g golden=%zu lists=%zu listed=%zu",
-                     a.name, a.version, a.n_items, a.without_vector, a.unknown, a.covered,
-                     a.n_golden, a.n_lists, a.listed);
-    return err;
-}
-
-/* At the start there is no other to serve on with: a bundle that would not be accepted is told of.
- */
-static void doubt(struct nbx_keeper *k, const struct nbx_model *m)
-{
-    struct nbx_accepted accepted;
-    struct nbx_fault fault = {0};
-    struct nbx_accept_options options = accept_options(k);
-    if (nbx_model_accept_loaded(&accepted, m, &options, &fault))
-        nbx_log_warnx("model=%.*s version=%.*s accepted=false action=served reason=\"%s%s%s\"",
-                      NBX_STR_ARG(nbx_model_name(m)), NBX_STR_ARG(nbx_model_version(m)),
-                      fault.field, fault.field[0] ? ": " : "", fault.message);
-}
-
 /* The file of a version, NULL: the newest bundle of the folder itself, of which there may be none:
  * *out is NULL then. judge: by which keeper the file must be accepted; NULL: by none. Fills path.
  */
@@ -242,6 +208,7 @@ static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server,
                               const struct nbx_version *v, struct nbx_keeper *judge,
                               struct nbx_fault *fault)
 {
+    struct nbx_accepted accepted;
     *out = NULL;
     enum nbx_err err = NBX_OK;
     if (v)
@@ -251,7 +218,7 @@ static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server,
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
     if (!err && judge)
-        err = accept_bundle(judge, path, fault);
+        err = nbx_models__accept(&accepted, path, server, judge->catalog, &judge->accept, fault);
     if (!err)
         err = nbx_model_load(out, path, server->ids, &server->budget, fault);
     if (err && !fault->code)
@@ -434,7 +401,7 @@ enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
     if (err == NBX_EBAD && v)
         err = damaged(path, fault);
     if (!err && bare && starting && !v)
-        doubt(k, bare);
+        nbx_models__doubt(k, bare);
     if (!err && bare)
         err = nbx_model_refresh(out, bare, NULL, k->catalog);
     if (!err && *out)

@@ -6,7 +6,6 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/serve/reply.h"
-#include "models/bundle/bundle.h"
 #include "proto/wire.h"
 
 #include <errno.h>
@@ -261,19 +260,18 @@ static enum nbx_err check_digest(const struct nbx_upload *u, uint8_t *digest,
                                                        "what was received has the digest %s", hex);
 }
 
-/* Fills the order with what the bundle calls itself. */
+/* Whether it may serve; fills the order with what the bundle calls itself. */
 static void check_bundle(struct nbx_model_order *o)
 {
-    struct nbx_bundle *bundle = NULL;
-    enum nbx_err err = nbx_bundle_open(&bundle, o->path, &o->fault);
+    struct nbx_accepted accepted;
+    enum nbx_err err =
+        nbx_models__accept(&accepted, o->path, o->server, o->catalog, &o->accept, &o->fault);
     if (err) {
         o->fault.code = err == NBX_EVERSION ? NBX_EBAD : err; /* the sender's, not ours */
         return;
     }
-    const struct nbx_bundle_info *info = nbx_bundle_get(bundle);
-    snprintf(o->name, sizeof o->name, "%.*s", NBX_STR_ARG(info->name));
-    snprintf(o->version, sizeof o->version, "%.*s", NBX_STR_ARG(info->version));
-    nbx_bundle_close(&bundle);
+    snprintf(o->name, sizeof o->name, "%s", accepted.name);
+    snprintf(o->version, sizeof o->version, "%s", accepted.version);
 }
 
 void nbx_models__look_through(void *arg)
@@ -291,6 +289,8 @@ static void begin_commit(struct nbx_keeper *k, struct nbx_job *job, struct nbx_u
     struct nbx_model_order *o = &k->models.order;
     *o = (struct nbx_model_order){.server = k->server, .job = job, .upload = u};
     path_of(o->path, sizeof o->path, k, u);
+    o->catalog = nbx_catalog_share(k->catalog);
+    o->accept = k->accept;
     o->begun_ns = nbx_clock_mono_ns();
     o->aside = (struct nbx_aside){.work = nbx_models__look_through, .arg = o, .bell = &k->bell};
     if (nbx_aside_start(&o->aside))
@@ -420,6 +420,7 @@ void nbx_models__end_push(struct nbx_keeper *k)
         nbx_log_warnx("push=refused field=%s reason=\"%s\"", fault.field, fault.message);
     o->job = NULL;
     o->upload = NULL;
+    nbx_catalog_release(&o->catalog);
     if (err)
         nbx_models__refuse(k, job, &fault, &req.id);
     else if (req.commit.activate)

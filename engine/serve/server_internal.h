@@ -176,8 +176,10 @@ struct nbx_model_order {
     char path[4096];
     /* Of the version; what an upload turns out to be. Empty: of the folder's own bundles. */
     char name[NBX_MODEL_WORD_MAX + 1], version[NBX_MODEL_WORD_MAX + 1];
-    uint8_t digest[NBX_DIGEST_BYTES]; /* of an upload */
-    struct nbx_model *model;          /* loaded, without the catalogue's items */
+    uint8_t digest[NBX_DIGEST_BYTES]; /* of an upload, and what it is looked at by: */
+    struct nbx_catalog *catalog;      /* a share, or NULL */
+    struct nbx_accept_bounds accept;
+    struct nbx_model *model; /* loaded, without the catalogue's items */
     struct nbx_fault fault;
     int64_t begun_ns;
 };

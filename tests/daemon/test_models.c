@@ -158,6 +158,33 @@ Test(models, a_bad_bundle_is_named_and_leaves_nothing)
     must_push(p, &f[1], "{}");
 }
 
+/* Sound files, but bad models: the daemon's items are another shop's, or every item is the same. */
+Test(models, a_model_that_is_not_fit_to_serve_is_refused)
+{
+    struct model bad;
+    struct pushed file;
+    must_push(p, &f[0], "{'activate': true}");
+    model_make(&bad, N_ITEMS, 8, SEED + 9);
+    bad.info.version = NBX_STR("9");
+    for (size_t i = 0; i < N_ITEMS * bad.dims; i++)
+        bad.factors[i] = 1;
+    pushed_make(&file, &s, &bad.info);
+    REFUSED(push_all(p, &file, "{'activate': true}"), "bad_request", NULL, NULL);
+    pushed_free(&file);
+    model_free(&bad);
+    model_make(&bad, N_ITEMS, 8, SEED + 9);
+    bad.info.version = NBX_STR("9");
+    for (size_t i = 0; i < N_ITEMS; i++)
+        *(char *)bad.ids[i].p = 'x';
+    pushed_make(&file, &s, &bad.info);
+    REFUSED(push_all(p, &file, "{}"), "bad_request", "item_ids.bytes", NULL);
+    pushed_free(&file);
+    model_free(&bad);
+    cr_assert_str_eq(models_on_disk(&s), "taste@1.safetensors");
+    must_answer("1");
+    must_push(p, &f[1], "{'activate': true}");
+}
+
 Test(models, a_version_is_one_file_for_ever)
 {
     struct pushed other;

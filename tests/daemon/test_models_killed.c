@@ -15,13 +15,14 @@
 #define N_ITEMS    200
 #define N_MODELS   3
 #define KILLS      56
-#define MOST_US    12000 /* between a request and the end */
+#define SPREAD     3 /* halves of what a step takes, within which the end comes */
 #define LIST_BYTES 512
 
 static struct server s;
 static struct model m[N_MODELS];
 static struct pushed f[N_MODELS]; /* taste@1 to taste@3 */
 static struct nbx_random rng;
+static int64_t push_us, quick_us; /* what they take here, with nobody in between */
 
 /* What the daemon has: a letter for each version (- none, s staged, A active), and where a rollback
  * goes to. */
@@ -203,11 +204,32 @@ static void end(void)
     server_stop(&s);
 }
 
+static int64_t since_us(int64_t begun_ns)
+{
+    return (nbx_clock_mono_ns() - begun_ns) / 1000;
+}
+
+/* How long the steps take on this machine. */
+static void measure(void)
+{
+    int64_t begun_ns = nbx_clock_mono_ns();
+    must_push(&s.peer, &f[0], "{'activate': true}");
+    push_us = since_us(begun_ns);
+    must_push(&s.peer, &f[1], "{}");
+    begun_ns = nbx_clock_mono_ns();
+    get(&s.peer, "model.activate", "", "{'name': 'taste', 'version': '2'}");
+    quick_us = since_us(begun_ns);
+    get(&s.peer, "model.rollback", "", "{}");
+    get(&s.peer, "model.delete", "", "{'name': 'taste', 'version': '2'}");
+    printf("a push takes %lld us, an activation %lld\n", (long long)push_us, (long long)quick_us);
+}
+
 TestSuite(models_killed, .init = begin, .fini = end, .timeout = 300);
 
 Test(models_killed, the_state_is_the_old_or_the_new_one)
 {
     int n_old = 0, n_new = 0, n_told = 0;
+    measure();
     for (int i = 0; i < KILLS; i++) {
         struct state was = read_state();
         struct step step = choose(&was);
@@ -215,7 +237,8 @@ Test(models_killed, the_state_is_the_old_or_the_new_one)
         bool push = strcmp(step.op, "model.push") == 0;
         if (push)
             pushed.stages[step.no - 1] = 's'; /* a version it is before it is activated */
-        int64_t us = (int64_t)nbx_random_below(&rng, MOST_US);
+        uint64_t takes_us = (uint64_t)(push ? push_us : quick_us);
+        int64_t us = (int64_t)nbx_random_below(&rng, takes_us * SPREAD / 2 + 1);
         send_step(&step);
         int answers = wait_us(us);
         server_kill(&s);
