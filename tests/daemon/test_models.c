@@ -472,7 +472,7 @@ Test(models, a_damaged_file_is_found)
     cr_assert(strstr(out, "another digest"), "%s", out);
 }
 
-Test(models, backup_restore_doctor_and_replay_know_them)
+Test(models, backup_restore_rebuild_doctor_and_replay_know_them)
 {
     char out[8192], words[400];
     must_push(p, &f[0], "{'activate': true}");
@@ -486,6 +486,17 @@ Test(models, backup_restore_doctor_and_replay_know_them)
     cr_assert(strstr(out, "2 versions, 2 of taste is active"), "%s", out);
     get(p, "backup", "", "{'dir': '%s/saved'}", s.folder);
     server_end(&s);
+    snprintf(words, sizeof words, "rebuild %s/again", s.folder);
+    cr_assert_eq(server_nbx(&s, words, out, sizeof out), 0, "%s", out);
+    char data[sizeof s.data];
+    memcpy(data, s.data, sizeof data);
+    snprintf(s.data, sizeof s.data, "%s/again", s.folder);
+    cr_assert_str_eq(models_on_disk(&s), "taste@1.safetensors taste@2.safetensors");
+    server_begin(&s);
+    must_answer("2");
+    server_end(&s);
+    memcpy(s.data, data, sizeof data);
+    server_configure(&s, NULL);
     snprintf(words, sizeof words, "mv %s %s/old", s.data, s.folder);
     cr_assert_eq(system(words), 0);
     snprintf(words, sizeof words, "restore %s/saved", s.folder);
