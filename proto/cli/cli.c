@@ -61,16 +61,21 @@ int nbx_cli_connect(struct nbx_cli *cli)
     return nbx_cli_fail(&fault);
 }
 
+enum nbx_err nbx_cli_no_reply(const struct nbx_cli *cli, enum nbx_err err, struct nbx_fault *fault)
+{
+    if (err == NBX_EBUSY)
+        return nbx_fault_set(fault, err, NULL,
+                             "no reply from %s within %d ms; is nbxd running there?", cli->endpoint,
+                             cli->timeout_ms);
+    if (err == NBX_EBAD)
+        return nbx_fault_set(fault, err, NULL, "what answers at %s is not nbxd", cli->endpoint);
+    return nbx_fault_set(fault, err, NULL, "the request could not be made");
+}
+
 static int report_no_reply(const struct nbx_cli *cli, enum nbx_err err)
 {
     struct nbx_fault fault;
-    if (err == NBX_EBUSY)
-        nbx_fault_set(&fault, err, NULL, "no reply from %s within %d ms; is nbxd running there?",
-                      cli->endpoint, cli->timeout_ms);
-    else if (err == NBX_EBAD)
-        nbx_fault_set(&fault, err, NULL, "what answers at %s is not nbxd", cli->endpoint);
-    else
-        nbx_fault_set(&fault, err, NULL, "the request could not be made");
+    nbx_cli_no_reply(cli, err, &fault);
     return nbx_cli_fail(&fault);
 }
 

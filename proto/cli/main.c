@@ -13,16 +13,19 @@
 #define MAX_TIMEOUT_S 86400
 
 static const struct nbx_cli_command *const commands[] = {
-    &nbx_cli_recommend,       &nbx_cli_rank,          &nbx_cli_similar,
-    &nbx_cli_observe,         &nbx_cli_retract,       &nbx_cli_customer_get,
-    &nbx_cli_customer_put,    &nbx_cli_customer_link, &nbx_cli_customer_unlink,
-    &nbx_cli_customer_forget, &nbx_cli_decision_get,  &nbx_cli_item_put,
-    &nbx_cli_item_get,        &nbx_cli_item_patch,    &nbx_cli_item_delete,
-    &nbx_cli_import_items,    &nbx_cli_import_events, &nbx_cli_stats,
-    &nbx_cli_hello,           &nbx_cli_log_tail,      &nbx_cli_log_export,
-    &nbx_cli_backup,          &nbx_cli_restore,       &nbx_cli_verify,
-    &nbx_cli_customer_export, &nbx_cli_replay,        &nbx_cli_rebuild,
-    &nbx_cli_log_import,      &nbx_cli_doctor,        &nbx_cli_model_check,
+    &nbx_cli_recommend,       &nbx_cli_rank,           &nbx_cli_similar,
+    &nbx_cli_observe,         &nbx_cli_retract,        &nbx_cli_customer_get,
+    &nbx_cli_customer_put,    &nbx_cli_customer_link,  &nbx_cli_customer_unlink,
+    &nbx_cli_customer_forget, &nbx_cli_decision_get,   &nbx_cli_item_put,
+    &nbx_cli_item_get,        &nbx_cli_item_patch,     &nbx_cli_item_delete,
+    &nbx_cli_import_items,    &nbx_cli_import_events,  &nbx_cli_stats,
+    &nbx_cli_hello,           &nbx_cli_log_tail,       &nbx_cli_log_export,
+    &nbx_cli_backup,          &nbx_cli_restore,        &nbx_cli_verify,
+    &nbx_cli_customer_export, &nbx_cli_replay,         &nbx_cli_rebuild,
+    &nbx_cli_log_import,      &nbx_cli_doctor,         &nbx_cli_model_push,
+    &nbx_cli_model_list,      &nbx_cli_model_get,      &nbx_cli_model_stage,
+    &nbx_cli_model_activate,  &nbx_cli_model_rollback, &nbx_cli_model_delete,
+    &nbx_cli_model_check,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
