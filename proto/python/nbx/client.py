@@ -5,16 +5,23 @@ Keyword arguments are the fields of the body, by their names; None means "not se
 the reply bodies as dicts. An error status raises the exception of its name.
 """
 
+import hashlib
+import io
 import itertools
+import numbers
+import os
 import uuid
 
 import msgpack
 import zmq
 
-from .errors import BY_STATUS, ProtocolError, Timeout
+from .errors import BY_STATUS, Conflict, ProtocolError, Timeout
 
 MAGIC = b"NBX1"
 MAX_REPLY_BYTES = 64 << 20
+MAX_CHUNK_BYTES = 16 << 20
+READ_BYTES = 1 << 20
+LOADING_S = 3600.0  # looking a bundle through and loading it
 
 
 class Client:
@@ -174,6 +181,66 @@ class Client:
     def item_delete(self, ids, **fields):
         return self.call("item.delete", "", dict(fields, ids=_ids(ids)))
 
+    # models
+
+    def push_model(self, bundle, notes=None, metrics=None, parent=None, by=None, activate=False,
+                   timeout=LOADING_S):
+        """Makes a bundle a version of the daemon's and returns what `get_model` says of it.
+
+        bundle: the path of a file, read chunk by chunk, or its bytes. A push that was cut off goes
+        on where it was; the same bundle again is the same push. notes: text; metrics: a dict of
+        numbers; parent: the version it was made from; by: who pushes it; activate: serve it at
+        once. The daemon then looks the bundle through: `timeout` seconds are for that, the
+        client's own for each chunk."""
+        commit = {"notes": notes, "metrics": _metrics(metrics), "parent": parent, "by": by,
+                  "activate": True if activate else None}
+        with _opened(bundle) as file:
+            upload = _upload(file)
+            reply = self.call("model.push", "", upload)
+            while reply["received"] < upload["bytes"]:
+                reply = self._push_chunk(file, upload, reply)
+        return self.call("model.push", "", dict(upload, commit=_present(commit)), timeout=timeout)
+
+    def _push_chunk(self, file, upload, reply):
+        """Sends what comes next; the reply to it."""
+        offset = reply["received"]
+        file.seek(offset)
+        data = file.read(max(1, min(reply["chunk"], MAX_CHUNK_BYTES)))
+        try:
+            reply = self.call("model.push", "", dict(upload, offset=offset, data=data))
+        except Conflict as conflict:  # a chunk whose reply was lost was received all the same
+            reply = self.call("model.push", "", upload)
+            if conflict.field != "offset" or reply["received"] <= offset:
+                raise
+        if reply["received"] <= offset:
+            raise ProtocolError(f"model.push: {offset} bytes were received, and no more come")
+        return reply
+
+    def models(self):
+        """The versions the daemon keeps: `models`, a list of them, `active`, which of them answers,
+        and `rollback`, where `rollback_model` would go. The last two may be absent."""
+        return self.call("model.list")
+
+    def get_model(self, name, version):
+        """What is known of a version: stage, digest, bytes, pushed, notes, metrics, ..."""
+        return self.call("model.get", "", {"name": name, "version": version})
+
+    def stage_model(self, name, version, stage):
+        """Puts a version away, "archived", or makes it ready again, "staged"."""
+        return self.call("model.stage", "", {"name": name, "version": version, "stage": stage})
+
+    def activate_model(self, name, version, timeout=LOADING_S):
+        """Lets a version answer. When this returns, every request is answered by it."""
+        return self.call("model.activate", "", {"name": name, "version": version}, timeout)
+
+    def rollback_model(self, timeout=LOADING_S):
+        """Goes back to what the active version replaced; what is active now, {} where none is."""
+        return self.call("model.rollback", timeout=timeout)
+
+    def delete_model(self, name, version):
+        """Removes a version and its file; neither the active one nor the one rollback goes to."""
+        return self.call("model.delete", "", {"name": name, "version": version})
+
     # the daemon
 
     def hello(self):
@@ -222,6 +289,28 @@ def _vector(vector):
     if hasattr(vector, "astype"):
         return vector.astype("<f4").tobytes()
     return vector
+
+
+def _opened(bundle):
+    if isinstance(bundle, (str, os.PathLike)):
+        return open(bundle, "rb")
+    return io.BytesIO(bundle)
+
+
+def _upload(file):
+    """What the daemon knows the file by."""
+    digest = hashlib.blake2b(digest_size=32)
+    size = 0
+    while data := file.read(READ_BYTES):
+        digest.update(data)
+        size += len(data)
+    return {"digest": digest.hexdigest(), "bytes": size}
+
+
+def _metrics(metrics):
+    """Numbers of NumPy too."""
+    return metrics and {str(name): int(value) if isinstance(value, numbers.Integral) else float(value)
+                        for name, value in metrics.items()}
 
 
 def _with_events(fields, name):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The client against a ROUTER that answers as it is told."""
 
+import hashlib
+import os
+import tempfile
 import threading
 import time
 import unittest
@@ -54,7 +57,7 @@ def error(status, **body):
     return [b"NBX1", status.encode(), msgpack.packb(body)]
 
 
-class ClientTest(unittest.TestCase):
+class Served(unittest.TestCase):
     def serve(self, answer, **options):
         daemon = FakeDaemon(answer)
         self.addCleanup(daemon.close)
@@ -62,6 +65,8 @@ class ClientTest(unittest.TestCase):
         self.addCleanup(client.close)
         return daemon, client
 
+
+class ClientTest(Served):
     def test_every_operation_has_its_name_key_and_body(self):
         daemon, client = self.serve(lambda op, key, body: ok({"op": op}))
         calls = [
@@ -97,6 +102,16 @@ class ClientTest(unittest.TestCase):
              ("item.patch", "", {"items": [{"id": "a", "price": None}]})),
             (lambda: client.item_get("a"), ("item.get", "", {"ids": ["a"]})),
             (lambda: client.item_delete(("a", "b")), ("item.delete", "", {"ids": ["a", "b"]})),
+            (lambda: client.models(), ("model.list", "", {})),
+            (lambda: client.get_model("taste", "1"),
+             ("model.get", "", {"name": "taste", "version": "1"})),
+            (lambda: client.stage_model("taste", "1", "archived"),
+             ("model.stage", "", {"name": "taste", "version": "1", "stage": "archived"})),
+            (lambda: client.activate_model("taste", "1"),
+             ("model.activate", "", {"name": "taste", "version": "1"})),
+            (lambda: client.rollback_model(), ("model.rollback", "", {})),
+            (lambda: client.delete_model("taste", "1"),
+             ("model.delete", "", {"name": "taste", "version": "1"})),
             (lambda: client.log_read(256, 7, n=5),
              ("log.read", "", {"stream": 256, "from": 7, "n": 5})),
         ]
@@ -220,6 +235,96 @@ class ClientTest(unittest.TestCase):
         with self.assertRaises(TypeError):
             client.recommend("anna", context={"x": object()})
         self.assertEqual(client.hello(), {})
+
+
+class Uploads:
+    """Takes one upload as nbxd does. `lost`: how many replies to chunks get lost."""
+
+    def __init__(self, received=b"", lost=0):
+        self.data = received
+        self.lost = lost
+        self.commits = []
+
+    def __call__(self, op, key, body):
+        assert (op, key) == ("model.push", "")
+        data = body.get("data", b"")
+        if data and body["offset"] != len(self.data):
+            return error("conflict", field="offset", message=f"{len(self.data)} were received")
+        self.data += data
+        if "commit" in body:
+            assert (body["digest"], body["bytes"]) == (digest_of(self.data), len(self.data))
+            self.commits.append(body["commit"])
+            return ok({"name": "taste", "version": "1", "stage": "staged"})
+        if data and self.lost:
+            self.lost -= 1
+            return None
+        return ok({"received": len(self.data), "chunk": 1000})
+
+
+def digest_of(data):
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+class PushTest(Served):
+    bundle = bytes(range(256)) * 10  # 2,560 bytes
+
+    def chunks(self, daemon):
+        return [(body["offset"], len(body["data"])) for _, _, body in daemon.requests
+                if "data" in body]
+
+    def test_a_file_or_its_bytes_come_in_the_daemons_chunks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "taste.safetensors")
+            with open(path, "wb") as file:
+                file.write(self.bundle)
+            for bundle in (path, self.bundle, bytearray(self.bundle)):
+                uploads = Uploads()
+                daemon, client = self.serve(uploads)
+                self.assertEqual(client.push_model(bundle)["version"], "1")
+                self.assertEqual(uploads.data, self.bundle)
+                self.assertEqual(self.chunks(daemon), [(0, 1000), (1000, 1000), (2000, 560)])
+                self.assertEqual(uploads.commits, [{}])
+
+    def test_a_push_goes_on_where_it_was(self):
+        for received, chunks in ((1500, [(1500, 1000), (2500, 60)]), (2560, [])):
+            uploads = Uploads(self.bundle[:received])
+            daemon, client = self.serve(uploads)
+            client.push_model(self.bundle)
+            self.assertEqual(self.chunks(daemon), chunks)
+            self.assertEqual(len(uploads.commits), 1)
+
+    def test_what_is_said_of_a_version_goes_with_the_commit(self):
+        uploads = Uploads()
+        _, client = self.serve(uploads)
+        client.push_model(self.bundle, notes="first", parent="0", by="ci", activate=True,
+                          metrics={"recall@20": np.float32(0.25), "n": np.int64(3), "loss": 1})
+        self.assertEqual(uploads.commits, [{
+            "notes": "first", "parent": "0", "by": "ci", "activate": True,
+            "metrics": {"recall@20": 0.25, "n": 3, "loss": 1}}])
+
+    def test_a_chunk_whose_reply_was_lost_counts_once(self):
+        uploads = Uploads(lost=1)
+        daemon, client = self.serve(uploads, timeout=0.3)
+        client.push_model(self.bundle)
+        self.assertEqual(uploads.data, self.bundle)
+        self.assertEqual(self.chunks(daemon),
+                         [(0, 1000), (0, 1000), (1000, 1000), (2000, 560)])
+
+    def test_a_refusal_ends_it(self):
+        _, client = self.serve(lambda *_: error("limit", field="bytes", message="too large"))
+        with self.assertRaises(nbx.Limit) as caught:
+            client.push_model(self.bundle)
+        self.assertEqual(caught.exception.field, "bytes")
+        _, client = self.serve(lambda op, key, body: (
+            error("conflict", field="offset", message="0 were received") if "data" in body
+            else ok({"received": 0, "chunk": 1000})))
+        with self.assertRaises(nbx.Conflict):
+            client.push_model(self.bundle)
+        _, client = self.serve(lambda *_: ok({"received": 0, "chunk": 1000}))
+        with self.assertRaises(nbx.ProtocolError):
+            client.push_model(self.bundle)
+        with self.assertRaises(FileNotFoundError):
+            client.push_model("/nowhere/taste.safetensors")
 
 
 if __name__ == "__main__":
