@@ -3,6 +3,8 @@
 
     import numpy as np, nbx.bundle
     nbx.bundle.write("taste.safetensors", item_ids=ids, item_factors=factors, name="taste")
+
+`from_implicit` writes what implicit has trained.
 """
 
 import hashlib
@@ -107,6 +109,34 @@ def write(path, item_ids, item_factors=None, *, name="model", version=None, crea
     header = _signed(_header(dict(own, **extra), tensors), tensors)
     _write_file(path, header, tensors)
     return version
+
+
+def from_implicit(path, model, item_ids, *, alpha=None, **rest):
+    """Writes a model of implicit's AlternatingLeastSquares, and returns its version as `write`.
+
+    item_ids: your ids, in the order of the model's items. alpha: the model's own, at least 1; give
+    it for releases of implicit that had none and took confidences. rest: what `write` takes, such
+    as name and metadata.
+
+    A customer whose events all weigh 1, as a model was trained on ones, gets the list that
+    implicit's `recalculate_user` makes: its vector is alpha / (alpha - 1) times theirs. Where alpha
+    is 1 the two differ by a millionth.
+    """
+    alpha = getattr(model, "alpha", None) if alpha is None else alpha
+    factors = getattr(model, "item_factors", None)
+    if factors is None or alpha is None or not hasattr(model, "regularization"):
+        raise ValueError("model: must be an AlternatingLeastSquares of implicit that was fitted; "
+                         "of an old release give alpha as well")
+    if not alpha >= 1:
+        raise ValueError(f"alpha: must be at least 1, got {alpha}: below it what was seen counts "
+                         "less than what was not, which a folded space cannot say")
+    factors = factors.to_numpy() if hasattr(factors, "to_numpy") else factors
+    # implicit: (YT Y + (alpha - 1) sum y yT + regularization I) x = alpha sum y. Divided by
+    # alpha - 1 it is FORMAT.md's, with weights of 1.
+    most = max(1.0, float(model.regularization)) / FOLDED["alpha0"][2]
+    seen = max(float(alpha) - 1, most)
+    return write(path, item_ids, factors, customer="folded", alpha0=1 / seen,
+                 lambda_=model.regularization / seen, nu=0, **rest)
 
 
 def new_version(created_ms):
