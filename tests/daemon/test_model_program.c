@@ -159,13 +159,13 @@ Test(model_program, a_push_that_was_killed_is_taken_up_by_the_next)
     begin("max_message: 4KiB\n", MANY_ITEMS, MANY_DIMS);
     make_large(&f);
     pid_t pid = start_push("one.safetensors");
-    int64_t until_ns = nbx_clock_mono_ns() + INT64_C(30000000000), at = 0;
-    while ((at = received(&f)) == 0 && nbx_clock_mono_ns() < until_ns)
+    int64_t until_ns = nbx_clock_mono_ns() + INT64_C(30000000000);
+    while (received(&f) == 0 && nbx_clock_mono_ns() < until_ns)
         continue;
     cr_assert_eq(kill(pid, SIGKILL), 0);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     cr_assert(WIFSIGNALED(status), "the push ended before it was killed");
-    at = received(&f);
+    int64_t at = received(&f);
     cr_assert(at > 0 && at < (int64_t)f.n, "%lld of %zu", (long long)at, f.n);
     must_be(get(&s.peer, "model.list", "", "{}"), "models", "[]");
     must_say("push one.safetensors --json", 0, f.digest);
