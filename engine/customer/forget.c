@@ -342,14 +342,27 @@ static enum nbx_err complete_linked(struct again *a, uint64_t number)
     return err;
 }
 
+/* Whom links still know is among those whose files are not rid of them: these alone are looked at.
+ */
 static enum nbx_err complete_all_linked(struct again *a)
 {
-    enum nbx_err err = NBX_OK;
-    uint64_t number;
-    for (uint32_t i = 0; !err && nbx_links__at(a->scope->customers->links, i, &number); i++)
-        err = number ? complete_linked(a, number) : NBX_OK;
-    nbx_arena_reset(a->scope->arena);
-    return err;
+    struct nbx_customers *customers = a->scope->customers;
+    struct nbx_cursor *cursor = NULL;
+    struct nbx_str all = {0}, key;
+    struct nbx_stored stored;
+    struct nbx_forgotten_record r;
+    if (!nbx_links__any(customers->links))
+        return NBX_OK;
+    enum nbx_err err = nbx_cursor_open(&cursor, nbx_customers_store(customers),
+                                       NBX_FAMILY_FORGOTTEN, all, all, false);
+    while (!err && !(err = nbx_cursor_next(cursor, &key, &stored))) {
+        err = nbx_forgotten_record_decode(&r, &stored, a->scope->arena);
+        if (!err && !r.erased_ms && nbx_customers_links(customers, r.number))
+            err = complete_linked(a, r.number);
+        nbx_arena_reset(a->scope->arena);
+    }
+    nbx_cursor_close(&cursor);
+    return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
 enum nbx_err nbx_customers_forget_again(const struct nbx_customer_scope *scope, size_t *n,

@@ -92,9 +92,8 @@ static uint32_t root_of(const struct nbx_links *links, uint32_t row)
 }
 
 /* A parent that has no record was forgotten by itself: the others stay. */
-static enum nbx_err tie(struct nbx_links *links, uint64_t number, uint64_t parent_number)
+static enum nbx_err tie(struct nbx_links *links, uint32_t row, uint64_t parent_number)
 {
-    uint32_t row = find(links, number);
     uint32_t parent = parent_number ? find(links, parent_number) : NONE;
     if (parent != NONE && root_of(links, parent) == row)
         return NBX_ECORRUPT;
@@ -102,14 +101,34 @@ static enum nbx_err tie(struct nbx_links *links, uint64_t number, uint64_t paren
     return NBX_OK;
 }
 
-/* All records of the family: a row for each, then, once all are there, whose child it is. */
-static enum nbx_err read_all(struct nbx_links *links, const struct nbx_store *store, bool ties)
+/* A row, and whom it is to be tied to: (*room) of them, by row. */
+static enum nbx_err take(struct nbx_links *links, uint64_t number, uint64_t parent,
+                         uint64_t **parents, uint32_t *room)
+{
+    enum nbx_err err = make(links, number);
+    if (err)
+        return err;
+    if (*room < links->cap) {
+        uint64_t *p = realloc(*parents, links->cap * sizeof *p);
+        if (!p)
+            return NBX_ELIMIT;
+        *parents = p;
+        *room = links->cap;
+    }
+    (*parents)[find(links, number)] = parent;
+    return NBX_OK;
+}
+
+/* Every record of the family. */
+static enum nbx_err take_all(struct nbx_links *links, const struct nbx_store *store,
+                             uint64_t **parents)
 {
     struct nbx_cursor *cursor = NULL;
     struct nbx_str all = {0}, key;
     struct nbx_stored stored;
     struct nbx_link_record record;
     uint64_t number;
+    uint32_t room = 0;
     struct nbx_arena *arena = nbx_arena_new(SCRATCH_BYTES);
     enum nbx_err err =
         arena ? nbx_cursor_open(&cursor, store, NBX_FAMILY_LINKS, all, all, false) : NBX_ELIMIT;
@@ -118,11 +137,22 @@ static enum nbx_err read_all(struct nbx_links *links, const struct nbx_store *st
         if (!nbx_key_number_parse(key, &number))
             err = NBX_ECORRUPT;
         else if (!(err = nbx_link_record_decode(&record, &stored, arena)))
-            err = ties ? tie(links, number, record.parent) : make(links, number);
+            err = take(links, number, record.parent, parents, &room);
     }
     nbx_cursor_close(&cursor);
     nbx_arena_destroy(&arena);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
+}
+
+/* A parent may come after its child, so all rows come first. */
+static enum nbx_err read_all(struct nbx_links *links, const struct nbx_store *store)
+{
+    uint64_t *parents = NULL;
+    enum nbx_err err = take_all(links, store, &parents);
+    for (uint32_t row = 0; !err && row < atomic_load(&links->n); row++)
+        err = tie(links, row, parents[row]);
+    free(parents);
+    return err;
 }
 
 enum nbx_err nbx_links__load(struct nbx_links **out, const struct nbx_store *store)
@@ -134,8 +164,7 @@ enum nbx_err nbx_links__load(struct nbx_links **out, const struct nbx_store *sto
     pthread_rwlock_init(&links->table, NULL);
     pthread_mutex_init(&links->changing, NULL);
     links->rows = nbx_map_new();
-    enum nbx_err err = links->rows ? read_all(links, store, false) : NBX_ELIMIT;
-    return err ? err : read_all(links, store, true);
+    return links->rows ? read_all(links, store) : NBX_ELIMIT;
 }
 
 void nbx_links__destroy(struct nbx_links **links)
@@ -238,13 +267,4 @@ void nbx_links__remove(struct nbx_links *links, uint64_t number)
         links->nodes[row].number = 0;
     }
     pthread_rwlock_unlock(&links->table);
-}
-
-bool nbx_links__at(struct nbx_links *links, uint32_t n, uint64_t *number)
-{
-    pthread_rwlock_rdlock(&links->table);
-    bool there = n < atomic_load(&links->n);
-    *number = there ? links->nodes[n].number : 0;
-    pthread_rwlock_unlock(&links->table);
-    return there;
 }

@@ -37,7 +37,5 @@ enum nbx_err nbx_links__make(struct nbx_links *links, uint64_t number);
 void nbx_links__attach(struct nbx_links *links, uint64_t number, uint64_t parent);
 /* The number has no node any more; who was linked to it is linked to nobody. */
 void nbx_links__remove(struct nbx_links *links, uint64_t number);
-/* The n-th node's number, 0: removed; false behind the last. */
-bool nbx_links__at(struct nbx_links *links, uint32_t n, uint64_t *number);
 
 #endif
