@@ -2,6 +2,7 @@
 #include "proto/wire.h"
 
 #include "engine/base/check.h"
+#include "engine/base/hash.h"
 #include "engine/base/utf8.h"
 #include "proto/wire_bounds.h"
 
@@ -238,6 +239,14 @@ void nbx_wire_str(struct nbx_buf *b, struct nbx_str s)
 {
     PACK(b, str, s.len);
     nbx_buf_put(b, s.p, s.len);
+}
+
+void nbx_wire_hex(struct nbx_buf *b, const void *p, uint32_t n)
+{
+    char digits[2 * NBX_WIRE_HEX_MAX];
+    NBX_ASSERT(n <= NBX_WIRE_HEX_MAX);
+    nbx_hex(digits, p, n);
+    nbx_wire_str(b, (struct nbx_str){digits, 2 * n});
 }
 
 void nbx_wire_bin(struct nbx_buf *b, const void *p, uint32_t n)

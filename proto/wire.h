@@ -28,6 +28,9 @@ void nbx_wire_bool(struct nbx_buf *b, bool v);
 void nbx_wire_int(struct nbx_buf *b, int64_t v);
 void nbx_wire_float(struct nbx_buf *b, double v); /* float 64 */
 void nbx_wire_str(struct nbx_buf *b, struct nbx_str s);
+/* Up to NBX_WIRE_HEX_MAX bytes as a string of hex digits. */
+#define NBX_WIRE_HEX_MAX 64
+void nbx_wire_hex(struct nbx_buf *b, const void *p, uint32_t n);
 static inline void nbx_wire_text(struct nbx_buf *b, const char *text) /* NUL-terminated */
 {
     nbx_wire_str(b, nbx_str_c(text));

@@ -5,6 +5,16 @@
 #include <string.h>
 #include <xxhash.h>
 
+void nbx_hex(char *out, const void *p, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *bytes = p;
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+}
+
 uint64_t nbx_hash64(const void *p, size_t n)
 {
     return XXH3_64bits(n ? p : "", n);

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The n bytes at p as 2n lower-case hex digits, without an end. */
+void nbx_hex(char *out, const void *p, size_t n);
+
 /* XXH3_64bits, seed 0. group = nbx_hash64(customer id) & 255. */
 uint64_t nbx_hash64(const void *p, size_t n);
 /* XXH3_128bits in canonical (big-endian) form. out: (16) bytes. */

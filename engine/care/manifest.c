@@ -31,8 +31,8 @@ static void end_hex(char hex[HEX_BYTES + 1], struct nbx_sha256 *sha)
 {
     uint8_t sum[SUM_BYTES];
     nbx_sha256_end(sha, sum);
-    for (int i = 0; i < SUM_BYTES; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
+    nbx_hex(hex, sum, sizeof sum);
+    hex[HEX_BYTES] = '\0';
 }
 
 static void hex_of(char hex[HEX_BYTES + 1], const void *p, size_t n)

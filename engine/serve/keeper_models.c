@@ -35,17 +35,6 @@ void nbx_models__answer(struct nbx_keeper *k, struct nbx_job *job)
         nbx_front__answer(&k->server->front, &job, 1);
 }
 
-static void put_digest(struct nbx_buf *b, const uint8_t *digest)
-{
-    static const char hex[] = "0123456789abcdef";
-    char digits[NBX_MODEL_DIGITS];
-    for (size_t i = 0; i < NBX_DIGEST_BYTES; i++) {
-        digits[2 * i] = hex[digest[i] >> 4];
-        digits[2 * i + 1] = hex[digest[i] & 15];
-    }
-    nbx_wire_kv_str(b, "digest", (struct nbx_str){digits, sizeof digits});
-}
-
 static uint32_t n_members(const struct nbx_model_record *r)
 {
     return 6 + (r->by.len > 0) + (r->parent.len > 0) + (r->notes.len > 0) + (r->metrics != NULL) +
@@ -68,7 +57,8 @@ static void put_members(struct nbx_buf *b, const struct nbx_version *v)
     nbx_wire_kv_str(b, "name", v->name);
     nbx_wire_kv_str(b, "version", v->version);
     nbx_wire_kv_text(b, "stage", nbx_model_stages[r->stage]);
-    put_digest(b, r->digest);
+    nbx_wire_text(b, "digest");
+    nbx_wire_hex(b, r->digest, sizeof r->digest);
     nbx_wire_kv_int(b, "bytes", (int64_t)r->bytes);
     nbx_wire_kv_int(b, "pushed", r->pushed_ms);
     if (r->by.len)

@@ -197,22 +197,16 @@ static void answer_received(struct nbx_keeper *k, struct nbx_job *job, const str
     nbx_front__answer(&k->server->front, &job, 1);
 }
 
-static void digits_of(const uint8_t *digest, char *hex)
-{
-    for (size_t i = 0; i < NBX_DIGEST_BYTES; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
 /* The version whose file that is; *out is NULL where it is none. */
 static enum nbx_err find_known(struct nbx_version **out, struct nbx_keeper *k,
                                const struct nbx_model_push_req *req, struct nbx_fault *fault)
 {
-    char hex[NBX_MODEL_DIGITS + 1];
+    char hex[NBX_MODEL_DIGITS + 1] = "";
     struct nbx_versions all;
     *out = NULL;
     enum nbx_err err = nbx_models__read(k, &all, fault);
     for (size_t i = 0; !err && i < all.n && !*out; i++) {
-        digits_of(all.p[i].record.digest, hex);
+        nbx_hex(hex, all.p[i].record.digest, NBX_DIGEST_BYTES);
         if (!all.p[i].record.deleted && nbx_str_is(req->digest, hex))
             *out = &all.p[i];
     }
@@ -239,7 +233,7 @@ static void answer_known(struct nbx_keeper *k, struct nbx_job *job,
 static enum nbx_err check_digest(const struct nbx_upload *u, uint8_t *digest,
                                  struct nbx_fault *fault)
 {
-    char hex[NBX_MODEL_DIGITS + 1];
+    char hex[NBX_MODEL_DIGITS + 1] = "";
     struct nbx_digest sum;
     uint8_t *p = malloc(READ_BYTES);
     ssize_t n = p ? 1 : -1;
@@ -254,7 +248,7 @@ static enum nbx_err check_digest(const struct nbx_upload *u, uint8_t *digest,
         return nbx_fault_set(fault, NBX_ESTORAGE, "digest", "the file cannot be read: %s",
                              strerror(errno));
     nbx_digest_end(&sum, digest);
-    digits_of(digest, hex);
+    nbx_hex(hex, digest, NBX_DIGEST_BYTES);
     return strcmp(hex, u->digest) == 0 ? NBX_OK
                                        : nbx_fault_set(fault, NBX_EBAD, "digest",
                                                        "what was received has the digest %s", hex);

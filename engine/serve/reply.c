@@ -106,11 +106,8 @@ void nbx_reply_retracted(struct nbx_job *job, const struct nbx_retracted *done,
 
 static void put_receipt(struct nbx_buf *b, const struct nbx_forgetting *done)
 {
-    struct nbx_decision_id id; /* of as many bytes */
-    char hex[33];
-    memcpy(id.b, done->receipt.hash, sizeof id.b);
-    nbx_decision_id_hex(id, hex);
-    nbx_wire_kv_text(b, "receipt", hex);
+    nbx_wire_text(b, "receipt");
+    nbx_wire_hex(b, done->receipt.hash, sizeof done->receipt.hash);
     nbx_wire_kv_int(b, "time", done->receipt.time_ms);
     nbx_wire_kv_int(b, "events", (int64_t)done->events);
     nbx_wire_kv_int(b, "decisions", (int64_t)done->decisions);

@@ -7,6 +7,7 @@
  * in hex and a colon then stand before.
  */
 #include "engine/base/check.h"
+#include "engine/base/hash.h"
 #include "engine/customer/seen.h"
 #include "engine/serve/person.h"
 #include "engine/serve/reply_decision.h"
@@ -156,30 +157,19 @@ static enum nbx_err put_decision(struct export *x, struct nbx_str key,
     return NBX_OK;
 }
 
-static void put_hex(struct nbx_buf *b, const char *p, uint32_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (uint32_t i = 0; i < n; i++) {
-        nbx_buf_put_u8(b, (uint8_t)digits[(uint8_t)p[i] >> 4]);
-        nbx_buf_put_u8(b, (uint8_t)digits[(uint8_t)p[i] & 15]);
-    }
-}
-
 /* Ids of events that were taken back; those that are kept stand in the events. */
 static enum nbx_err put_retracted(struct export *x, struct nbx_str key,
                                   const struct nbx_stored *stored)
 {
-    struct nbx_buf *b = &x->lists[RETRACTED], hash = {0};
+    struct nbx_buf *b = &x->lists[RETRACTED];
     struct nbx_event_id_record record;
     enum nbx_err err = nbx_event_id_record_decode(&record, stored, x->r->scope.arena);
     if (err || !record.retracted)
         return err;
-    put_hex(&hash, key.p + sizeof x->number, key.len - (uint32_t)sizeof x->number);
     nbx_wire_map(b, 2);
     nbx_wire_kv_int(b, "time", record.time_ms);
-    nbx_wire_kv_str(b, "id_hash", (struct nbx_str){(const char *)hash.p, (uint32_t)hash.len});
-    b->failed |= hash.failed;
-    nbx_buf_fini(&hash);
+    nbx_wire_text(b, "id_hash");
+    nbx_wire_hex(b, key.p + sizeof x->number, key.len - (uint32_t)sizeof x->number);
     x->n[RETRACTED]++;
     return NBX_OK;
 }
@@ -474,12 +464,14 @@ static void put_customer(struct nbx_buf *b, const struct export *x)
 static void put_next(struct nbx_buf *b, const struct export *x)
 {
     struct nbx_buf next = {0};
+    char hex[2 * AFTER_BYTES];
     bool ended = x->section == N_SECTIONS;
     if (x->person.linked)
         nbx_buf_printf(&next, "%016llx:",
                        (unsigned long long)x->person.numbers[ended ? next_identity(x) : x->at]);
     nbx_buf_printf(&next, "%s:", sections[ended ? 0 : x->section].name);
-    put_hex(&next, (const char *)x->after, x->n_after);
+    nbx_hex(hex, x->after, x->n_after);
+    nbx_buf_put(&next, hex, (size_t)2 * x->n_after);
     nbx_wire_kv_str(b, "next", (struct nbx_str){(const char *)next.p, (uint32_t)next.len});
     b->failed |= next.failed;
     nbx_buf_fini(&next);

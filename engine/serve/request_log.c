@@ -49,15 +49,6 @@ struct members {
     uint32_t n;
 };
 
-static void put_hex(struct nbx_buf *b, const uint8_t hash[HASH_BYTES])
-{
-    char hex[2 * HASH_BYTES + 1];
-    struct nbx_decision_id id;
-    memcpy(id.b, hash, sizeof id.b);
-    nbx_decision_id_hex(id, hex);
-    nbx_wire_text(b, hex);
-}
-
 /* An event by its key: what a retraction took back, or what is kept no longer. */
 static void put_event_key(struct nbx_buf *b, const struct nbx_log_event *e, bool retraction)
 {
@@ -68,7 +59,7 @@ static void put_event_key(struct nbx_buf *b, const struct nbx_log_event *e, bool
     else
         nbx_wire_kv_bool(b, "gone", true);
     nbx_wire_text(b, "hash");
-    put_hex(b, e->id_hash);
+    nbx_wire_hex(b, e->id_hash, HASH_BYTES);
 }
 
 static enum nbx_err put_event(struct page *p, struct nbx_buf *b, uint64_t number,
@@ -109,7 +100,7 @@ static void put_ids(struct members *m, const struct nbx_log_record *e)
     nbx_wire_text(&m->b, "hashes");
     nbx_wire_list(&m->b, e->n_ids);
     for (uint32_t i = 0; i < e->n_ids; i++)
-        put_hex(&m->b, e->ids[i]);
+        nbx_wire_hex(&m->b, e->ids[i], HASH_BYTES);
     m->n++;
 }
 
@@ -191,7 +182,7 @@ static void put_what(struct page *p, struct members *m, const struct nbx_log_rec
     if (e->kind == NBX_LOG_GONE || nbx_log_of_events(e->kind))
         return;
     nbx_wire_text(&m->b, "command");
-    put_hex(&m->b, e->id);
+    nbx_wire_hex(&m->b, e->id, HASH_BYTES);
     m->n++;
 }
 

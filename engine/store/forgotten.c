@@ -46,8 +46,7 @@ static enum nbx_err refuse(const char *doing, const char *path, struct nbx_fault
 
 static void print_line(char line[LINE_BYTES + 1], const struct nbx_forgotten_entry *e)
 {
-    for (int i = 0; i < NBX_FORGOTTEN_HASH_BYTES; i++)
-        snprintf(line + (ptrdiff_t)2 * i, 3, "%02x", e->hash[i]);
+    nbx_hex(line, e->hash, NBX_FORGOTTEN_HASH_BYTES);
     snprintf(line + HEX_DIGITS, LINE_BYTES + 1 - HEX_DIGITS, " %020" PRId64, e->time_ms);
     snprintf(line + SAID_BYTES, LINE_BYTES + 1 - SAID_BYTES, " %08" PRIx32 "\n",
              nbx_hash32(line, SAID_BYTES));

@@ -359,11 +359,7 @@ int64_t nbx_decision_id_time_ms(struct nbx_decision_id id)
 
 void nbx_decision_id_hex(struct nbx_decision_id id, char out[33])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof id.b; i++) {
-        out[2 * i] = digits[id.b[i] >> 4];
-        out[2 * i + 1] = digits[id.b[i] & 15];
-    }
+    nbx_hex(out, id.b, sizeof id.b);
     out[32] = '\0';
 }
 

@@ -24,15 +24,6 @@ static size_t find_digits(const uint8_t *file, size_t n)
     return digits && n - digits >= DIGITS ? digits : 0;
 }
 
-static void print(const uint8_t *digest, char *out)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < NBX_DIGEST_BYTES; i++) {
-        out[2 * i] = hex[digest[i] >> 4];
-        out[2 * i + 1] = hex[digest[i] & 15];
-    }
-}
-
 /* Of the header with zeros for its digits. */
 static void begin(struct nbx_digest *d, const uint8_t *header, size_t n, size_t digits)
 {
@@ -51,7 +42,7 @@ void nbx_bundle__sign(struct nbx_buf *header, const struct nbx_tensor *tensors, 
     for (size_t i = 0; i < n; i++)
         nbx_digest_add(&d, tensors[i].data, tensors[i].bytes);
     nbx_digest_end(&d, digest);
-    print(digest, (char *)header->p + digits);
+    nbx_hex((char *)header->p + digits, digest, NBX_DIGEST_BYTES);
 }
 
 enum nbx_err nbx_bundle__check_digest(const struct nbx_value *metadata, const void *file,
@@ -69,7 +60,7 @@ enum nbx_err nbx_bundle__check_digest(const struct nbx_value *metadata, const vo
                              "must be %zu hex digits, the key right before them", DIGITS);
     begin(&d, file, bytes, at);
     nbx_digest_end(&d, digest);
-    print(digest, digits);
+    nbx_hex(digits, digest, NBX_DIGEST_BYTES);
     return memcmp(said->s.p, digits, DIGITS) == 0
                ? NBX_OK
                : nbx_fault_set(fault, NBX_EBAD, "__metadata__." NBX_BUNDLE_DIGEST,

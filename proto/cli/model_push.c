@@ -99,8 +99,7 @@ static enum nbx_err sum_file(struct push *p, struct nbx_fault *fault)
     }
     nbx_progress_end(&progress);
     nbx_digest_end(&sum, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(p->digest + 2 * i, 3, "%02x", digest[i]);
+    nbx_hex(p->digest, digest, sizeof digest);
     return err;
 }
 
