@@ -191,6 +191,19 @@ static bool memory_exceeded(const struct daemon *d, long long bytes)
     return true;
 }
 
+/* Damage that reads cannot tell from a shorter history must be seen by somebody. */
+static bool damage_ends(const struct daemon *d)
+{
+    if (d->conf->on_damage == NBX_DAMAGE_SERVE || !nbx_server_is_damaged(d->server))
+        return false;
+    nbx_log_errorx(
+        "damage=found data_dir=%s action=exit text=\"what was read above is damaged: nbx "
+        "verify names all that is, nbx restore BACKUP brings back what was saved, "
+        "on_damage: serve goes on without\"",
+        d->conf->data_dir);
+    return true;
+}
+
 /* OpenBLAS starts a thread before main runs, so blocking signals and waiting for them would leave
  * one thread that a signal can kill: a handler notes them instead and rings. */
 static _Atomic bool end_asked, reload_asked;
@@ -228,6 +241,8 @@ static int run(struct daemon *d)
             reload(d);
         if (memory_exceeded(d, trim(resident_bytes(), &least)))
             return EXIT_RUNTIME;
+        if (damage_ends(d))
+            return EXIT_CORRUPT;
     }
 }
 

@@ -58,6 +58,9 @@ struct nbx_conf_model {
     double max_without_vector, max_norm, max_unknown, min_covered, min_listed, max_loss;
 };
 
+/* What damage of stored data does while it is served. */
+enum nbx_on_damage { NBX_DAMAGE_EXIT, NBX_DAMAGE_SERVE };
+
 struct nbx_conf {
     const char **listen; /* (n_listen) ZeroMQ endpoints, at least one */
     size_t n_listen;
@@ -85,6 +88,7 @@ struct nbx_conf {
     struct nbx_conf_model model;
     int64_t drain_timeout_ms;
     enum nbx_log_level log_level;
+    enum nbx_on_damage on_damage;
     bool insecure;
     int64_t workers_asked; /* as configured: 0 is "cores - 1" */
     struct nbx_arena *arena;

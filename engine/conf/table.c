@@ -15,6 +15,7 @@
 #define ROWS(rows)      (rows), sizeof(rows) / sizeof((rows)[0])
 
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const on_damage[] = {"exit", "serve", NULL};
 static const char *const classes[] = {"neutral", "positive", "negative", NULL};
 static const char *const attribute_types[] = {"string", "strings", "int", "float", "bool", NULL};
 
@@ -108,6 +109,11 @@ static const struct conf_row top_rows[] = {
      .preset = "400d",
      .sentence = "How long events are kept, and how long an event's id is known again, from "
                  "when it happened or came, whichever is later."},
+    {"on_damage", CONF_WORD, AT(on_damage), .preset = "exit", .words = on_damage,
+     .reloadable = true,
+     .sentence = "What happens when stored data turns out to be damaged while it is served: exit "
+                 "ends nbxd with code 3 once requests under way are answered; serve goes on, and "
+                 "whoever asks for what is damaged is answered `storage`."},
     {"history_max", CONF_INT, AT(history_max), .min = 100, .max = 1000000, .preset = "10000",
      .sentence = "How many events of one type are kept of a customer, the newest; what came of "
                  "older ones stays, but they are shown and can be retracted no longer."},

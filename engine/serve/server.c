@@ -212,6 +212,11 @@ void nbx_server_stop(struct nbx_server **server)
     *server = NULL;
 }
 
+bool nbx_server_is_damaged(const struct nbx_server *s)
+{
+    return nbx_store_is_damaged(s->store);
+}
+
 void *nbx_server_zmq(const struct nbx_server *s)
 {
     return s->zmq;

@@ -54,6 +54,8 @@ enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_o
 void nbx_server_reload(struct nbx_server *server, const struct nbx_server_options *options);
 /* Takes no new requests, answers those taken (at most drain_timeout), syncs, frees everything. */
 void nbx_server_stop(struct nbx_server **server);
+/* Whether something stored that was read is damaged. */
+bool nbx_server_is_damaged(const struct nbx_server *server);
 /* The ZeroMQ context, for clients inside the process. */
 void *nbx_server_zmq(const struct nbx_server *server);
 

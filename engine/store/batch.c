@@ -144,7 +144,7 @@ enum nbx_err nbx_store_write(struct nbx_store *store, struct nbx_batch *batch)
         play(batch->out, &change, store->families[change.family]);
     char *text = NULL;
     rocksdb_write(store->db, store->write, batch->out, &text);
-    return text ? nbx_store__error(text, "write to", store->dir) : NBX_OK;
+    return text ? nbx_store__note(store, nbx_store__error(text, "write to", store->dir)) : NBX_OK;
 }
 
 enum nbx_err nbx_store_sync(struct nbx_store *store)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 struct nbx_cursor {
+    const struct nbx_store *store;
     rocksdb_iterator_t *it;      /* NULL: no such family here */
     rocksdb_readoptions_t *read; /* borrows the two keys below */
     struct nbx_key from, to;
@@ -33,6 +34,7 @@ enum nbx_err nbx_cursor_open(struct nbx_cursor **out, const struct nbx_store *st
         return NBX_ELIMIT;
     copy_key(&c->from, from);
     copy_key(&c->to, to);
+    c->store = store;
     c->family = family;
     c->reverse = reverse;
     c->read = rocksdb_readoptions_create();
@@ -81,8 +83,10 @@ enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
         char *text = NULL;
         rocksdb_iter_get_error(cursor->it, &text);
         *key = (struct nbx_str){NULL, 0};
-        return text ? nbx_store__error(text, "scan", nbx_family_name(cursor->family))
-                    : NBX_ENOTFOUND;
+        if (!text)
+            return NBX_ENOTFOUND;
+        return nbx_store__note(cursor->store,
+                               nbx_store__error(text, "scan", nbx_family_name(cursor->family)));
     }
     size_t n = 0;
     const char *p = rocksdb_iter_key(cursor->it, &n);
@@ -91,5 +95,5 @@ enum nbx_err nbx_cursor_next(struct nbx_cursor *cursor, struct nbx_str *key,
     enum nbx_err err = nbx_store__unframe(value, (struct nbx_str){p, (uint32_t)n});
     if (err)
         nbx_log_errorx("a value in %s fails its checksum", nbx_family_name(cursor->family));
-    return err;
+    return nbx_store__note(cursor->store, err);
 }

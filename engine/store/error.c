@@ -22,6 +22,13 @@ static enum nbx_err code_of(const char *text)
     return NBX_ESTORAGE;
 }
 
+enum nbx_err nbx_store__error_quietly(char *text)
+{
+    enum nbx_err code = code_of(text);
+    rocksdb_free(text);
+    return code;
+}
+
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where)
 {
     enum nbx_err code = code_of(text);

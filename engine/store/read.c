@@ -3,6 +3,18 @@
 
 #include "engine/base/log.h"
 
+enum nbx_err nbx_store__note(const struct nbx_store *store, enum nbx_err err)
+{
+    if (err == NBX_ECORRUPT)
+        atomic_store(store->damaged, true);
+    return err;
+}
+
+bool nbx_store_is_damaged(const struct nbx_store *store)
+{
+    return atomic_load(store->damaged);
+}
+
 /* The value's frame, borrowed from *pin (which the caller destroys); NBX_ENOTFOUND. */
 static enum nbx_err pin(rocksdb_pinnableslice_t **out, const struct nbx_store *store,
                         enum nbx_family family, struct nbx_str key)
@@ -14,7 +26,7 @@ static enum nbx_err pin(rocksdb_pinnableslice_t **out, const struct nbx_store *s
     *out = rocksdb_get_pinned_cf(store->db, store->read, store->families[family], key.p, key.len,
                                  &text);
     if (text)
-        return nbx_store__error(text, "read", nbx_family_name(family));
+        return nbx_store__note(store, nbx_store__error(text, "read", nbx_family_name(family)));
     return *out ? NBX_OK : NBX_ENOTFOUND;
 }
 
@@ -42,7 +54,7 @@ enum nbx_err nbx_store_get(const struct nbx_store *store, enum nbx_family family
     const char *p = rocksdb_pinnableslice_value(slice, &n);
     err = copy_out(out, (struct nbx_str){p, (uint32_t)n}, family, arena);
     rocksdb_pinnableslice_destroy(slice);
-    return err;
+    return nbx_store__note(store, err);
 }
 
 bool nbx_store_has(const struct nbx_store *store, enum nbx_family family, struct nbx_str key,

@@ -84,11 +84,13 @@ static enum nbx_err refuse_damaged(const char *reason, const char *dir, struct n
 }
 
 /* Names the folder and what to do; takes `text`. */
-static enum nbx_err refuse_open(char *text, const char *dir, struct nbx_fault *fault)
+static enum nbx_err refuse_open(char *text, const struct nbx_store *store, struct nbx_fault *fault)
 {
+    const char *dir = store->dir;
     char reason[NBX_FAULT_MESSAGE_BYTES];
     snprintf(reason, sizeof reason, "%s", text);
-    enum nbx_err err = nbx_store__error(text, "open", dir);
+    enum nbx_err err =
+        store->read_only ? nbx_store__error_quietly(text) : nbx_store__error(text, "open", dir);
     if (strncmp(reason, "IO error: No such file", 22) == 0) /* that another of the folder's names */
         err = NBX_ECORRUPT;
     switch (err) {
@@ -137,7 +139,7 @@ static enum nbx_err open_present(struct nbx_store *store, rocksdb_options_t *con
         store->families[known[i]] = handles[i];
     rocksdb_list_column_families_destroy(present, n);
     if (text)
-        return refuse_open(text, store->dir, fault);
+        return refuse_open(text, store, fault);
     return store->db ? NBX_OK
                      : nbx_fault_set(fault, NBX_EVERSION, NULL, "%s was written by a newer nbx",
                                      store->dir);
@@ -163,7 +165,7 @@ static enum nbx_err open_database(struct nbx_store *store, const struct nbx_stor
     for (int f = 0; f < NBX_N_FAMILIES; f++)
         if (each[f])
             rocksdb_options_destroy(each[f]);
-    return text ? refuse_open(text, store->dir, fault) : err;
+    return text ? refuse_open(text, store, fault) : err;
 }
 
 enum nbx_err nbx_store_raise_format(struct nbx_store *store, uint64_t format)
@@ -227,6 +229,7 @@ static struct nbx_store *store_new(const struct nbx_store_options *options)
     store->acknowledged_fd = store->manifest_fd = -1;
     pthread_mutex_init(&store->acknowledging, NULL);
     store->read_only = options->read_only;
+    store->damaged = &store->damage;
     store->cache = rocksdb_cache_create_lru(options->cache_bytes);
     store->read = rocksdb_readoptions_create();
     store->write = rocksdb_writeoptions_create();

@@ -83,6 +83,8 @@ struct nbx_stored {
 /* Point read; the payload is copied into `arena`. */
 enum nbx_err nbx_store_get(const struct nbx_store *store, enum nbx_family family,
                            struct nbx_str key, struct nbx_arena *arena, struct nbx_stored *out);
+/* Whether something that was read since the store was opened is damaged: NBX_ECORRUPT. */
+bool nbx_store_is_damaged(const struct nbx_store *store);
 /* True if the key exists; cheap where it does not (bloom filter). *err is 0 or the read's error. */
 bool nbx_store_has(const struct nbx_store *store, enum nbx_family family, struct nbx_str key,
                    enum nbx_err *err);

@@ -61,8 +61,10 @@ struct nbx_store {
     uint64_t least_room; /* bytes free without which nothing is written; 0: while opening */
     uint64_t format;     /* of the folder */
     _Atomic int64_t look_ns;
-    atomic_bool full; /* at the last look */
-    bool torn;        /* opened up to where its logs cannot be read, see store.c */
+    atomic_bool full;     /* at the last look */
+    atomic_bool damage;   /* something that was read is damaged */
+    atomic_bool *damaged; /* the same, for whoever only reads */
+    bool torn;            /* opened up to where its logs cannot be read, see store.c */
     bool read_only;
     char *dir;
 };
@@ -143,6 +145,10 @@ bool nbx_store__is_full(struct nbx_store *store);
 
 /* What RocksDB says, as a code. Logs and frees `text`. `doing` completes "cannot ...". */
 enum nbx_err nbx_store__error(char *text, const char *doing, const char *where);
+/* The same without a word: of what is tried again, or told by whoever tried. */
+enum nbx_err nbx_store__error_quietly(char *text);
+/* err, noted where it says that stored data is damaged: nbx_store_is_damaged. */
+enum nbx_err nbx_store__note(const struct nbx_store *store, enum nbx_err err);
 
 /* RocksDB's options of one family; of the whole database where family is NBX_FAMILY_META. NULL and
  * *text (to be given to nbx_store__error) where RocksDB refuses them. */

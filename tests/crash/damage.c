@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Damaged files: a bit flipped or the end cut off in one file of a data folder, of each kind in
- * turn. The daemon must answer as before, or refuse to start with exit code 3 and the file's name;
- * what it cannot read once it serves it must say so of, in the reply and with the file in its log,
- * and nbxd --verify must find it. Never another answer, a crash or a hang.
+ * turn. The daemon must answer as before, or refuse to start with exit code 3 and the file's name,
+ * or end so once it reads what is damaged. With `on_damage: serve` it stays, and must say so of
+ * what it cannot read, in the reply and with the file in its log, and nbxd --verify must find it.
+ * Never another answer, a crash or a hang.
  *
  *     damage [--rounds N] [--seed S] [--program NBXD]
  *
@@ -27,6 +28,7 @@
 #define NAME_BYTES 128
 #define MAX_FILES  256
 #define HANG_MS    60000
+#define SERVES     QUESTIONS_SETTINGS "on_damage: serve\n"
 
 /* A kind of file is what its name begins or ends with. */
 static const struct {
@@ -35,7 +37,7 @@ static const struct {
              {"OPTIONS", ""}, {"IDENTITY", ""}, {"acknowledged", ""}, {"", ".safetensors"}};
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
-enum outcome { SAME, REFUSED, TOLD, WRONG, N_OUTCOMES };
+enum outcome { SAME, REFUSED, ENDED, WRONG, N_OUTCOMES };
 
 struct test {
     struct nbx_random random;
@@ -120,7 +122,7 @@ static enum outcome wrong(const struct test *t, const char *what, const char *wh
     return WRONG;
 }
 
-/* The daemon has ended before it was ready. */
+/* The daemon has ended by itself, or does. */
 static enum outcome judge_end(struct test *t, const char *name, const char *what)
 {
     char why[64];
@@ -131,9 +133,27 @@ static enum outcome judge_end(struct test *t, const char *name, const char *what
     return log_names(t, name) ? REFUSED : wrong(t, what, "refused, but the file is not named");
 }
 
+/* What it could not read it said so of: as it is by default, it ends for it. */
+static enum outcome judge_told(struct test *t, const char *name, const char *what)
+{
+    struct answers answers;
+    if (!log_names(t, name))
+        return wrong(t, what, "told, but the file is not named in the log");
+    if (daemon_verify_code(&t->daemon) != 3)
+        return wrong(t, what, "nbxd --verify finds nothing");
+    t->daemon.settings = QUESTIONS_SETTINGS;
+    if (!daemon_launch(&t->daemon) || !daemon_await_quietly(&t->daemon))
+        return wrong(t, what, "does not start a second time");
+    (void)questions_ask(&t->questions, &t->daemon, &answers); /* as long as it answers */
+    if (answers.other > 0)
+        return wrong(t, what, "other answers before its end");
+    return judge_end(t, name, what) == REFUSED ? ENDED : WRONG;
+}
+
 static enum outcome judge(struct test *t, const char *name, const char *what)
 {
     struct answers answers;
+    t->daemon.settings = SERVES;
     if (!daemon_launch(&t->daemon))
         return wrong(t, what, "cannot be started");
     if (!daemon_await_quietly(&t->daemon))
@@ -144,12 +164,7 @@ static enum outcome judge(struct test *t, const char *name, const char *what)
         return wrong(t, what, "does not end well");
     if (answers.other > 0)
         return wrong(t, what, "other answers");
-    if (answers.told == 0)
-        return SAME;
-    if (!log_names(t, name))
-        return wrong(t, what, "told, but the file is not named in the log");
-    return daemon_verify_code(&t->daemon) == 3 ? TOLD
-                                               : wrong(t, what, "nbxd --verify finds nothing");
+    return answers.told ? judge_told(t, name, what) : SAME;
 }
 
 static bool round_of(struct test *t, size_t kind)
@@ -182,16 +197,17 @@ static bool set_up(struct test *t, const char *program, uint64_t seed)
 static size_t print_kinds(const struct test *t)
 {
     size_t failed = 0;
-    printf("\n%-14s %6s %8s %6s %6s\n", "", "same", "refused", "told", "wrong");
+    printf("\n%-14s %6s %8s %6s %6s\n", "", "same", "refused", "ended", "wrong");
     for (size_t k = 0; k < N_KINDS; k++) {
         const unsigned *c = t->counts[k];
         printf("%-14s %6u %8u %6u %6u\n", *kinds[k].begins ? kinds[k].begins : kinds[k].ends,
-               c[SAME], c[REFUSED], c[TOLD], c[WRONG]);
-        failed += c[WRONG] > 0 || c[SAME] + c[REFUSED] + c[TOLD] == 0;
+               c[SAME], c[REFUSED], c[ENDED], c[WRONG]);
+        failed += c[WRONG] > 0 || c[SAME] + c[REFUSED] + c[ENDED] == 0;
     }
     puts(
         "same: all answers as before; refused: did not start, by exit code 3 and the file's name;\n"
-        "told: answered `storage` where the file is needed, its name in the log; wrong: else.");
+        "ended: so once it read the file, and with on_damage: serve answered `storage`; wrong: "
+        "else.");
     return failed;
 }
 

@@ -110,6 +110,7 @@ Test(conf, defaults_need_no_file)
     cr_expect_float_eq(conf->model.max_loss, 0.1, 1e-12);
     cr_expect_eq(conf->log_level, NBX_LOG_INFO);
     cr_expect_not(conf->insecure);
+    cr_expect_eq(conf->on_damage, NBX_DAMAGE_EXIT);
     nbx_conf_destroy(&conf);
     cr_expect_null(conf);
     nbx_conf_destroy(&conf);
@@ -146,7 +147,7 @@ Test(conf, every_kind_of_value)
     struct outcome o;
     const struct nbx_conf *conf = expect_taken(
         &o, "listen: [ipc:///run/nbx.sock, 'tcp://[::1]:9']\nhttp: ''\nworkers: 3\n"
-            "memory_limit: 512MiB\ncurrency: JPY\nlog_level: debug\ninsecure: true\n"
+            "memory_limit: 512MiB\ncurrency: JPY\nlog_level: debug\non_damage: serve\ninsecure: true\n"
             "trend_half_life: 12h\nqueue_time: 250ms\nmax_message: 65536\nrequest_queue: 1000\n"
             "channels:\n  - web\n  - \"till\"\n"
             "attributes: [{name: material, type: string}, {name: sizes, type: strings}]\n"
@@ -160,6 +161,7 @@ Test(conf, every_kind_of_value)
     cr_expect_eq(conf->memory_limit_bytes, 512 << 20);
     cr_expect_eq(conf->log_level, NBX_LOG_DEBUG);
     cr_expect(conf->insecure);
+    cr_expect_eq(conf->on_damage, NBX_DAMAGE_SERVE);
     cr_expect_eq(conf->trend_half_life_ms, 12 * 3600000);
     cr_expect_eq(conf->queue_time_ms, 250);
     cr_expect_eq(conf->max_message_bytes, 65536);
@@ -247,6 +249,8 @@ Test(conf, wrong_values)
     expect_refused("insecure: yes\n", "1:11: insecure: must be true or false, got \"yes\"\n");
     expect_refused("log_level: loud\n",
                    "1:12: log_level: must be debug, info, warn or error, got \"loud\"\n");
+    expect_refused("on_damage: repair\n",
+                   "1:12: on_damage: must be exit or serve, got \"repair\"\n");
     expect_refused("currency: eur\n",
                    "1:11: currency: must be three capitals such as EUR, got \"eur\"\n");
     expect_refused("data_dir: ''\n", "1:11: data_dir: must not be empty, got \"\"\n");
