@@ -149,7 +149,7 @@ static enum nbx_err read_all(struct nbx_links *links, const struct nbx_store *st
 {
     uint64_t *parents = NULL;
     enum nbx_err err = take_all(links, store, &parents);
-    for (uint32_t row = 0; !err && row < atomic_load(&links->n); row++)
+    for (uint32_t row = 0; !err && parents && row < atomic_load(&links->n); row++)
         err = tie(links, row, parents[row]);
     free(parents);
     return err;

@@ -146,14 +146,15 @@ Test(conf, every_kind_of_value)
 {
     struct outcome o;
     const struct nbx_conf *conf = expect_taken(
-        &o, "listen: [ipc:///run/nbx.sock, 'tcp://[::1]:9']\nhttp: ''\nworkers: 3\n"
-            "memory_limit: 512MiB\ncurrency: JPY\nlog_level: debug\non_damage: serve\ninsecure: true\n"
-            "trend_half_life: 12h\nqueue_time: 250ms\nmax_message: 65536\nrequest_queue: 1000\n"
-            "channels:\n  - web\n  - \"till\"\n"
-            "attributes: [{name: material, type: string}, {name: sizes, type: strings}]\n"
-            "placements: [{name: home, recall: 0.95}, {name: 'Till 3, Zürich'}]\n"
-            "events:\n  - type: buy\n    class: positive\n    weight: 2.5e-1\n    half_life: 30d\n"
-            "    ttl: 90m\n    negative_below: -1\n");
+        &o,
+        "listen: [ipc:///run/nbx.sock, 'tcp://[::1]:9']\nhttp: ''\nworkers: 3\n"
+        "memory_limit: 512MiB\ncurrency: JPY\nlog_level: debug\non_damage: serve\ninsecure: true\n"
+        "trend_half_life: 12h\nqueue_time: 250ms\nmax_message: 65536\nrequest_queue: 1000\n"
+        "channels:\n  - web\n  - \"till\"\n"
+        "attributes: [{name: material, type: string}, {name: sizes, type: strings}]\n"
+        "placements: [{name: home, recall: 0.95}, {name: 'Till 3, Zürich'}]\n"
+        "events:\n  - type: buy\n    class: positive\n    weight: 2.5e-1\n    half_life: 30d\n"
+        "    ttl: 90m\n    negative_below: -1\n");
     cr_expect_eq(conf->n_listen, 2);
     cr_expect_str_eq(conf->listen[1], "tcp://[::1]:9");
     cr_expect_str_eq(conf->http, "");
