@@ -94,41 +94,45 @@ static uint32_t root_of(const struct nbx_links *links, uint32_t row)
 /* A parent that has no record was forgotten by itself: the others stay. */
 static enum nbx_err tie(struct nbx_links *links, uint32_t row, uint64_t parent_number)
 {
-    uint32_t parent = parent_number ? find(links, parent_number) : NONE;
+    uint32_t parent = find(links, parent_number);
     if (parent != NONE && root_of(links, parent) == row)
         return NBX_ECORRUPT;
     attach(links, row, parent);
     return NBX_OK;
 }
 
-/* A row, and whom it is to be tied to: (*room) of them, by row. */
-static enum nbx_err take(struct nbx_links *links, uint64_t number, uint64_t parent,
-                         uint64_t **parents, uint32_t *room)
+/* Who is to be tied to whom, once all have rows: a parent may come after its child. */
+struct ties {
+    struct pending {
+        uint64_t parent;
+        uint32_t row;
+    } * p; /* (n) of (room) */
+    size_t n, room;
+};
+
+static enum nbx_err note(struct ties *ties, uint32_t row, uint64_t parent)
 {
-    enum nbx_err err = make(links, number);
-    if (err)
-        return err;
-    if (*room < links->cap) {
-        uint64_t *p = realloc(*parents, links->cap * sizeof *p);
+    if (ties->n == ties->room) {
+        size_t room = ties->room ? 2 * ties->room : 64;
+        struct pending *p = realloc(ties->p, room * sizeof *p);
         if (!p)
             return NBX_ELIMIT;
-        *parents = p;
-        *room = links->cap;
+        ties->p = p;
+        ties->room = room;
     }
-    (*parents)[find(links, number)] = parent;
+    ties->p[ties->n++] = (struct pending){parent, row};
     return NBX_OK;
 }
 
-/* Every record of the family. */
-static enum nbx_err take_all(struct nbx_links *links, const struct nbx_store *store,
-                             uint64_t **parents)
+/* A row for every record of the family. */
+static enum nbx_err read_rows(struct nbx_links *links, const struct nbx_store *store,
+                              struct ties *ties)
 {
     struct nbx_cursor *cursor = NULL;
     struct nbx_str all = {0}, key;
     struct nbx_stored stored;
     struct nbx_link_record record;
     uint64_t number;
-    uint32_t room = 0;
     struct nbx_arena *arena = nbx_arena_new(SCRATCH_BYTES);
     enum nbx_err err =
         arena ? nbx_cursor_open(&cursor, store, NBX_FAMILY_LINKS, all, all, false) : NBX_ELIMIT;
@@ -137,21 +141,22 @@ static enum nbx_err take_all(struct nbx_links *links, const struct nbx_store *st
         if (!nbx_key_number_parse(key, &number))
             err = NBX_ECORRUPT;
         else if (!(err = nbx_link_record_decode(&record, &stored, arena)))
-            err = take(links, number, record.parent, parents, &room);
+            err = make(links, number);
+        if (!err && record.parent)
+            err = note(ties, find(links, number), record.parent);
     }
     nbx_cursor_close(&cursor);
     nbx_arena_destroy(&arena);
     return err == NBX_ENOTFOUND ? NBX_OK : err;
 }
 
-/* A parent may come after its child, so all rows come first. */
 static enum nbx_err read_all(struct nbx_links *links, const struct nbx_store *store)
 {
-    uint64_t *parents = NULL;
-    enum nbx_err err = take_all(links, store, &parents);
-    for (uint32_t row = 0; !err && parents && row < atomic_load(&links->n); row++)
-        err = tie(links, row, parents[row]);
-    free(parents);
+    struct ties ties = {0};
+    enum nbx_err err = read_rows(links, store, &ties);
+    for (size_t i = 0; !err && i < ties.n; i++)
+        err = tie(links, ties.p[i].row, ties.p[i].parent);
+    free(ties.p);
     return err;
 }
 
