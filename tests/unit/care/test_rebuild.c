@@ -3,12 +3,8 @@
  * order the events of a history came.
  */
 #include "engine/base/clock.h"
-#include "engine/care/dump.h"
-#include "engine/care/rebuild.h"
-#include "engine/care/verify.h"
 #include "engine/store/log_record.h"
-#include "tests/unit/decide/histories.h"
-#include "tests/unit/decide/linking.h"
+#include "tests/unit/care/again.h"
 
 #define SEED        20261128u
 #define N_COMMANDS  3000
@@ -16,26 +12,18 @@
 #define N_ITEMS     9
 #define NOBODY      N_CUSTOMERS
 
-static struct town t;
 static uint64_t catalogue_seq;
-static uint32_t n_due;      /* events that were held and became due */
-static uint32_t n_linked;   /* links made */
-static struct nbx_buf told; /* lines that differ */
+static uint32_t n_due;    /* events that were held and became due */
+static uint32_t n_linked; /* links made */
 
 static void begin(void)
 {
-    history_town(&t);
+    again_begin();
     catalogue_seq = 0;
     n_linked = 0;
 }
 
-static void end(void)
-{
-    nbx_buf_fini(&told);
-    town_end(&t);
-}
-
-TestSuite(rebuild, .init = begin, .fini = end, .timeout = 600);
+TestSuite(rebuild, .init = begin, .fini = again_end, .timeout = 600);
 
 /* Changes of items as the keeper makes them, with their entry in the log. */
 static void change_items(struct nbx_change *changes, uint32_t n)
@@ -229,13 +217,6 @@ static void any_command(struct nbx_random *r, bool forgets)
         forget(customer, nbx_random_below(r, 3) == 0);
 }
 
-static void reopen(void)
-{
-    int64_t now_ms = t.shop.now_ms;
-    town_reopen(&t);
-    t.scope.now_ms = t.shop.now_ms = now_ms;
-}
-
 static void any_commands(struct nbx_random *r, int n, bool forgets)
 {
     for (int i = 0; i < n; i++) {
@@ -244,112 +225,6 @@ static void any_commands(struct nbx_random *r, int n, bool forgets)
         if (i % 500 == 499)
             reopen();
     }
-}
-
-static void differs(void *ctx, struct nbx_str line, bool stored)
-{
-    (void)ctx;
-    nbx_buf_printf(&told, "%s %.*s\n", stored ? "stored " : "rebuilt", NBX_STR_ARG(line));
-}
-
-static const char *told_text(void)
-{
-    nbx_buf_put_u8(&told, '\0');
-    told.len--;
-    return (const char *)told.p;
-}
-
-/* Into a folder beside the town's; which is opened, verified and closed. */
-static struct nbx_rebuilt rebuild(const char *name)
-{
-    char dir[160];
-    static const struct nbx_event_type types[] = {
-        {.name = {"view", 4}, .class = NBX_CLASS_POSITIVE, .weight = 0.5, .negative_below = NAN},
-        {.name = {"buy", 3}, .class = NBX_CLASS_POSITIVE, .weight = 2, .negative_below = 2.5},
-        {.name = {"show", 4}, .class = NBX_CLASS_NEUTRAL, .negative_below = NAN},
-        {.name = {"dismiss", 7}, .class = NBX_CLASS_NEGATIVE, .negative_below = NAN}};
-    struct nbx_vocabulary_options vocabulary = {.types = types,
-                                                .n_types = 4,
-                                                .channels = t.shop.channels,
-                                                .n_channels = 2,
-                                                .currency = NBX_STR("EUR")};
-    snprintf(dir, sizeof dir, "%s/%s", t.shop.f.root, name);
-    struct nbx_rebuild_options options = {.dir = dir,
-                                          .vocabulary = &vocabulary,
-                                          .trend_half_life_ms = 24 * TOWN_HOUR_MS,
-                                          .now_ms = t.shop.now_ms,
-                                          .cache_bytes = 1 << 20,
-                                          .write_buffer_bytes = 4 << 20,
-                                          .differs = differs};
-    struct nbx_rebuilt out;
-    struct nbx_fault fault;
-    nbx_buf_clear(&told);
-    cr_assert_eq(nbx_rebuild_folder(&out, t.shop.f.store, &options, &fault), NBX_OK, "%s",
-                 fault.message);
-    return out;
-}
-
-static void found(void *ctx, const struct nbx_finding *finding)
-{
-    (void)ctx;
-    cr_assert_fail("%s: %s", nbx_family_name(finding->family), finding->what);
-}
-
-static struct nbx_store *open_beside(const char *name)
-{
-    char dir[160];
-    struct nbx_store *store;
-    struct nbx_fault fault;
-    snprintf(dir, sizeof dir, "%s/%s", t.shop.f.root, name);
-    struct nbx_store_options options = {
-        .dir = dir, .cache_bytes = 1 << 20, .write_buffer_bytes = 4 << 20};
-    cr_assert_eq(nbx_store_open(&store, &options, &fault), NBX_OK, "%s", fault.message);
-    return store;
-}
-
-/* Events older than keep_ms, 0: none, may be gone. */
-static void verify_kept(const char *name, int64_t keep_ms)
-{
-    struct nbx_verified done;
-    struct nbx_verify_options options = {
-        .now_ms = t.scope.now_ms, .event_retention_ms = keep_ms, .found = found};
-    struct nbx_store *store = open_beside(name);
-    cr_assert_eq(nbx_verify(&done, store, &options), NBX_OK);
-    nbx_store_close(&store);
-}
-
-static void verify_beside(const char *name)
-{
-    verify_kept(name, 0);
-}
-
-/* Every record of the family. */
-static struct nbx_buf contents(const struct nbx_store *store, enum nbx_family family)
-{
-    struct nbx_buf b = {0};
-    struct nbx_cursor *cursor;
-    struct nbx_str all = {0}, key;
-    struct nbx_stored stored;
-    cr_assert_eq(nbx_cursor_open(&cursor, store, family, all, all, false), NBX_OK);
-    while (nbx_cursor_next(cursor, &key, &stored) == NBX_OK) {
-        nbx_buf_put_str(&b, key);
-        nbx_buf_put_str(&b, stored.payload);
-    }
-    nbx_cursor_close(&cursor);
-    return b;
-}
-
-/* Also records that are no state: what links may lead to. */
-static void same_links_beside(const char *name)
-{
-    struct nbx_store *store = open_beside(name);
-    struct nbx_buf was = contents(t.shop.f.store, NBX_FAMILY_LINKS);
-    struct nbx_buf is = contents(store, NBX_FAMILY_LINKS);
-    cr_assert_eq(is.len, was.len);
-    cr_assert(is.len > 0 && memcmp(is.p, was.p, is.len) == 0);
-    nbx_buf_fini(&was);
-    nbx_buf_fini(&is);
-    nbx_store_close(&store);
 }
 
 Test(rebuild, the_log_done_again_is_the_state)
@@ -382,14 +257,6 @@ Test(rebuild, also_where_customers_were_forgotten)
     cr_assert_not(done.items_as_stored || done.trends_as_stored);
     verify_beside("again");
     same_links_beside("again");
-}
-
-static void write_raw(enum nbx_family family, const struct nbx_key *key, uint8_t version,
-                      const struct nbx_buf *b)
-{
-    nbx_batch_put(t.shop.f.batch, family, nbx_key_str(key), version,
-                  (struct nbx_str){(const char *)b->p, (uint32_t)b->len});
-    fixture_write(&t.shop.f);
 }
 
 /* One wrong number in each kind of state is seen. */
@@ -490,92 +357,6 @@ Test(rebuild, what_is_past_its_retention_is_taken_as_it_is_stored)
         verify_kept(name, keep_ms);
         same_links_beside(name);
     }
-}
-
-static void write_link(uint64_t number, const struct nbx_link_record *record)
-{
-    struct nbx_buf b = {0};
-    struct nbx_key key = nbx_key_customer(number);
-    nbx_link_record_encode(&b, record);
-    write_raw(NBX_FAMILY_LINKS, &key, NBX_LINK_RECORD, &b);
-    nbx_buf_fini(&b);
-}
-
-/* Of a link that is not what the log says each word is seen. */
-Test(rebuild, a_link_that_is_something_else_differs)
-{
-    struct nbx_link_record was, now;
-    town_observe(&t, "anna", "{type:'view',item:'i01'}");
-    town_link(&t, "bert", "anna", "card");
-    town_link(&t, "cleo", "dora", "");
-    uint64_t bert = town_profile(&t, "bert").reserved, dora = town_profile(&t, "dora").reserved;
-    cr_assert_eq(nbx_link_read(&was, &t.scope, bert), NBX_OK);
-    cr_assert_eq(rebuild("0").differences, 0, "%s", told_text());
-    for (int what = 0; what < 4; what++) {
-        char name[2] = {(char)('1' + what), '\0'};
-        now = was;
-        switch (what) {
-        case 0: now.parent = dora; break;
-        case 1: now.since_ms++; break;
-        case 2: now.type = NBX_STR(""); break;
-        default: now = (struct nbx_link_record){.id = was.id}; break;
-        }
-        write_link(bert, &now);
-        uint64_t n = rebuild(name).differences; /* behind a line that lacks all may differ */
-        cr_assert(what == 3 ? n > 0 : n == 1, "%s", told_text());
-        cr_assert_not_null(
-            strstr(told_text(), "rebuilt link {\"customer\":\"bert\",\"to\":\"anna\""), "%s",
-            told_text());
-    }
-    write_link(bert, &was);
-    cr_assert_eq(rebuild("5").differences, 0, "%s", told_text());
-}
-
-static bool add_line(void *ctx, struct nbx_str line)
-{
-    nbx_buf_put(ctx, line.p, line.len);
-    nbx_buf_put_u8(ctx, '\n');
-    return true;
-}
-
-static struct nbx_buf dump(const struct nbx_store *store)
-{
-    struct nbx_buf out = {0};
-    struct nbx_dump_options options = {.line = add_line, .ctx = &out};
-    cr_assert_eq(nbx_state_dump(store, &options), NBX_OK);
-    nbx_buf_put_u8(&out, '\0');
-    return out;
-}
-
-/* Nor is it any state that a link once led to somebody, or from one who is not there. */
-Test(rebuild, a_link_that_is_undone_was_never_made)
-{
-    struct nbx_forgetting done;
-    town_observe(&t, "anna", "{type:'view',item:'i01'}");
-    town_observe(&t, "bert", "{type:'view',item:'i02'}");
-    struct nbx_buf without = dump(t.shop.f.store);
-    cr_assert_null(strstr((const char *)without.p, "link "));
-    town_link(&t, "bert", "anna", "card");
-    town_link(&t, "unknown", "bert", "device");
-    struct nbx_buf with = dump(t.shop.f.store);
-    cr_assert_not_null(
-        strstr((const char *)with.p, "link {\"customer\":\"bert\",\"to\":\"anna\",\"since\":"));
-    cr_assert_not_null(strstr((const char *)with.p, "\"type\":\"card\"}"));
-    cr_assert_not_null(
-        strstr((const char *)with.p, "link {\"customer\":\"unknown\",\"to\":\"bert\""));
-    town_unlink(&t, "bert", "anna");
-    town_unlink(&t, "unknown", "bert");
-    struct nbx_buf undone = dump(t.shop.f.store);
-    cr_assert_str_eq((const char *)undone.p, (const char *)without.p);
-    town_link(&t, "anna", "unknown", "");
-    cr_assert_eq(nbx_customer_forget(&done, &t.scope, NBX_STR("unknown")), NBX_OK);
-    struct nbx_buf forgotten = dump(t.shop.f.store);
-    cr_assert_str_eq((const char *)forgotten.p, (const char *)without.p);
-    cr_assert_eq(rebuild("again").differences, 0, "%s", told_text());
-    nbx_buf_fini(&without);
-    nbx_buf_fini(&with);
-    nbx_buf_fini(&undone);
-    nbx_buf_fini(&forgotten);
 }
 
 /* Histories of customers, sent in one order or another, in messages of any size, twice, with

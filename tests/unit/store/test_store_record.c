@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Every kind of record: what goes in comes out, and no bytes whatever break a decoder. */
-#include "tests/unit/store/samples.h"
+#include "tests/unit/store/samples_decision.h"
+#include "tests/unit/store/samples_log.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
