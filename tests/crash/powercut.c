@@ -5,7 +5,8 @@
  *          power.c turns these notes into the folder as a disk would have it after a cut.
  * Owns:    the notes file and one hard link to every file the daemon makes, both outside the data
  *          folder: a link keeps the bytes of what is later removed or replaced.
- * Threads: any; changes of names are noted one after the other.
+ * Threads: any; names change one after the other, each with its note: a thread that saw a new name
+ *          and then syncs the folder finds the note counted.
  * Errors:  a call fails as the real one does. Where a note cannot be written the process ends.
  *
  * The model, on the safe side throughout:
@@ -86,10 +87,8 @@ static void note_change(const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    pthread_mutex_lock(&power.lock);
     power.changes++;
     write_note(line, n);
-    pthread_mutex_unlock(&power.lock);
 }
 
 static void note_length(char kind, unsigned long inode, long long length)
@@ -98,7 +97,7 @@ static void note_length(char kind, unsigned long inode, long long length)
     write_note(line, snprintf(line, sizeof line, "%c %lu %lld\n", kind, inode, length));
 }
 
-/* A file was opened that may be new. */
+/* A file was opened that may be new. The caller holds the lock. */
 static void note_open(const char *path, int flags, int fd)
 {
     const char *name = flags & (O_CREAT | O_TRUNC) ? name_of(path) : NULL;
@@ -124,24 +123,33 @@ static mode_t mode_of(int flags, va_list args)
     return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
 }
 
+static int open_and_note(const char *path, int flags, mode_t mode)
+{
+    pthread_mutex_lock(&power.lock);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    note_open(path, flags, fd);
+    int kept_errno = errno;
+    pthread_mutex_unlock(&power.lock);
+    errno = kept_errno;
+    return fd;
+}
+
 int open(const char *path, int flags, ...)
 {
     va_list args;
     va_start(args, flags);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode_of(flags, args));
+    mode_t mode = mode_of(flags, args);
     va_end(args);
-    note_open(path, flags, fd);
-    return fd;
+    return open_and_note(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...)
 {
     va_list args;
     va_start(args, flags);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode_of(flags, args));
+    mode_t mode = mode_of(flags, args);
     va_end(args);
-    note_open(path, flags, fd);
-    return fd;
+    return open_and_note(path, flags, mode);
 }
 
 int creat(const char *path, mode_t mode)
@@ -200,18 +208,22 @@ int ftruncate(int fd, off_t length)
 
 int rename(const char *from, const char *to)
 {
-    int rc = REAL(rename)(from, to);
     const char *old_name = name_of(from), *new_name = name_of(to);
+    pthread_mutex_lock(&power.lock);
+    int rc = REAL(rename)(from, to);
     if (rc == 0 && old_name && new_name)
         note_change("> %s %s\n", old_name, new_name);
+    pthread_mutex_unlock(&power.lock);
     return rc;
 }
 
 int unlink(const char *path)
 {
-    int rc = REAL(unlink)(path);
     const char *name = name_of(path);
+    pthread_mutex_lock(&power.lock);
+    int rc = REAL(unlink)(path);
     if (rc == 0 && name)
         note_change("- %s\n", name);
+    pthread_mutex_unlock(&power.lock);
     return rc;
 }
