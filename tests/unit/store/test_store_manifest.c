@@ -7,7 +7,7 @@
  * Threads: one.
  * Errors:  whatever fails here fails the test.
  */
-#include "fixture.h"
+#include "tests/unit/store/fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
