@@ -69,6 +69,14 @@ static struct nbx_accept_bounds accept_bounds(const struct nbx_conf_model *m)
                                       .max_loss = m->max_loss};
 }
 
+static struct nbx_guard guard(const struct nbx_conf_canary *c)
+{
+    return (struct nbx_guard){.window = (uint64_t)c->window,
+                              .max_failed = c->max_failed,
+                              .max_slower = c->max_slower,
+                              .min_coverage = c->min_coverage};
+}
+
 static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
 {
     o->data_dir = conf->data_dir;
@@ -83,6 +91,7 @@ static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
     o->max_message_bytes = (size_t)conf->max_message_bytes;
     o->model_max_bytes = (size_t)conf->model_max_bytes;
     o->accept = accept_bounds(&conf->model);
+    o->guard = guard(&conf->canary);
     o->drain_timeout_ms = conf->drain_timeout_ms;
 }
 

@@ -222,7 +222,8 @@ struct nbx_model_push_req {
 struct nbx_model_version_req {
     struct nbx_value id;
     struct nbx_str name, version;
-    int stage; /* place in nbx_model_stages */
+    int stage;    /* place in nbx_model_stages */
+    double share; /* 0: not said */
 };
 
 /* item.get, item.delete */

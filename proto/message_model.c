@@ -76,14 +76,26 @@ enum nbx_err nbx_message_model_push(struct nbx_model_push_req *out, struct nbx_b
 
 const char *const nbx_model_stages[] = {"staged", "shadow", "canary", "active", "archived", NULL};
 
+static enum nbx_err read_share(void *at, const struct nbx_value *v, const struct nbx_field *f,
+                               struct nbx_decoding *d)
+{
+    (void)f;
+    double share = v->type == NBX_FLOAT ? v->f : v->type == NBX_INT ? (double)v->i : 0;
+    if (!(share > 0 && share <= 1))
+        return nbx_fault_set(d->fault, NBX_EBAD, NULL, "must be a number above 0, at most 1");
+    *(double *)at = share;
+    return NBX_OK;
+}
+
 static const struct nbx_field version_fields[] = {
     {VERSION("name", name), nbx_field_name, .required = true},
     {VERSION("version", version), nbx_field_name, .required = true},
     {VERSION("id", id), nbx_field_echo},
     {VERSION("stage", stage), nbx_field_word, .words = nbx_model_stages, .required = true},
+    {VERSION("share", share), read_share},
 };
 static const struct nbx_field_table stage_table = {version_fields, NBX_COUNT(version_fields)};
-static const struct nbx_field_table version_table = {version_fields, NBX_COUNT(version_fields) - 1};
+static const struct nbx_field_table version_table = {version_fields, NBX_COUNT(version_fields) - 2};
 
 enum nbx_err nbx_message_model_version(struct nbx_model_version_req *out, struct nbx_body body,
                                        bool stage, struct nbx_arena *arena, struct nbx_fault *fault)

@@ -63,7 +63,9 @@ const char *nbx_verify__model(struct nbx_check *c, struct nbx_str key,
         return "has a key that is no name and version of a model";
     if (v.record.deleted)
         return NULL;
-    if (v.record.stage == NBX_STAGE_ACTIVE && c->active_models++)
-        return "is active, and so is another one";
+    bool alone = v.record.stage == NBX_STAGE_ACTIVE || v.record.stage == NBX_STAGE_SHADOW ||
+                 v.record.stage == NBX_STAGE_CANARY;
+    if (alone && c->models_in[v.record.stage]++)
+        return "is active, shadow or canary, and so is another one";
     return check_file(c, &v);
 }

@@ -58,6 +58,12 @@ struct nbx_conf_model {
     double max_without_vector, max_norm, max_unknown, min_covered, min_listed, max_loss;
 };
 
+/* When a canary is rolled back: struct nbx_guard in engine/serve/arm.h. */
+struct nbx_conf_canary {
+    int64_t window;
+    double max_failed, max_slower, min_coverage;
+};
+
 /* What damage of stored data does while it is served. */
 enum nbx_on_damage { NBX_DAMAGE_EXIT, NBX_DAMAGE_SERVE };
 
@@ -86,6 +92,7 @@ struct nbx_conf {
     int64_t max_message_bytes;
     int64_t model_max_bytes;
     struct nbx_conf_model model;
+    struct nbx_conf_canary canary;
     int64_t drain_timeout_ms;
     enum nbx_log_level log_level;
     enum nbx_on_damage on_damage;

@@ -158,6 +158,23 @@ static const struct conf_row top_rows[] = {
      .reloadable = true,
      .sentence = "A bundle is not taken where it is worse than the active model by more than this "
                  "share, in hit@20 or ndcg@20 of what customers did last: 0 to 1."},
+    {"canary_window", CONF_INT, AT(canary.window), .min = 20, .max = 1000000, .preset = "500",
+     .reloadable = true,
+     .sentence = "Answers of a canary, and as many of the active model to the like, that are held "
+                 "against each other at a time."},
+    {"canary_max_failed", CONF_NUMBER, AT(canary.max_failed), .most = 1, .preset = "0.01",
+     .reloadable = true,
+     .sentence = "A canary is rolled back where a larger share of its answers fails than of the "
+                 "active model's and this more: 0 to 1."},
+    {"canary_max_slower", CONF_NUMBER, AT(canary.max_slower), .least = 1, .most = 1000000,
+     .preset = "2", .reloadable = true,
+     .sentence =
+         "A canary is rolled back where deciding takes more than this many times as long as "
+         "with the active model at the 99th percentile, and more than a millisecond."},
+    {"canary_min_coverage", CONF_NUMBER, AT(canary.min_coverage), .most = 1, .preset = "0.5",
+     .reloadable = true,
+     .sentence = "A canary is rolled back where it shows fewer distinct items than this share of "
+                 "what the active model shows: 0 to 1."},
     {"drain_timeout", CONF_DURATION, AT(drain_timeout_ms), .max = 600 * SEC, .preset = "10s",
      .reloadable = true,
      .sentence = "How long SIGTERM waits for requests already received to be answered."},

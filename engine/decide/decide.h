@@ -32,7 +32,23 @@ struct nbx_world {
     struct nbx_model_excerpt *excerpts[NBX_EXCERPTS_MAX]; /* (n_excerpts) of the model */
     size_t n_excerpts;
     uint64_t catalogue_seq;
+    /* The same moment with the canary's model, for its share of the customers; NULL: no canary. */
+    const struct nbx_world *canary;
+    double canary_share; /* 0 to 1 */
+    bool is_canary;
 };
+
+/* Whether a canary's answers to the like are held against the others': a known customer's, by the
+ * customer's own history. Who is a stranger, or wants to be answered as one, gets the active
+ * model's answer, so that it tells nothing of them; and a vector that a request brings is of that
+ * model. */
+bool nbx_canary_counts(const struct nbx_recommend_req *req, const struct nbx_profile *profile);
+/* The world by which the request is answered: the canary's for a stable share of the customers,
+ * who are told by their number and the canary's version. A larger share holds the smaller one;
+ * linked identities are one customer. profile: as for the answer. */
+const struct nbx_world *nbx_canary_world(const struct nbx_world *world,
+                                         const struct nbx_recommend_req *req,
+                                         const struct nbx_profile *profile);
 
 enum nbx_source {
     NBX_SOURCE_PERSONAL,

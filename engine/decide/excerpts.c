@@ -40,6 +40,7 @@ static void make_wish(const struct nbx_decide *d, const struct nbx_passing *pass
     wish->content = passing->content;
     wish->n_labels = n_labels;
     wish->n_passing = n;
+    wish->of_canary = d->world->is_canary;
     memcpy(wish->labels, passing->bits, n_labels / 8);
     *d->wish = wish;
 }

@@ -18,6 +18,7 @@ struct nbx_excerpt_wish {
     uint64_t content;  /* nbx_passing */
     size_t n_labels;   /* a multiple of 64 */
     size_t n_passing;  /* bits among the labels */
+    bool of_canary;    /* of the canary's model */
     uint64_t labels[]; /* (n_labels / 64) */
 };
 

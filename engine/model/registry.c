@@ -72,10 +72,10 @@ struct nbx_version *nbx_registry_find(const struct nbx_versions *all, struct nbx
     return NULL;
 }
 
-struct nbx_version *nbx_registry_active(const struct nbx_versions *all)
+struct nbx_version *nbx_registry_in(const struct nbx_versions *all, enum nbx_stage stage)
 {
     for (size_t i = 0; i < all->n; i++)
-        if (!all->p[i].record.deleted && all->p[i].record.stage == NBX_STAGE_ACTIVE)
+        if (!all->p[i].record.deleted && all->p[i].record.stage == stage)
             return &all->p[i];
     return NULL;
 }

@@ -32,8 +32,13 @@ enum nbx_err nbx_registry_read(struct nbx_versions *out, const struct nbx_store 
 /* The version, deleted or not; NULL where it never was. */
 struct nbx_version *nbx_registry_find(const struct nbx_versions *all, struct nbx_str name,
                                       struct nbx_str version);
+/* The one in that stage, the first where there are more; NULL where none is. */
+struct nbx_version *nbx_registry_in(const struct nbx_versions *all, enum nbx_stage stage);
 /* The active one, or NULL. */
-struct nbx_version *nbx_registry_active(const struct nbx_versions *all);
+static inline struct nbx_version *nbx_registry_active(const struct nbx_versions *all)
+{
+    return nbx_registry_in(all, NBX_STAGE_ACTIVE);
+}
 /* How many are kept. */
 size_t nbx_registry_count(const struct nbx_versions *all);
 /* Puts its record. */

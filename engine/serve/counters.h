@@ -18,6 +18,7 @@ struct nbx_counters {
     _Atomic uint64_t forgotten;         /* customers; keeper: those found at the start */
     _Atomic uint64_t erased;            /* keeper: of them those whom no file holds */
     _Atomic uint64_t listed;            /* customers answered in requests for many */
+    _Atomic uint64_t unasked;           /* questions for a shadow that found no room */
     _Atomic uint64_t syncs, synced;     /* commit: syncs, and acknowledgements they released */
     _Atomic uint64_t malformed, unsent; /* front: dropped messages, replies nobody took */
     _Atomic uint64_t worlds;            /* keeper: handed out */

@@ -58,19 +58,38 @@ static bool split(struct nbx_fan *fan)
 
 /* serving */
 
+/* Those of a slice whom one model answers. */
+struct side {
+    struct nbx_decide d;
+    struct nbx_decide_entry *entries; /* (n) in the order of the seats */
+    uint32_t n, n_put;
+    struct nbx_str model[2];
+};
+
 /* A slice being served: the next seats of a part, in one world. */
 struct slice {
     struct nbx_request request;
     struct nbx_customer_scope scope; /* by the clock of the request */
-    struct nbx_decide d;
     struct nbx_part *part;
     const struct nbx_recommend_req *req;
     struct nbx_seat *seats; /* (n) */
     uint32_t n;
-    struct nbx_profile *profiles;     /* (n) */
-    struct nbx_decide_entry *entries; /* (n) */
-    struct nbx_str model[2];
+    struct nbx_profile *profiles; /* (n) */
+    struct side **side_of;        /* (n) NULL: a seat without an answer */
+    struct side sides[2];         /* the active model's and the canary's */
 };
+
+static bool begin_side(struct side *side, struct slice *s, const struct nbx_world *world)
+{
+    struct nbx_arena *arena = s->part->arena;
+    side->d = nbx_request_decide(&s->request, &s->scope);
+    side->d.world = world;
+    side->entries = nbx_arena_calloc(s->scope.arena, s->n, sizeof *side->entries);
+    const struct nbx_model *model = world->model;
+    side->model[0] = nbx_arena_str(arena, model ? nbx_model_name(model) : NBX_STR(""));
+    side->model[1] = nbx_arena_str(arena, model ? nbx_model_version(model) : NBX_STR(""));
+    return side->entries && side->model[0].p && side->model[1].p;
+}
 
 static bool begin_slice(struct slice *s, struct nbx_worker *w, struct nbx_part *part)
 {
@@ -84,19 +103,16 @@ static bool begin_slice(struct slice *s, struct nbx_worker *w, struct nbx_part *
     s->scope = s->request.scope;
     if (s->req->now_ms != NBX_TIME_UNSET)
         s->scope.now_ms = s->req->now_ms;
-    s->d = nbx_request_decide(&s->request, &s->scope);
     s->profiles = nbx_arena_calloc(w->arena, s->n, sizeof *s->profiles);
-    s->entries = nbx_arena_calloc(w->arena, s->n, sizeof *s->entries);
-    const struct nbx_model *model = w->world->model;
-    s->model[0] = nbx_arena_str(part->arena, model ? nbx_model_name(model) : NBX_STR(""));
-    s->model[1] = nbx_arena_str(part->arena, model ? nbx_model_version(model) : NBX_STR(""));
-    return s->profiles && s->entries && s->model[0].p && s->model[1].p;
+    s->side_of = nbx_arena_calloc(w->arena, s->n, sizeof *s->side_of);
+    const struct nbx_world *canary = w->world->canary;
+    return s->profiles && s->side_of && begin_side(&s->sides[0], s, w->world) &&
+           (!canary || begin_side(&s->sides[1], s, canary));
 }
 
-/* Those that can be read move to the front of the slice's entries. */
-static uint32_t load_profiles(struct slice *s)
+/* Those that can be read take a side. */
+static void load_profiles(struct slice *s)
 {
-    uint32_t n = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         enum nbx_err err = nbx_profile_load(&s->profiles[i], &s->scope, s->seats[i].customer);
         if (!err)
@@ -106,18 +122,22 @@ static uint32_t load_profiles(struct slice *s)
             nbx_fault_set(&s->seats[i].fault, err, NULL, "the customer cannot be read");
             continue;
         }
-        s->entries[n++].profile = &s->profiles[i];
+        const struct nbx_world *world = s->sides[0].d.world;
+        struct side *side =
+            &s->sides[nbx_canary_world(world, s->req, &s->profiles[i])->is_canary ? 1 : 0];
+        s->side_of[i] = side;
+        side->entries[side->n++].profile = &s->profiles[i];
     }
-    return n;
 }
 
 /* The members of a result, of which the fan makes a map. */
-static void put_answer(struct slice *s, struct nbx_seat *seat, const struct nbx_decide_entry *entry)
+static void put_answer(struct slice *s, struct nbx_seat *seat, const struct side *side,
+                       const struct nbx_decide_entry *entry)
 {
     struct nbx_buf *b = &s->part->answers;
     struct nbx_decision_context context = {
         .req = s->req, .profile = entry->profile, .time_ms = s->request.job->arrived_ms};
-    bool recorded = nbx_request_record(s->request.worker, &s->d, &entry->decision, &context);
+    bool recorded = nbx_request_record(s->request.worker, &side->d, &entry->decision, &context);
     seat->at = b->len;
     seat->n_members = 3 + recorded + entry->decision.approximate;
     nbx_wire_kv_str(b, "customer", seat->customer);
@@ -127,7 +147,7 @@ static void put_answer(struct slice *s, struct nbx_seat *seat, const struct nbx_
         nbx_decision_id_hex(context.id, hex);
         nbx_wire_kv_text(b, "decision", hex);
     }
-    struct nbx_reply_list list = {.d = &s->d,
+    struct nbx_reply_list list = {.d = &side->d,
                                   .decision = &entry->decision,
                                   .fields = s->req->fields,
                                   .channel = s->req->channel};
@@ -135,21 +155,21 @@ static void put_answer(struct slice *s, struct nbx_seat *seat, const struct nbx_
     if (entry->decision.approximate)
         nbx_wire_kv_float(b, "recall", (double)entry->decision.recall);
     seat->len = b->len - seat->at;
-    seat->model[0] = s->model[0];
-    seat->model[1] = s->model[1];
+    seat->model[0] = side->model[0];
+    seat->model[1] = side->model[1];
 }
 
 static void put_answers(struct slice *s)
 {
-    for (uint32_t i = 0, e = 0; i < s->n; i++) {
-        struct nbx_seat *seat = &s->seats[i];
-        if (seat->fault.code)
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct side *side = s->side_of[i];
+        if (!side)
             continue;
-        const struct nbx_decide_entry *entry = &s->entries[e++];
+        const struct nbx_decide_entry *entry = &side->entries[side->n_put++];
         if (entry->fault.code)
-            seat->fault = entry->fault;
+            s->seats[i].fault = entry->fault;
         else
-            put_answer(s, seat, entry);
+            put_answer(s, &s->seats[i], side, entry);
     }
 }
 
@@ -183,9 +203,12 @@ static enum nbx_err serve_some(struct slice *s, struct nbx_worker *w, struct nbx
     apply_due(w, part);
     if (!begin_slice(s, w, part))
         return refuse(part, "no memory for this request");
-    if (part->n_done == 0 && nbx_decide_check(&s->d, s->req, &part->fault))
+    if (part->n_done == 0 && nbx_decide_check(&s->sides[0].d, s->req, &part->fault))
         return part->fault.code;
-    nbx_decide_many(s->entries, load_profiles(s), &s->d, s->req);
+    load_profiles(s);
+    for (int i = 0; i < 2; i++)
+        if (s->sides[i].n)
+            nbx_decide_many(s->sides[i].entries, s->sides[i].n, &s->sides[i].d, s->req);
     put_answers(s);
     nbx_count(&w->counters.listed, s->n);
     return check_size(part, before);

@@ -9,23 +9,44 @@
 #include "engine/store/log_record.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define ARENA_BYTES     ((size_t)256 << 20) /* decoded item changes of one round */
 #define RANKING_TICK_MS 50
+#define MEMORY_PAUSE_NS 10000000
 
+struct nbx_world nbx_keeper__moment(const struct nbx_keeper *k)
+{
+    return (struct nbx_world){.generation = k->generation,
+                              .catalog = k->catalog,
+                              .rankings = k->rankings,
+                              .vocabulary = k->vocabulary,
+                              .catalogue_seq = k->catalogue_seq};
+}
+
+static void fill_world(struct nbx_world *world, const struct nbx_keeper *k,
+                       const struct nbx_model *model)
+{
+    *world = nbx_keeper__moment(k);
+    world->model = model;
+    nbx_keeper__put_excerpts(k, world);
+}
+
+/* The canary's world lies behind the one that names it. */
 static struct nbx_world *make_world(struct nbx_keeper *k)
 {
-    struct nbx_world *world = calloc(1, sizeof *world);
-    if (world)
-        *world = (struct nbx_world){.generation = ++k->generation,
-                                    .catalog = k->catalog,
-                                    .model = k->model,
-                                    .rankings = k->rankings,
-                                    .vocabulary = k->vocabulary,
-                                    .catalogue_seq = k->catalogue_seq};
-    if (world)
-        nbx_keeper__put_excerpts(k, world);
-    return world;
+    struct nbx_world *worlds = calloc(2, sizeof *worlds);
+    if (!worlds)
+        return NULL;
+    k->generation++;
+    fill_world(&worlds[0], k, k->model);
+    if (!k->models.canary.model)
+        return worlds;
+    fill_world(&worlds[1], k, k->models.canary.model);
+    worlds[1].is_canary = true;
+    worlds[0].canary = &worlds[1];
+    worlds[0].canary_share = k->trials.canary_share;
+    return worlds;
 }
 
 static bool all_adopted(const struct nbx_keeper *k)
@@ -39,6 +60,7 @@ static bool all_adopted(const struct nbx_keeper *k)
 enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
 {
     struct nbx_server *s = k->server;
+    nbx_keeper__pause_asking(k);
     struct nbx_world *world = make_world(k);
     struct nbx_world_mail *mails = calloc(s->n_workers, sizeof *mails);
     if (!world || !mails) {
@@ -62,6 +84,15 @@ enum nbx_err nbx_keeper__publish(struct nbx_keeper *k)
     nbx_keeper__end_excerpts(k);
     nbx_count(&k->counters.worlds, 1);
     return NBX_OK;
+}
+
+void nbx_keeper__must_publish(struct nbx_keeper *k)
+{
+    const struct timespec pause = {0, MEMORY_PAUSE_NS};
+    while (nbx_keeper__publish(k)) {
+        nbx_log_errorx("world=waiting reason=memory");
+        nanosleep(&pause, NULL);
+    }
 }
 
 static void reload_vocabulary(struct nbx_keeper *k, const struct nbx_vocabulary_options *options)
@@ -88,6 +119,7 @@ static bool reload(struct nbx_keeper *k)
         return false;
     reload_vocabulary(k, &options->vocabulary);
     k->accept = options->accept;
+    k->trials.guard = options->guard;
     nbx_keeper__reload_model(k);
     pthread_mutex_lock(&k->reload_lock);
     k->reload = NULL;
@@ -129,6 +161,7 @@ static void *keeper_main(void *arg)
         changed |= nbx_keeper__end_backup(k);
         changed |= nbx_keeper__erase(k);
         changed |= nbx_keeper__tend_models(k);
+        changed |= nbx_keeper__tend_trials(k);
         if (changed)
             continue;
         if (atomic_load(&k->server->stop))
@@ -137,7 +170,7 @@ static void *keeper_main(void *arg)
         if (!nbx_ring_depth(k->from_front) && !reload_asked(k) && !nbx_keeper__repacked(k) &&
             !nbx_keeper__ranked(k) && !nbx_keeper__excerpted(k) && !nbx_keeper__backup_ended(k) &&
             !nbx_keeper__erase_ended(k) && !nbx_keeper__models_ended(k) &&
-            !atomic_load(&k->server->stop))
+            !nbx_keeper__trials_ended(k) && !atomic_load(&k->server->stop))
             nbx_bell_wait(&k->bell, RANKING_TICK_MS);
         nbx_bell_wake(&k->bell);
     }
@@ -186,6 +219,7 @@ enum nbx_err nbx_keeper__load(struct nbx_keeper *k, struct nbx_server *server,
     enum nbx_err err;
     k->server = server;
     k->accept = server->options.accept;
+    k->trials.guard = server->options.guard;
     k->arena = nbx_arena_new(ARENA_BYTES);
     k->batch = nbx_batch_new();
     if (!k->arena || !k->batch)
@@ -232,6 +266,7 @@ void nbx_keeper__free(struct nbx_keeper *k)
 {
     free(k->world);
     nbx_keeper__excerpt_free(k);
+    nbx_keeper__models_free(k);
     nbx_rankings_destroy(&k->rankings);
     nbx_model_release(&k->model);
     nbx_vocabulary_destroy(&k->vocabulary);

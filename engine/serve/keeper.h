@@ -11,9 +11,13 @@
 
 #include "engine/serve/server_internal.h"
 
+/* What comes in a world made of now: the catalogue, what is ranked and worded; no model. */
+struct nbx_world nbx_keeper__moment(const struct nbx_keeper *keeper);
 /* Hands the world of what the keeper holds now to every worker; returns when each obeys it. Then
  * whatever the old world named may be freed. NBX_ELIMIT: nothing was handed out. */
 enum nbx_err nbx_keeper__publish(struct nbx_keeper *keeper);
+/* The same of what is written already, so that it must be obeyed: tries until memory suffices. */
+void nbx_keeper__must_publish(struct nbx_keeper *keeper);
 /* Serves the item changes that wait, all in one snapshot; and
  * what else came; false where nothing waited. */
 bool nbx_keeper__serve_items(struct nbx_keeper *keeper);
@@ -36,6 +40,13 @@ bool nbx_keeper__excerpted(const struct nbx_keeper *keeper);
 void nbx_keeper__excerpt_stop(struct nbx_keeper *keeper);
 /* Once no worker runs. */
 void nbx_keeper__excerpt_free(struct nbx_keeper *keeper);
+/* For a model that is to serve: those that the active one has, of its own packs, to be filled on
+ * any thread. Returns how many; out (NBX_EXCERPTS_MAX). */
+size_t nbx_keeper__begin_excerpts(struct nbx_keeper *keeper, struct nbx_model_excerpt **out,
+                                  const struct nbx_model *model);
+/* They are among those of the keeper from now on: before a world with the model is handed out. */
+void nbx_keeper__take_excerpts(struct nbx_keeper *keeper, struct nbx_model_excerpt **fresh,
+                               size_t n);
 /* Those of the model that a new world has; and once it is handed out the end of all others. */
 void nbx_keeper__put_excerpts(const struct nbx_keeper *keeper, struct nbx_world *world);
 void nbx_keeper__end_excerpts(struct nbx_keeper *keeper);
@@ -67,6 +78,16 @@ enum nbx_err nbx_keeper__load_model(struct nbx_keeper *keeper, struct nbx_model 
                                     struct nbx_fault *fault);
 /* The newest bundle takes the place of the one in use; where a version is active, nothing. */
 void nbx_keeper__reload_model(struct nbx_keeper *keeper);
+/* A shadow and a canary: asks and judges them; false where nothing ended. */
+bool nbx_keeper__tend_trials(struct nbx_keeper *keeper);
+bool nbx_keeper__trials_ended(const struct nbx_keeper *keeper);
+/* Nobody asks any model from here on what a world names; before the world goes. */
+void nbx_keeper__pause_asking(struct nbx_keeper *keeper);
+/* The canary with the items of the catalogue, from the next world on. Returns what it was until
+ * then, to be released once that is handed out, or NULL. Where memory does not suffice it ends. */
+struct nbx_model *nbx_keeper__follow_canary(struct nbx_keeper *keeper);
+/* Once no worker runs: the shadow, the canary and what served before. */
+void nbx_keeper__models_free(struct nbx_keeper *keeper);
 /* Once the keeper's thread has ended: uploads under way are removed. */
 void nbx_keeper__models_stop(struct nbx_keeper *keeper);
 /* The first rankings, before any thread runs. */

@@ -227,9 +227,10 @@ static enum nbx_err adopt(struct nbx_keeper *k, struct nbx_catalog *newest)
     }
     k->catalog = newest;
     k->model = model;
-    while (nbx_keeper__publish(k)) /* it is written: it must be obeyed */
-        nbx_log_errorx("catalogue=waiting reason=memory");
+    struct nbx_model *old_canary = nbx_keeper__follow_canary(k);
+    nbx_keeper__must_publish(k);
     nbx_catalog_release(&old_catalog);
+    nbx_model_release(&old_canary);
     if (model != old_model)
         nbx_model_release(&old_model);
     return NBX_OK;

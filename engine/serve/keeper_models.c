@@ -38,7 +38,7 @@ void nbx_models__answer(struct nbx_keeper *k, struct nbx_job *job)
 static uint32_t n_members(const struct nbx_model_record *r)
 {
     return 6 + (r->by.len > 0) + (r->parent.len > 0) + (r->notes.len > 0) + (r->metrics != NULL) +
-           (r->activated_ms ? 2 : 0);
+           (r->activated_ms ? 2 : 0) + (r->share > 0) + (r->verdict.len > 0);
 }
 
 static void put_name(struct nbx_buf *b, const char *key, struct nbx_str name,
@@ -51,7 +51,7 @@ static void put_name(struct nbx_buf *b, const char *key, struct nbx_str name,
 }
 
 /* n_members of them. */
-static void put_members(struct nbx_buf *b, const struct nbx_version *v)
+static void put_members(struct nbx_buf *b, const struct nbx_keeper *k, const struct nbx_version *v)
 {
     const struct nbx_model_record *r = &v->record;
     nbx_wire_kv_str(b, "name", v->name);
@@ -69,6 +69,10 @@ static void put_members(struct nbx_buf *b, const struct nbx_version *v)
         nbx_wire_kv_str(b, "notes", r->notes);
     if (r->metrics)
         nbx_wire_kv_value(b, "metrics", r->metrics);
+    if (r->verdict.len)
+        nbx_wire_kv_str(b, "verdict", r->verdict);
+    if (r->share > 0)
+        nbx_trials__put(b, k, v);
     if (!r->activated_ms)
         return;
     nbx_wire_kv_int(b, "activated", r->activated_ms);
@@ -79,7 +83,7 @@ void nbx_models__answer_version(struct nbx_keeper *k, struct nbx_job *job,
                                 const struct nbx_value *id, const struct nbx_version *v)
 {
     nbx_reply_begin(job, n_members(&v->record), id);
-    put_members(&job->reply, v);
+    put_members(&job->reply, k, v);
     nbx_models__answer(k, job);
 }
 
@@ -117,8 +121,7 @@ enum nbx_err nbx_models__write(struct nbx_keeper *k, struct nbx_fault *fault)
 
 /* model.list, model.get */
 
-static void put_active(struct nbx_buf *b, const struct nbx_keeper *k,
-                       const struct nbx_version *active)
+static void put_active(struct nbx_buf *b, struct nbx_keeper *k, const struct nbx_version *active)
 {
     struct nbx_version target = {.name = active->record.replaced_name,
                                  .version = active->record.replaced_version};
@@ -127,7 +130,7 @@ static void put_active(struct nbx_buf *b, const struct nbx_keeper *k,
     nbx_wire_map(b, 3);
     nbx_wire_kv_str(b, "name", target.name);
     nbx_wire_kv_str(b, "version", target.version);
-    nbx_wire_kv_bool(b, "resident", nbx_models__is_resident(k, target.name.len ? &target : NULL));
+    nbx_wire_kv_bool(b, "resident", nbx_models__resident(k, target.name.len ? &target : NULL));
 }
 
 static void serve_list(struct nbx_keeper *k, struct nbx_job *job)
@@ -148,7 +151,7 @@ static void serve_list(struct nbx_keeper *k, struct nbx_job *job)
         if (all.p[i].record.deleted)
             continue;
         nbx_wire_map(&job->reply, n_members(&all.p[i].record));
-        put_members(&job->reply, &all.p[i]);
+        put_members(&job->reply, k, &all.p[i]);
     }
     if (active)
         put_active(&job->reply, k, active);
@@ -172,10 +175,6 @@ static enum nbx_err check_stage(const struct nbx_keeper *k, const struct nbx_ver
 {
     if (stage == NBX_STAGE_ACTIVE)
         return nbx_fault_set(fault, NBX_EBAD, "stage", "is what model.activate makes of a version");
-    if (stage == NBX_STAGE_SHADOW || stage == NBX_STAGE_CANARY)
-        return nbx_fault_set(fault, NBX_EBAD, "stage",
-                             "this daemon has no %s: a version can be staged or archived",
-                             nbx_model_stages[stage]);
     if (v->record.stage == NBX_STAGE_ACTIVE)
         return nbx_fault_set(fault, NBX_ECONFLICT, "version",
                              "is active: activate another one, or roll back, first");
@@ -186,19 +185,24 @@ static enum nbx_err check_stage(const struct nbx_keeper *k, const struct nbx_ver
     return NBX_OK;
 }
 
-static enum nbx_err change_stage(struct nbx_keeper *k, struct nbx_version *v, int stage,
-                                 struct nbx_fault *fault)
+/* To staged or archived. */
+static enum nbx_err change_stage(struct nbx_keeper *k, struct nbx_version *v,
+                                 const struct nbx_model_version_req *req, struct nbx_fault *fault)
 {
-    enum nbx_err err = check_stage(k, v, stage, fault);
+    enum nbx_stage before = v->record.stage;
+    enum nbx_err err = check_stage(k, v, req->stage, fault);
+    if (!err && req->share > 0)
+        err = nbx_fault_set(fault, NBX_EBAD, "share", "is of a shadow or a canary");
     if (err)
         return err;
-    v->record.stage = (enum nbx_stage)stage;
+    nbx_trials__leave(k, &v->record, (enum nbx_stage)req->stage);
     nbx_registry_put(k->batch, v);
-    err = nbx_models__write(k, fault);
-    if (!err)
-        nbx_log_info("model=%.*s version=%.*s stage=%s", NBX_STR_ARG(v->name),
-                     NBX_STR_ARG(v->version), nbx_model_stages[stage]);
-    return err;
+    if ((err = nbx_models__write(k, fault)))
+        return err;
+    nbx_trials__end(k, before);
+    nbx_log_info("model=%.*s version=%.*s stage=%s", NBX_STR_ARG(v->name), NBX_STR_ARG(v->version),
+                 nbx_model_stages[req->stage]);
+    return NBX_OK;
 }
 
 /* model.delete */
@@ -216,6 +220,10 @@ static enum nbx_err check_delete(const struct nbx_keeper *k, const struct nbx_ve
     if (v->record.stage == NBX_STAGE_ACTIVE)
         return nbx_fault_set(fault, NBX_ECONFLICT, "version",
                              "is active: activate another one, or roll back, first");
+    if (v->record.stage == NBX_STAGE_SHADOW || v->record.stage == NBX_STAGE_CANARY)
+        return nbx_fault_set(fault, NBX_ECONFLICT, "version",
+                             "is the %s: stage or archive it first",
+                             nbx_model_stages[v->record.stage]);
     if (is_where_rollback_goes(all, v))
         return nbx_fault_set(fault, NBX_ECONFLICT, "version",
                              "is what model.rollback would go back to");
@@ -269,14 +277,18 @@ static void serve_version(struct nbx_keeper *k, struct nbx_job *job)
     enum nbx_err err = read_request(k, job, &req, &all, &fault);
     if (!err)
         err = nbx_models__find(&v, &all, req.name, req.version, &fault);
-    if (!err && op == NBX_OP_MODEL_STAGE)
-        err = change_stage(k, v, req.stage, &fault);
+    bool tried = op == NBX_OP_MODEL_STAGE &&
+                 (req.stage == NBX_STAGE_SHADOW || req.stage == NBX_STAGE_CANARY);
+    if (!err && op == NBX_OP_MODEL_STAGE && !tried)
+        err = change_stage(k, v, &req, &fault);
     if (!err && op == NBX_OP_MODEL_DELETE)
         err = delete_version(k, &all, v, &fault);
     if (err)
         nbx_models__refuse(k, job, &fault, &req.id);
     else if (op == NBX_OP_MODEL_ACTIVATE)
         nbx_models__activate(k, job, &req.id, v);
+    else if (tried)
+        nbx_models__try(k, job, &req);
     else if (op == NBX_OP_MODEL_DELETE)
         answer_deleted(k, job, &req);
     else
@@ -300,10 +312,15 @@ void nbx_keeper__serve_models(struct nbx_keeper *k, struct nbx_job *job)
 
 /* orders, which end beside the keeper */
 
+static bool is_under_way(const struct nbx_aside *a)
+{
+    return a->running && !nbx_aside_done(a);
+}
+
 bool nbx_keeper__models_ended(const struct nbx_keeper *k)
 {
     const struct nbx_model_order *o = &k->models.order;
-    return o->job && (!o->aside.running || nbx_aside_done(&o->aside));
+    return o->job && !is_under_way(&o->aside) && !is_under_way(&o->warm_up.aside);
 }
 
 bool nbx_keeper__tend_models(struct nbx_keeper *k)
@@ -345,6 +362,8 @@ enum nbx_err nbx_keeper__load_model(struct nbx_keeper *k, struct nbx_model **out
     k->models.of_files = !active;
     if (!err)
         err = nbx_models__load(out, k, active, true, fault);
+    if (!err)
+        err = nbx_trials__load(k, &all, fault);
     nbx_arena_reset(k->arena);
     return err;
 }
@@ -353,6 +372,9 @@ void nbx_keeper__models_stop(struct nbx_keeper *k)
 {
     struct nbx_model_order *o = &k->models.order;
     nbx_aside_join(&o->aside);
+    nbx_keeper__pause_asking(k);
+    nbx_asker_fini(&o->warm_up);
+    nbx_resident_drop(&o->fresh);
     nbx_model_release(&o->model);
     nbx_catalog_release(&o->catalog);
     o->job = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Between the keeper's files that serve model.*: keeper_models.c has the records and what is quick,
- * keeper_uploads.c takes files, keeper_swap.c loads models and hands over.
+ * keeper_uploads.c takes files, keeper_swap.c plans what becomes of a version and hands over,
+ * keeper_load.c loads and warms up, keeper_trial.c has shadows and canaries.
  *
  * Why:     versions have one writer, and no answer waits for a file.
  * Owns:    nothing.
@@ -12,6 +13,7 @@
 
 #include "engine/model/registry.h"
 #include "engine/serve/keeper.h"
+#include "engine/serve/resident.h"
 
 #define NBX_MODELS_PATH_BYTES 4096
 
@@ -42,19 +44,68 @@ void nbx_models__end_push(struct nbx_keeper *k);
 /* Removes uploads that nobody goes on with; now: all of them. */
 void nbx_models__expire_uploads(struct nbx_keeper *k, bool now);
 
+/* What becomes of a version, and what it is that does. */
+struct nbx_move {
+    enum nbx_move_kind kind;
+    struct nbx_version *active; /* until now; NULL: none */
+    struct nbx_version *target; /* NULL: the folder's own bundles, of a rollback */
+    enum nbx_stage stage;       /* of a trial: shadow or canary */
+    double share;
+};
+
 /* Activates a version for a job, whose request had that id. */
 void nbx_models__activate(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
                           const struct nbx_version *v);
 /* model.rollback. */
 void nbx_models__rollback(struct nbx_keeper *k, struct nbx_job *job);
-/* Hands over to what an order has loaded, and answers its job. */
+/* model.stage, to shadow or canary: of how large a share, 0: as large as usual. */
+void nbx_models__try(struct nbx_keeper *k, struct nbx_job *job,
+                     const struct nbx_model_version_req *req);
+/* What the order under way is for, as the versions are now. */
+enum nbx_err nbx_models__plan_again(struct nbx_move *out, struct nbx_keeper *k,
+                                    struct nbx_versions *all, struct nbx_fault *fault);
+/* Whether there is nothing to do any more. */
+bool nbx_models__is_done(const struct nbx_move *c);
+/* Writes it, hands over to `fresh`, which has the catalogue's items (NULL: to the one in memory),
+ * and answers; takes fresh. */
+void nbx_models__carry_out(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                           const struct nbx_move *c, struct nbx_model *fresh);
+/* Answers for what was done, or was so already. */
+void nbx_models__answer_move(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                             const struct nbx_move *c);
+
+/* Carries it out with a model in memory, or begins to load it. */
+void nbx_models__begin(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                       const struct nbx_move *c);
+/* Of an order whose model is loaded, or warmed up: goes on. */
 void nbx_models__end_load(struct nbx_keeper *k);
+/* Whether its model is being loaded or warmed up. */
+bool nbx_models__is_loading(const struct nbx_keeper *k);
+/* The version's model in memory, NULL: where none is; v NULL: the folder's newest bundle. */
+struct nbx_resident *nbx_models__resident(struct nbx_keeper *k, const struct nbx_version *v);
 /* Keeps the previous model's items as those of the catalogue. */
 void nbx_models__follow(struct nbx_keeper *k);
-/* Whether that is the version, NULL: the newest bundle of the folder itself. */
-bool nbx_models__is_resident(const struct nbx_keeper *k, const struct nbx_version *v);
 /* Lets go of the previous model. */
 void nbx_models__drop_previous(struct nbx_keeper *k);
+
+/* Of a version that is put to the trial of `c`: the model in its place, fresh, or NULL: from where
+ * it is in memory. */
+void nbx_trials__place(struct nbx_keeper *k, const struct nbx_move *c, struct nbx_model *fresh);
+/* The record goes on to another stage; of a trial that ends by it, what was found is kept. */
+void nbx_trials__leave(const struct nbx_keeper *k, struct nbx_model_record *r,
+                       enum nbx_stage stage);
+/* No version is tried in that stage any more, by the records; so none is in memory. */
+void nbx_trials__end(struct nbx_keeper *k, enum nbx_stage stage);
+/* The versions that are tried, by the records, at the start; what cannot be loaded is staged. */
+enum nbx_err nbx_trials__load(struct nbx_keeper *k, struct nbx_versions *all,
+                              struct nbx_fault *fault);
+/* Appends the member `trial`, of a version that is in one. */
+void nbx_trials__put(struct nbx_buf *b, const struct nbx_keeper *k, const struct nbx_version *v);
+/* Questions that workers have handed on since, for an asker (n_questions); workers hand on as many
+ * as are wanted now. */
+void nbx_trials__take_questions(struct nbx_keeper *k, struct nbx_asker *asker);
+void nbx_trials__want_questions(struct nbx_keeper *k);
+
 /* Loads a version with the catalogue's items, NULL: the newest bundle of the folder itself; *out is
  * NULL where there is none. At the start whatever it is like, else it must be accepted. */
 enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * model.activate, model.rollback: another model comes into service while requests go on.
+ * model.activate, model.rollback, model.stage to shadow or canary: what becomes of a version, and
+ * how another model comes into service while requests go on.
  *
- * It is loaded beside the one in use, on a thread of its own; then the records are written, and
- * then every worker is handed the new world. The model that served until then stays in memory and
- * follows the catalogue, so that a rollback need not load it; where memory is short it goes.
+ * The records are written, then every worker is handed the new world. The model that served until
+ * then stays in memory and follows the catalogue, so that a rollback need not load it; where memory
+ * is short it goes.
  */
 #include "engine/serve/keeper_models.h"
 
@@ -11,72 +12,12 @@
 #include "engine/base/log.h"
 #include "engine/serve/reply.h"
 
-#include <stdio.h>
-#include <string.h>
+#define USUAL_SHADOW_SHARE 0.1
+#define USUAL_CANARY_SHARE 0.05
+/* A canary that served most customers would leave nobody to hold it against. */
+#define MOST_CANARY_SHARE 0.5
 
-#define FOLLOW_NS INT64_C(1000000000) /* how often the previous model looks at the catalogue */
-
-/* the previous model */
-
-void nbx_models__drop_previous(struct nbx_keeper *k)
-{
-    struct nbx_previous_model *p = &k->models.previous;
-    nbx_model_release(&p->model);
-    nbx_catalog_release(&p->catalog);
-    *p = (struct nbx_previous_model){0};
-}
-
-static enum nbx_err follow(struct nbx_keeper *k)
-{
-    struct nbx_previous_model *p = &k->models.previous;
-    struct nbx_model *fresh;
-    p->followed_ns = nbx_clock_mono_ns();
-    if (p->catalog == k->catalog)
-        return NBX_OK;
-    if (nbx_model_minds(p->model, p->catalog, k->catalog)) {
-        enum nbx_err err = nbx_model_refresh(&fresh, p->model, p->catalog, k->catalog);
-        if (err)
-            return err;
-        nbx_model_release(&p->model);
-        p->model = fresh;
-    }
-    nbx_catalog_release(&p->catalog);
-    p->catalog = nbx_catalog_share(k->catalog);
-    return NBX_OK;
-}
-
-static void give_up_previous(struct nbx_keeper *k)
-{
-    struct nbx_model *m = k->models.previous.model;
-    nbx_log_warnx("previous=dropped model=%.*s version=%.*s reason=memory "
-                  "text=\"model.rollback will load it\"",
-                  NBX_STR_ARG(nbx_model_name(m)), NBX_STR_ARG(nbx_model_version(m)));
-    nbx_models__drop_previous(k);
-}
-
-void nbx_models__follow(struct nbx_keeper *k)
-{
-    const struct nbx_previous_model *p = &k->models.previous;
-    if (p->model && nbx_clock_mono_ns() - p->followed_ns > FOLLOW_NS && follow(k))
-        give_up_previous(k);
-}
-
-bool nbx_models__is_resident(const struct nbx_keeper *k, const struct nbx_version *v)
-{
-    const struct nbx_previous_model *p = &k->models.previous;
-    if (!p->model || !v)
-        return p->model && p->of_files;
-    return !p->of_files && nbx_str_eq(nbx_model_name(p->model), v->name) &&
-           nbx_str_eq(nbx_model_version(p->model), v->version);
-}
-
-/* what a request wants */
-
-/* From the active version (NULL: none) to another (NULL: none, the folder's bundles). */
-struct change {
-    struct nbx_version *active, *target;
-    bool back; /* a rollback: the target keeps what it had replaced itself */
-};
+/* plans */
 
 static enum nbx_err check_target(const struct nbx_version *v, struct nbx_fault *fault)
 {
@@ -87,19 +28,19 @@ static enum nbx_err check_target(const struct nbx_version *v, struct nbx_fault *
                : NBX_OK;
 }
 
-static enum nbx_err plan_activation(struct change *out, struct nbx_versions *all,
+static enum nbx_err plan_activation(struct nbx_move *out, struct nbx_versions *all,
                                     struct nbx_str name, struct nbx_str version,
                                     struct nbx_fault *fault)
 {
-    *out = (struct change){.active = nbx_registry_active(all)};
+    *out = (struct nbx_move){.kind = NBX_MOVE_ACTIVATE, .active = nbx_registry_active(all)};
     enum nbx_err err = nbx_models__find(&out->target, all, name, version, fault);
     return err ? err : check_target(out->target, fault);
 }
 
-static enum nbx_err plan_rollback(struct change *out, const struct nbx_versions *all,
+static enum nbx_err plan_rollback(struct nbx_move *out, const struct nbx_versions *all,
                                   struct nbx_fault *fault)
 {
-    *out = (struct change){.active = nbx_registry_active(all), .back = true};
+    *out = (struct nbx_move){.kind = NBX_MOVE_ROLLBACK, .active = nbx_registry_active(all)};
     if (!out->active)
         return nbx_fault_set(fault, NBX_ECONFLICT, NULL,
                              "no version is active: there is nothing to go back from");
@@ -114,212 +55,55 @@ static enum nbx_err plan_rollback(struct change *out, const struct nbx_versions 
     return check_target(out->target, fault);
 }
 
-/* handing over */
-
-static void put_records(struct nbx_keeper *k, const struct change *c)
+static enum nbx_err check_trial(const struct nbx_move *c, const struct nbx_versions *all,
+                                struct nbx_fault *fault)
 {
-    if (c->active) {
-        c->active->record.stage = NBX_STAGE_STAGED;
-        nbx_registry_put(k->batch, c->active);
-    }
-    if (!c->target)
-        return;
-    struct nbx_model_record *r = &c->target->record;
-    r->stage = NBX_STAGE_ACTIVE;
-    r->activated_ms = nbx_clock_wall_ms();
-    if (!c->back) {
-        r->replaced_name = c->active ? c->active->name : NBX_STR("");
-        r->replaced_version = c->active ? c->active->version : NBX_STR("");
-    }
-    nbx_registry_put(k->batch, c->target);
+    const char *stage = nbx_model_stages[c->stage];
+    const struct nbx_version *other = nbx_registry_in(all, c->stage);
+    if (c->target->record.stage == NBX_STAGE_ACTIVE)
+        return nbx_fault_set(fault, NBX_ECONFLICT, "version",
+                             "is active: activate another one, or roll back, first");
+    if (other && other != c->target)
+        return nbx_fault_set(fault, NBX_ECONFLICT, "stage",
+                             "version %.*s of model %.*s is the %s: stage or archive it first",
+                             NBX_STR_ARG(other->version), NBX_STR_ARG(other->name), stage);
+    return check_target(c->target, fault);
 }
 
-/* fresh (NULL: there is no bundle) serves from now on; it is written: it must be obeyed. */
-static void swap(struct nbx_keeper *k, struct nbx_model *fresh, bool of_files)
+/* share: 0: as large as usual. */
+static enum nbx_err plan_trial(struct nbx_move *out, struct nbx_versions *all,
+                               const struct nbx_model_version_req *req, struct nbx_fault *fault)
 {
-    struct nbx_previous_model old = {
-        .model = k->model, .of_files = k->models.of_files, .followed_ns = nbx_clock_mono_ns()};
-    k->model = fresh;
-    k->models.of_files = of_files;
-    while (nbx_keeper__publish(k))
-        nbx_log_errorx("model=waiting reason=memory");
-    nbx_models__drop_previous(k);
-    if (!old.model)
-        return;
-    old.catalog = nbx_catalog_share(k->catalog);
-    k->models.previous = old;
+    bool canary = req->stage == NBX_STAGE_CANARY;
+    *out = (struct nbx_move){.kind = NBX_MOVE_TRY,
+                             .active = nbx_registry_active(all),
+                             .stage = (enum nbx_stage)req->stage,
+                             .share = req->share};
+    if (out->share == 0)
+        out->share = canary ? USUAL_CANARY_SHARE : USUAL_SHADOW_SHARE;
+    if (canary && out->share > MOST_CANARY_SHARE)
+        return nbx_fault_set(fault, NBX_EBAD, "share",
+                             "of a canary must be at most %g, so that there are answers of the "
+                             "active model to hold its own against",
+                             MOST_CANARY_SHARE);
+    enum nbx_err err = nbx_models__find(&out->target, all, req->name, req->version, fault);
+    return err ? err : check_trial(out, all, fault);
 }
 
-static void log_change(const struct nbx_keeper *k, const struct change *c)
+bool nbx_models__is_done(const struct nbx_move *c)
 {
-    nbx_log_info("model=%.*s version=%.*s stage=active %s",
-                 NBX_STR_ARG(k->model ? nbx_model_name(k->model) : NBX_STR("")),
-                 NBX_STR_ARG(k->model ? nbx_model_version(k->model) : NBX_STR("")),
-                 c->back ? "by=rollback" : "by=activate");
+    if (c->kind != NBX_MOVE_TRY)
+        return c->active == c->target;
+    const struct nbx_model_record *r = &c->target->record;
+    return r->stage == c->stage && r->share == c->share;
 }
 
-static void answer_change(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
-                          const struct change *c)
+static enum nbx_err plan_rollback_again(struct nbx_move *out, const struct nbx_versions *all,
+                                        const struct nbx_model_order *o, struct nbx_fault *fault)
 {
-    if (c->target) {
-        nbx_models__answer_version(k, job, id, c->target);
-        return;
-    }
-    nbx_reply_begin(job, 0, id);
-    nbx_models__answer(k, job);
-}
-
-/* Writes it and hands over to `fresh`, which has the catalogue's items; takes it. */
-static void carry_out(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
-                      struct change *c, struct nbx_model *fresh)
-{
-    struct nbx_fault fault = {0};
-    put_records(k, c);
-    if (nbx_models__write(k, &fault)) {
-        nbx_model_release(&fresh);
-        nbx_models__refuse(k, job, &fault, id);
-        return;
-    }
-    swap(k, fresh, !c->target);
-    log_change(k, c);
-    answer_change(k, job, id, c);
-}
-
-/* The previous model, with the items of now; NULL where memory does not suffice for that. */
-static struct nbx_model *take_previous(struct nbx_keeper *k)
-{
-    struct nbx_previous_model *p = &k->models.previous;
-    if (follow(k)) {
-        give_up_previous(k);
-        return NULL;
-    }
-    struct nbx_model *m = p->model;
-    p->model = NULL;
-    nbx_models__drop_previous(k);
-    return m;
-}
-
-/* loading */
-
-/* The file of a version, NULL: the newest bundle of the folder itself, of which there may be none:
- * *out is NULL then. judge: by which keeper the file must be accepted; NULL: by none. Fills path.
- */
-static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server, char *path,
-                              const struct nbx_version *v, struct nbx_keeper *judge,
-                              struct nbx_fault *fault)
-{
-    struct nbx_accepted accepted;
-    *out = NULL;
-    enum nbx_err err = NBX_OK;
-    if (v)
-        nbx_registry_path(path, NBX_MODELS_PATH_BYTES, server->options.data_dir, v);
-    else
-        err = nbx_bundle_newest(server->options.data_dir, path, NBX_MODELS_PATH_BYTES);
-    if (err == NBX_ENOTFOUND)
-        return NBX_OK;
-    if (!err && judge)
-        err = nbx_models__accept(&accepted, path, server, judge->catalog, &judge->accept, fault);
-    if (!err)
-        err = nbx_model_load(out, path, server->ids, &server->budget, fault);
-    if (err && !fault->code)
-        nbx_fault_set(fault, err, NULL, "%s cannot be loaded: %s", path, nbx_err_status(err));
-    return err;
-}
-
-static void load(void *arg)
-{
-    struct nbx_model_order *o = arg;
-    struct nbx_version v = {.name = nbx_str_c(o->name), .version = nbx_str_c(o->version)};
-    o->fault.code =
-        load_file(&o->model, o->server, o->path, o->name[0] ? &v : NULL, NULL, &o->fault);
-}
-
-static void start_load(struct nbx_keeper *k)
-{
-    struct nbx_model_order *o = &k->models.order;
-    o->fault = (struct nbx_fault){0};
-    o->aside = (struct nbx_aside){.work = load, .arg = o, .bell = &k->bell};
-    if (nbx_aside_start(&o->aside))
-        nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no thread to load the model");
-}
-
-static void begin_load(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
-                       const struct change *c)
-{
-    struct nbx_model_order fresh = {
-        .server = k->server, .job = job, .back = c->back, .begun_ns = nbx_clock_mono_ns()};
-    struct nbx_fault fault = {0};
-    if (k->models.order.job) {
-        nbx_fault_set(&fault, NBX_EBUSY, NULL, "another version is being looked through or loaded");
-        nbx_models__refuse(k, job, &fault, id);
-        return;
-    }
-    fresh.id = *id; /* a text in it lies in the job's body */
-    if (c->target) {
-        snprintf(fresh.name, sizeof fresh.name, "%.*s", NBX_STR_ARG(c->target->name));
-        snprintf(fresh.version, sizeof fresh.version, "%.*s", NBX_STR_ARG(c->target->version));
-    }
-    k->models.order = fresh;
-    start_load(k);
-}
-
-/* From memory at once, or from the file. */
-static void begin(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
-                  struct change *c)
-{
-    struct nbx_model *m = nbx_models__is_resident(k, c->target) ? take_previous(k) : NULL;
-    if (m)
-        carry_out(k, job, id, c, m);
-    else
-        begin_load(k, job, id, c);
-}
-
-void nbx_models__activate(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
-                          const struct nbx_version *v)
-{
-    struct nbx_fault fault = {0};
-    struct nbx_versions all;
-    struct change c;
-    enum nbx_err err = nbx_models__read(k, &all, &fault);
-    if (!err)
-        err = plan_activation(&c, &all, v->name, v->version, &fault);
-    if (err)
-        nbx_models__refuse(k, job, &fault, id);
-    else if (c.active == c.target)
-        nbx_models__answer_version(k, job, id, c.target);
-    else
-        begin(k, job, id, &c);
-}
-
-void nbx_models__rollback(struct nbx_keeper *k, struct nbx_job *job)
-{
-    struct nbx_simple_req req;
-    struct nbx_fault fault = {0};
-    struct nbx_versions all;
-    struct change c;
-    enum nbx_err err = nbx_message_simple(&req, nbx_job_body(job), k->arena, &fault);
-    if (!err)
-        err = nbx_models__read(k, &all, &fault);
-    if (!err)
-        err = plan_rollback(&c, &all, &fault);
-    if (err)
-        nbx_models__refuse(k, job, &fault, &req.id);
-    else
-        begin(k, job, &req.id, &c);
-}
-
-/* Versions may have changed while the model was loaded. */
-static enum nbx_err plan_again(struct change *out, struct nbx_keeper *k, struct nbx_versions *all,
-                               struct nbx_fault *fault)
-{
-    const struct nbx_model_order *o = &k->models.order;
     struct nbx_str name = nbx_str_c(o->name), version = nbx_str_c(o->version);
-    enum nbx_err err = nbx_models__read(k, all, fault);
+    enum nbx_err err = plan_rollback(out, all, fault);
     if (err)
-        return err;
-    if (!o->back)
-        return plan_activation(out, all, name, version, fault);
-    if ((err = plan_rollback(out, all, fault)))
         return err;
     bool same = out->target ? nbx_str_eq(out->target->name, name) &&
                                   nbx_str_eq(out->target->version, version)
@@ -329,106 +113,176 @@ static enum nbx_err plan_again(struct change *out, struct nbx_keeper *k, struct 
                                 "another version became active meanwhile");
 }
 
-/* The loaded model with the catalogue's items; *fault where memory does not suffice. */
-static struct nbx_model *refresh(struct nbx_keeper *k, struct nbx_fault *fault)
+enum nbx_err nbx_models__plan_again(struct nbx_move *out, struct nbx_keeper *k,
+                                    struct nbx_versions *all, struct nbx_fault *fault)
 {
-    struct nbx_model_order *o = &k->models.order;
-    struct nbx_model *fresh = NULL;
-    if (!o->model)
-        return NULL;
-    enum nbx_err err = nbx_model_refresh(&fresh, o->model, NULL, k->catalog);
-    nbx_model_release(&o->model);
+    const struct nbx_model_order *o = &k->models.order;
+    struct nbx_model_version_req req = {.name = nbx_str_c(o->name),
+                                        .version = nbx_str_c(o->version),
+                                        .stage = o->stage,
+                                        .share = o->share};
+    enum nbx_err err = nbx_models__read(k, all, fault);
     if (err)
-        nbx_fault_set(fault, err, NULL, "no memory for the vectors of items beside the model");
-    return fresh;
-}
-
-/* Where memory was short the previous model goes, and the load is done again. */
-static bool load_again(struct nbx_keeper *k, const struct nbx_fault *fault)
-{
-    if (fault->code != NBX_ELIMIT || !k->models.previous.model)
-        return false;
-    nbx_model_release(&k->models.order.model);
-    give_up_previous(k);
-    start_load(k);
-    return true;
-}
-
-void nbx_models__end_load(struct nbx_keeper *k)
-{
-    struct nbx_model_order *o = &k->models.order;
-    struct nbx_job *job = o->job;
-    struct nbx_value id = o->id;
-    struct nbx_fault fault = o->fault;
-    struct nbx_versions all;
-    struct change c = {0};
-    struct nbx_model *fresh = fault.code ? NULL : refresh(k, &fault);
-    if (load_again(k, &fault))
-        return;
-    if (!fault.code)
-        plan_again(&c, k, &all, &fault);
-    o->job = NULL;
-    if (fault.code) {
-        nbx_log_warnx("activate=refused model=%s version=%s reason=\"%s\"", o->name, o->version,
-                      fault.message);
-        nbx_model_release(&fresh);
-        nbx_models__refuse(k, job, &fault, &id);
-    } else if (c.active == c.target) {
-        nbx_model_release(&fresh);
-        answer_change(k, job, &id, &c);
-    } else {
-        carry_out(k, job, &id, &c, fresh);
+        return err;
+    switch (o->kind) {
+    case NBX_MOVE_ROLLBACK: return plan_rollback_again(out, all, o, fault);
+    case NBX_MOVE_TRY: return plan_trial(out, all, &req, fault);
+    default: return plan_activation(out, all, req.name, req.version, fault);
     }
 }
 
-/* at the start, and by SIGHUP */
+/* handing over */
 
-/* A version that was found good once and is not now is damage, not a mistake. */
-static enum nbx_err damaged(const char *path, struct nbx_fault *fault)
+static void put_activation(struct nbx_keeper *k, const struct nbx_move *c)
 {
-    struct nbx_fault why = *fault;
-    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s, which is active, is damaged: %s%s%s", path,
-                         why.field, why.field[0] ? ": " : "", why.message);
+    if (c->active) {
+        c->active->record.stage = NBX_STAGE_STAGED;
+        nbx_registry_put(k->batch, c->active);
+    }
+    if (!c->target)
+        return;
+    struct nbx_model_record *r = &c->target->record;
+    nbx_trials__leave(k, r, NBX_STAGE_ACTIVE);
+    r->activated_ms = nbx_clock_wall_ms();
+    if (c->kind != NBX_MOVE_ROLLBACK) {
+        r->replaced_name = c->active ? c->active->name : NBX_STR("");
+        r->replaced_version = c->active ? c->active->version : NBX_STR("");
+    }
+    nbx_registry_put(k->batch, c->target);
 }
 
-enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
-                              const struct nbx_version *v, bool starting, struct nbx_fault *fault)
+/* Of another share the trial goes on, and its record says since when. */
+static void put_trial(struct nbx_keeper *k, const struct nbx_move *c)
 {
-    char path[NBX_MODELS_PATH_BYTES] = "";
-    struct nbx_model *bare = NULL;
-    *out = NULL;
-    enum nbx_err err = load_file(&bare, k->server, path, v, starting ? NULL : k, fault);
-    if (err == NBX_EBAD && v)
-        err = damaged(path, fault);
-    if (!err && bare && starting && !v)
-        nbx_models__doubt(k, bare);
-    if (!err && bare)
-        err = nbx_model_refresh(out, bare, NULL, k->catalog);
-    if (!err && *out)
-        nbx_log_info("model=%.*s version=%.*s file=%s", NBX_STR_ARG(nbx_model_name(*out)),
-                     NBX_STR_ARG(nbx_model_version(*out)), path);
-    nbx_model_release(&bare);
-    return err;
+    struct nbx_model_record *r = &c->target->record;
+    if (r->stage != c->stage) {
+        nbx_trials__leave(k, r, c->stage);
+        r->trial_ms = nbx_clock_wall_ms();
+    }
+    r->share = c->share;
+    nbx_registry_put(k->batch, c->target);
 }
 
-void nbx_keeper__reload_model(struct nbx_keeper *k)
+/* fresh, or what is in memory (NULL target and none there: no bundle at all), serves from now on;
+ * it is written: it must be obeyed. */
+static void swap(struct nbx_keeper *k, const struct nbx_move *c, struct nbx_model *fresh)
+{
+    struct nbx_model *old = k->model;
+    bool old_of_files = k->models.of_files;
+    struct nbx_resident *r = fresh ? NULL : nbx_models__resident(k, c->target);
+    k->model = r ? nbx_resident_take(r) : fresh;
+    k->models.of_files = !c->target;
+    nbx_keeper__must_publish(k);
+    nbx_models__drop_previous(k);
+    if (!old)
+        return;
+    nbx_resident_hold(&k->models.previous, old, k->catalog);
+    k->models.previous_of_files = old_of_files;
+}
+
+static void log_move(const struct nbx_keeper *k, const struct nbx_move *c)
+{
+    static const char *const by[] = {"activate", "rollback", "stage"};
+    const struct nbx_model *m = k->model;
+    struct nbx_str name = m ? nbx_model_name(m) : NBX_STR("");
+    struct nbx_str version = m ? nbx_model_version(m) : NBX_STR("");
+    bool tried = c->kind == NBX_MOVE_TRY;
+    if (tried) {
+        name = c->target->name;
+        version = c->target->version;
+    }
+    nbx_log_info("model=%.*s version=%.*s stage=%s by=%s", NBX_STR_ARG(name), NBX_STR_ARG(version),
+                 tried ? nbx_model_stages[c->stage] : "active", by[c->kind]);
+}
+
+void nbx_models__answer_move(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                             const struct nbx_move *c)
+{
+    if (c->target) {
+        nbx_models__answer_version(k, job, id, c->target);
+        return;
+    }
+    nbx_reply_begin(job, 0, id);
+    nbx_models__answer(k, job);
+}
+
+void nbx_models__carry_out(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                           const struct nbx_move *c, struct nbx_model *fresh)
 {
     struct nbx_fault fault = {0};
-    struct nbx_model *fresh = NULL, *old = k->model;
-    if (!k->models.of_files) {
-        if (k->models.previous.of_files)
-            nbx_models__drop_previous(k); /* there may be a newer one to go back to */
+    bool tried = c->kind == NBX_MOVE_TRY;
+    if (tried)
+        put_trial(k, c);
+    else
+        put_activation(k, c);
+    if (nbx_models__write(k, &fault)) {
+        nbx_model_release(&fresh);
+        nbx_models__refuse(k, job, &fault, id);
         return;
     }
-    if (nbx_models__load(&fresh, k, NULL, false, &fault) || !fresh) {
-        nbx_log_warnx("model=kept reason=\"%s%s%s\"", fault.field, fault.field[0] ? ": " : "",
-                      fault.message[0] ? fault.message : "no bundle");
-        return;
-    }
-    k->model = fresh;
-    if (nbx_keeper__publish(k)) {
-        k->model = old;
-        old = fresh;
-    }
-    nbx_model_release(&old);
+    if (tried)
+        nbx_trials__place(k, c, fresh);
+    else
+        swap(k, c, fresh);
+    nbx_trials__want_questions(k);
+    log_move(k, c);
+    nbx_models__answer_move(k, job, id, c);
+}
+
+/* requests */
+
+static void begin(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                  const struct nbx_move *c)
+{
+    if (nbx_models__is_done(c))
+        nbx_models__answer_move(k, job, id, c);
+    else
+        nbx_models__begin(k, job, id, c);
+}
+
+void nbx_models__activate(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
+                          const struct nbx_version *v)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_versions all;
+    struct nbx_move c;
+    enum nbx_err err = nbx_models__read(k, &all, &fault);
+    if (!err)
+        err = plan_activation(&c, &all, v->name, v->version, &fault);
+    if (err)
+        nbx_models__refuse(k, job, &fault, id);
+    else
+        begin(k, job, id, &c);
+}
+
+void nbx_models__rollback(struct nbx_keeper *k, struct nbx_job *job)
+{
+    struct nbx_simple_req req;
+    struct nbx_fault fault = {0};
+    struct nbx_versions all;
+    struct nbx_move c;
+    enum nbx_err err = nbx_message_simple(&req, nbx_job_body(job), k->arena, &fault);
+    if (!err)
+        err = nbx_models__read(k, &all, &fault);
+    if (!err)
+        err = plan_rollback(&c, &all, &fault);
+    if (err)
+        nbx_models__refuse(k, job, &fault, &req.id);
+    else
+        nbx_models__begin(k, job, &req.id, &c);
+}
+
+void nbx_models__try(struct nbx_keeper *k, struct nbx_job *job,
+                     const struct nbx_model_version_req *req)
+{
+    struct nbx_fault fault = {0};
+    struct nbx_versions all;
+    struct nbx_move c;
+    enum nbx_err err = nbx_models__read(k, &all, &fault);
+    if (!err)
+        err = plan_trial(&c, &all, req, &fault);
+    if (err)
+        nbx_models__refuse(k, job, &fault, &req->id);
+    else
+        begin(k, job, &req->id, &c);
 }

@@ -144,6 +144,20 @@ static enum nbx_err pass_on(struct answer *a)
     return err;
 }
 
+/* By the active model, or the canary where the customer is of its share. */
+static enum nbx_err decide(struct answer *a, struct nbx_decide *d)
+{
+    struct nbx_worker *w = a->r->worker;
+    bool counts = d->world->canary && nbx_canary_counts(&a->req, &a->profile);
+    d->world = nbx_canary_world(d->world, &a->req, &a->profile);
+    int64_t from_ns = counts ? nbx_clock_mono_ns() : 0;
+    enum nbx_err err = nbx_decide_recommend(&a->decision, d, &a->req, &a->profile, &a->r->fault);
+    if (counts)
+        nbx_arm_note(&w->arms[d->world->is_canary ? NBX_ARM_CANARY : NBX_ARM_ACTIVE],
+                     nbx_clock_mono_ns() - from_ns, err, &a->decision);
+    return err;
+}
+
 void nbx_request_recommend(struct nbx_request *r)
 {
     struct answer a = {.r = r, .scope = r->scope};
@@ -160,7 +174,7 @@ void nbx_request_recommend(struct nbx_request *r)
     if (!err && (err = nbx_profile_for_answer(&a.profile, &r->scope, &a.profile, a.req.personal)))
         nbx_fault_set(&r->fault, err, NULL, "the customer cannot be read");
     if (!err)
-        err = nbx_decide_recommend(&a.decision, &d, &a.req, &a.profile, &r->fault);
+        err = decide(&a, &d);
     if (err) {
         nbx_reply_fault(r->job, &r->fault, &a.req.id);
         return;

@@ -14,6 +14,7 @@
 #include "engine/base/value.h"
 #include "engine/customer/vocabulary.h"
 #include "engine/model/accept.h"
+#include "engine/serve/arm.h"
 #include "engine/store/store.h"
 
 #include <stddef.h>
@@ -33,6 +34,7 @@ struct nbx_server_options {
     uint64_t history_max;            /* events of a type kept of a customer; 0: all */
     size_t queue;                    /* requests a worker's ring holds */
     struct nbx_accept_bounds accept; /* of bundles */
+    struct nbx_guard guard;          /* of a canary */
     int64_t queue_time_ms;           /* a request that waited longer is answered busy */
     size_t max_message_bytes;
     size_t model_max_bytes; /* of one file that is pushed */
@@ -49,8 +51,9 @@ struct nbx_store_options nbx_server_store_options(const struct nbx_server_option
 enum nbx_err nbx_server_start(struct nbx_server **out, const struct nbx_server_options *options,
                               struct nbx_fault *fault);
 /* Takes the newest bundle, if it is accepted and no version is active, and, of the options,
- * vocabulary, bounds of bundles, queue_time_ms and drain_timeout_ms, without a failed request. What
- * is wrong is logged and leaves what was. Returns when every worker obeys. */
+ * vocabulary, bounds of bundles, the guard of a canary, queue_time_ms and drain_timeout_ms, without
+ * a failed request. What is wrong is logged and leaves what was. Returns when every worker obeys.
+ */
 void nbx_server_reload(struct nbx_server *server, const struct nbx_server_options *options);
 /* Takes no new requests, answers those taken (at most drain_timeout), syncs, frees everything. */
 void nbx_server_stop(struct nbx_server **server);

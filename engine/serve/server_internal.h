@@ -8,7 +8,9 @@
 #include "engine/base/hash.h"
 #include "engine/base/ring.h"
 #include "engine/care/backup.h"
+#include "engine/serve/arm.h"
 #include "engine/serve/aside.h"
+#include "engine/serve/asker.h"
 #include "engine/serve/counters.h"
 #include "engine/serve/mail.h"
 #include "engine/serve/server.h"
@@ -74,6 +76,9 @@ struct nbx_worker {
     const struct nbx_world *world;
     _Atomic uint64_t adopted; /* generation of the world in use */
     uint16_t decision_counter;
+    struct nbx_arm arms[NBX_N_ARMS]; /* while there is a canary */
+    struct nbx_ring *asked;          /* of struct nbx_question: some requests, for the keeper */
+    uint32_t n_askable;              /* requests there were */
     struct nbx_counters counters;
 };
 
@@ -125,10 +130,11 @@ struct nbx_keeper_excerpts {
     struct nbx_aside aside;
     struct nbx_model_excerpt *fresh; /* being made; NULL: none */
     enum nbx_err made;
-    struct nbx_model_excerpt *list[NBX_EXCERPTS_MAX]; /* (n) */
+    /* (n) of the active model, a canary, and one that takes the place of one of them. */
+    struct nbx_model_excerpt *list[3 * NBX_EXCERPTS_MAX];
     size_t n;
     /* (n_dropped) out of the list, while workers read them: one that made room and all the rest. */
-    struct nbx_model_excerpt *dropped[NBX_EXCERPTS_MAX + 1];
+    struct nbx_model_excerpt *dropped[3 * NBX_EXCERPTS_MAX + 1];
     size_t n_dropped;
     uint64_t n_made;
 };
@@ -165,14 +171,27 @@ struct nbx_upload {
     int64_t touched_ns;
 };
 
-/* What a model.* has done beside the keeper: an upload looked through, or a model loaded. */
+/* A model in memory, with the items of that catalogue. */
+struct nbx_resident {
+    struct nbx_model *model;     /* NULL: none */
+    struct nbx_catalog *catalog; /* a share */
+    int64_t followed_ns;
+};
+
+/* What becomes of a version: it is made active, also by a rollback, or it is tried. */
+enum nbx_move_kind { NBX_MOVE_ACTIVATE, NBX_MOVE_ROLLBACK, NBX_MOVE_TRY };
+
+/* What a model.* has done beside the keeper: an upload looked through, or a model loaded and warmed
+ * up. */
 struct nbx_model_order {
     struct nbx_aside aside;
     struct nbx_server *server;
     struct nbx_job *job;       /* NULL: none */
     struct nbx_value id;       /* of its request */
     struct nbx_upload *upload; /* NULL: a model is loaded */
-    bool back;                 /* for a rollback */
+    enum nbx_move_kind kind;   /* what for */
+    enum nbx_stage stage;      /* of a trial */
+    double share;              /* of a trial */
     char path[4096];
     /* Of the version; what an upload turns out to be. Empty: of the folder's own bundles. */
     char name[NBX_MODEL_WORD_MAX + 1], version[NBX_MODEL_WORD_MAX + 1];
@@ -180,24 +199,30 @@ struct nbx_model_order {
     struct nbx_catalog *catalog;      /* a share, or NULL */
     struct nbx_accept_bounds accept;
     struct nbx_model *model; /* loaded, without the catalogue's items */
+    struct nbx_resident fresh;
+    struct nbx_asker warm_up; /* asks it what customers ask, before it serves */
     struct nbx_fault fault;
     int64_t begun_ns;
 };
 
-/* What served before, ready for a rollback. */
-struct nbx_previous_model {
-    struct nbx_model *model;     /* NULL: none */
-    struct nbx_catalog *catalog; /* a share: whose items it has */
-    bool of_files;               /* a bundle of the folder itself, no version */
-    int64_t followed_ns;
-};
-
-/* Versions of models: what of them is under way. */
+/* Versions of models: what of them is under way, and which are in memory beside the active one. */
 struct nbx_keeper_models {
     struct nbx_upload uploads[NBX_UPLOADS_MAX];
     struct nbx_model_order order;
-    struct nbx_previous_model previous;
+    struct nbx_resident previous, canary, shadow; /* previous: for a rollback */
     bool of_files; /* no version is active: the folder's own bundles serve */
+    bool previous_of_files;
+};
+
+/* A shadow and a canary: how they do. */
+struct nbx_keeper_trials {
+    double shadow_share, canary_share;
+    struct nbx_asker asker;                    /* of the shadow */
+    struct nbx_shadow_figures shadow;          /* since it is one, or the daemon runs */
+    uint64_t unasked;                          /* dropped before that */
+    struct nbx_guard guard;                    /* of the canary */
+    struct nbx_arm_figures window[NBX_N_ARMS]; /* not judged yet */
+    struct nbx_arm_figures judged[NBX_N_ARMS]; /* all windows that were, without `shown` */
 };
 
 /* Owns catalogue, model, vocabulary, rankings and excerpts; hands out worlds. */
@@ -220,6 +245,8 @@ struct nbx_keeper {
     struct nbx_keeper_backup backup;
     struct nbx_keeper_erase erase;
     struct nbx_keeper_models models;
+    struct nbx_keeper_trials trials;
+    _Atomic uint32_t ask_every; /* workers hand on each so many-th recommend; 0: none */
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;

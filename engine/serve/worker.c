@@ -116,11 +116,27 @@ static void hand_on_wish(struct nbx_worker *w)
     w->wish = NULL;
 }
 
+/* For a model that is tried or about to serve, while the keeper wants some. */
+static void hand_on_question(struct nbx_worker *w, struct nbx_job *job)
+{
+    uint32_t every = atomic_load_explicit(&w->server->keeper.ask_every, memory_order_relaxed);
+    bool askable = (job->op->op == NBX_OP_RECOMMEND || job->op->op == NBX_OP_RANK) &&
+                   !job->fans_out && !job->status;
+    if (!every || !askable || w->n_askable++ % every)
+        return;
+    struct nbx_question *q = nbx_question_of(job);
+    if (q && !nbx_ring_push(w->asked, q))
+        return;
+    free(q);
+    nbx_count(&w->counters.unasked, 1);
+}
+
 static void serve(struct nbx_worker *w, struct nbx_job *job)
 {
     if (!waited_too_long(w, job)) {
         nbx_log_set_context(job->op->name);
         nbx_request__serve(w, job);
+        hand_on_question(w, job);
         nbx_log_set_context(NULL);
         nbx_arena_reset(w->arena);
     }
@@ -251,13 +267,16 @@ enum nbx_err nbx_worker__make(struct nbx_worker *w, struct nbx_server *server, u
     for (int i = 0; i < NBX_N_LANES; i++)
         made &= (w->lanes[i].from_fanout = nbx_ring_new(max_jobs)) != NULL;
     w->from_keeper = nbx_ring_new(4);
+    w->asked = nbx_ring_new(NBX_QUESTIONS_MAX);
+    for (int i = 0; i < NBX_N_ARMS; i++)
+        pthread_mutex_init(&w->arms[i].lock, NULL);
     w->to_commit = nbx_ring_new(max_jobs);
     w->arena = nbx_arena_new(ARENA_BYTES);
     w->batch = nbx_batch_new();
     w->recent = nbx_recent_new(server->recent_bytes);
     w->filters = nbx_filter_cache_new(FILTER_BYTES);
-    made = made && w->from_front && w->to_fanout && w->from_keeper && w->to_commit && w->arena &&
-           w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
+    made = made && w->from_front && w->to_fanout && w->from_keeper && w->asked && w->to_commit &&
+           w->arena && w->batch && w->recent && w->filters && !nbx_bell_init(&w->bell);
     w->ear = made ? nbx_front__ear(&server->front, &w->bell) : -1;
     return w->ear < 0 ? NBX_ELIMIT : NBX_OK;
 }
@@ -283,6 +302,9 @@ void nbx_worker__free(struct nbx_worker *w)
     for (int i = 0; i < NBX_N_LANES; i++)
         nbx_ring_destroy(&w->lanes[i].from_fanout);
     nbx_ring_destroy(&w->from_keeper);
+    for (struct nbx_question *q; w->asked && (q = nbx_ring_pop(w->asked));)
+        free(q);
+    nbx_ring_destroy(&w->asked);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);
     free(atomic_load(&w->wished));

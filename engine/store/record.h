@@ -140,7 +140,7 @@ enum nbx_err nbx_base_record_decode(struct nbx_base_record *out, const struct nb
                                     struct nbx_arena *arena);
 
 /* models: a version of a model, whose file lies in the folder; see engine/model/registry.h. */
-#define NBX_MODEL_RECORD 1
+#define NBX_MODEL_RECORD 2
 enum nbx_stage {
     NBX_STAGE_STAGED,
     NBX_STAGE_SHADOW,
@@ -159,6 +159,9 @@ struct nbx_model_record {
     struct nbx_str by, parent, notes;
     const struct nbx_value *metrics;                /* map or NULL */
     struct nbx_str replaced_name, replaced_version; /* activated: what was active before, or none */
+    double share;           /* shadow, canary: of the requests or customers, above 0, at most 1 */
+    int64_t trial_ms;       /* shadow, canary: since when */
+    struct nbx_str verdict; /* of the last trial that ended; empty: there was none */
 };
 void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record *r);
 enum nbx_err nbx_model_record_decode(struct nbx_model_record *out, const struct nbx_stored *stored,

@@ -8,15 +8,23 @@ enum {
     NOTES = 8,
     METRICS = 16,
     ACTIVATED = 32,
-    ALL_FLAGS = 63,
+    TRIAL = 64,
+    VERDICT = 128,
+    ALL_FLAGS = 255,
 };
+
+static bool is_tried(const struct nbx_model_record *r)
+{
+    return r->stage == NBX_STAGE_SHADOW || r->stage == NBX_STAGE_CANARY;
+}
 
 static uint64_t flags_of(const struct nbx_model_record *r)
 {
     if (r->deleted)
         return DELETED;
     return (r->by.len ? BY : 0) | (r->parent.len ? PARENT : 0) | (r->notes.len ? NOTES : 0) |
-           (nbx_record__is_empty(r->metrics) ? 0 : METRICS) | (r->activated_ms ? ACTIVATED : 0);
+           (nbx_record__is_empty(r->metrics) ? 0 : METRICS) | (r->activated_ms ? ACTIVATED : 0) |
+           (is_tried(r) ? TRIAL : 0) | (r->verdict.len ? VERDICT : 0);
 }
 
 void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record *r)
@@ -37,18 +45,24 @@ void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record 
         nbx_buf_put_str(out, r->notes);
     if (flags & METRICS)
         nbx_record__put_value(out, r->metrics);
-    if (!(flags & ACTIVATED))
-        return;
-    nbx_buf_put_varsint(out, r->activated_ms);
-    nbx_buf_put_str(out, r->replaced_name);
-    nbx_buf_put_str(out, r->replaced_version);
+    if (flags & ACTIVATED) {
+        nbx_buf_put_varsint(out, r->activated_ms);
+        nbx_buf_put_str(out, r->replaced_name);
+        nbx_buf_put_str(out, r->replaced_version);
+    }
+    if (flags & TRIAL) {
+        nbx_buf_put_f64le(out, r->share);
+        nbx_buf_put_varsint(out, r->trial_ms);
+    }
+    if (flags & VERDICT)
+        nbx_buf_put_str(out, r->verdict);
 }
 
 static void read_rest(struct nbx_model_record *out, struct nbx_record_reader *rr, uint64_t flags)
 {
     uint8_t stage = nbx_read_u8(&rr->r);
-    rr->r.failed |= stage >= NBX_N_STAGES;
     out->stage = (enum nbx_stage)stage;
+    rr->r.failed |= stage >= NBX_N_STAGES || is_tried(out) != ((flags & TRIAL) != 0);
     if (flags & BY)
         out->by = nbx_read_str(&rr->r);
     if (flags & PARENT)
@@ -57,11 +71,18 @@ static void read_rest(struct nbx_model_record *out, struct nbx_record_reader *rr
         out->notes = nbx_read_str(&rr->r);
     if (flags & METRICS)
         out->metrics = nbx_record__value(rr, NBX_MAP);
-    if (!(flags & ACTIVATED))
-        return;
-    out->activated_ms = nbx_read_varsint(&rr->r);
-    out->replaced_name = nbx_read_str(&rr->r);
-    out->replaced_version = nbx_read_str(&rr->r);
+    if (flags & ACTIVATED) {
+        out->activated_ms = nbx_read_varsint(&rr->r);
+        out->replaced_name = nbx_read_str(&rr->r);
+        out->replaced_version = nbx_read_str(&rr->r);
+    }
+    if (flags & TRIAL) {
+        out->share = nbx_read_f64le(&rr->r);
+        out->trial_ms = nbx_read_varsint(&rr->r);
+        rr->r.failed |= !(out->share > 0 && out->share <= 1);
+    }
+    if (flags & VERDICT)
+        out->verdict = nbx_read_str(&rr->r);
 }
 
 enum nbx_err nbx_model_record_decode(struct nbx_model_record *out, const struct nbx_stored *stored,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/ials/improve.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -117,7 +118,8 @@ size_t nbx_ials_improve_scratch_floats(size_t dim)
     return 4 * dim;
 }
 
-/* The residual is kept for the steps as they are: x may go farther, nothing reads it on the way. */
+/* The residual is kept for the steps as they are: x may go farther, nothing reads it on the way.
+ * Once it is what rounding leaves, a step more would gain nothing, and soon divide by nothing. */
 EVERY_WIDTH enum nbx_err nbx_ials_row_improve(float *x, const struct nbx_ials_row *row,
                                               const struct nbx_ials_steps *steps, size_t dim,
                                               float *scratch)
@@ -132,8 +134,9 @@ EVERY_WIDTH enum nbx_err nbx_ials_row_improve(float *x, const struct nbx_ials_ro
         residual[j] = -sum[j] - common[j] * to[j];
         p[j] = residual[j] * inverse[j];
     }
-    float left = squares(residual, inverse, dim);
-    for (unsigned step = 1; left > 0; step++) {
+    float left = squares(residual, inverse, dim), least = left * FLT_EPSILON * FLT_EPSILON;
+    least = least > FLT_MIN ? least : FLT_MIN;
+    for (unsigned step = 1; left > least; step++) {
         struct pass pass = {.row = row, .p = p, .sum = sum, .dim = dim};
         run_pass(&pass, false);
         float length = left / (pass.misses + squares(p, common, dim)), before = left;

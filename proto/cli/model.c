@@ -124,6 +124,7 @@ static int run_get(struct nbx_cli *cli, const struct nbx_cli_args *args)
 
 static int run_stage(struct nbx_cli *cli, const struct nbx_cli_args *args)
 {
+    nbx_cli_model_wait(cli, args);
     return run_one(cli, args, "model.stage", nbx_cli_show_version);
 }
 
@@ -162,12 +163,23 @@ const struct nbx_cli_command nbx_cli_model_get = {
     .run = run_get,
 };
 
+static const struct nbx_cli_option stage_options[] = {
+    {"share", "SHARE", "share", "of the requests or customers, above 0 and at most 1",
+     NBX_CLI_NUMBER},
+};
+
 const struct nbx_cli_command nbx_cli_model_stage = {
     .group = "model",
     .name = "stage",
-    .arguments = "NAME VERSION staged|archived",
-    .summary = "put a version away, or make it ready again",
-    .notes = "An archived version is kept, and must be staged again before it can be activated.",
+    .arguments = "NAME VERSION staged|shadow|canary|archived",
+    .summary = "try a version, put it away, or make it ready again",
+    .notes =
+        "A shadow is asked a share of the requests (0.1) beside the active version and answers "
+        "nobody.\nA canary answers a share of the customers (0.05), and is rolled back by itself "
+        "where it does worse.\n`nbx model get` tells how either does. An archived version is kept, "
+        "and must be staged again before\nit can be activated. Waits an hour unless --timeout is "
+        "given.",
+    NBX_CLI_OPTIONS(stage_options),
     .min_arguments = 3,
     .max_arguments = 3,
     .run = run_stage,

@@ -2,6 +2,7 @@
  * Excerpts: a filter that comes often is answered by one, and nobody can tell by the answers.
  */
 #include "engine/base/random.h"
+#include "tests/daemon/harness_push.h"
 #include "tests/daemon/harness_towers.h"
 
 #include <math.h>
@@ -104,6 +105,34 @@ Test(excerpts, are_made_of_what_comes_often)
     wait_for("excerpts", 2, 2);
     cr_assert_eq(stat_of("excerpts.made"), 2);
     cr_assert_gt(stat_of("excerpts.bytes"), 0);
+}
+
+/* A model that comes into service has excerpts for the filters that came often before. */
+Test(excerpts, go_with_a_new_model)
+{
+    struct pushed f;
+    struct nbx_bundle_info info = {.name = NBX_STR("towers"),
+                                   .version = NBX_STR("2"),
+                                   .family = NBX_STR("factors"),
+                                   .created_ms = 1700000000000,
+                                   .n_items = t.n_items,
+                                   .item_ids = t.ids,
+                                   .n_spaces = 1};
+    wait_for("excerpts", 1, 1);
+    wait_for("excerpts", 2, 2);
+    make_vectors();
+    info.spaces[0] = (struct nbx_space){.name = NBX_STR("towers"),
+                                        .dims = t.dims,
+                                        .customer = NBX_CUSTOMER_GIVEN,
+                                        .item_factors = t.vectors};
+    pushed_make(&f, &s, &info);
+    must_push(p, &f, "{'activate': true}");
+    pushed_free(&f);
+    cr_assert_eq(stat_of("excerpts"), 2, "before anybody asks it");
+    int64_t made = stat_of("excerpts.made");
+    for (int i = 0; i < 40; i++)
+        must_agree(1 + i % 2);
+    cr_assert_eq(stat_of("excerpts.made"), made, "those it came with are used");
 }
 
 /* Changes of all kinds of items in the excerpt, out of it, and new. */

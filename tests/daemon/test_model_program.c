@@ -96,7 +96,13 @@ Test(model_program, a_version_from_its_push_to_its_end)
     must_answer("1");
     must_say("stage taste 2 archived", 0, "model taste 2 archived\n");
     must_say("activate taste 2", 1, "nbx: conflict: ");
-    must_say("stage taste 2 shadow", 1, "nbx: bad_request: stage: ");
+    must_say("stage taste 2 shadow", 1, "nbx: conflict: ");
+    must_say("stage taste 2 staged", 0, "model taste 2 staged\n");
+    must_say("stage taste 2 shadow --share 0.5", 0, "model taste 2 shadow\n");
+    must_say("get taste 2", 0, "trial.share");
+    must_say("delete taste 2", 1, "nbx: conflict: ");
+    must_say("stage taste 2 canary --share 0.6", 1, "nbx: bad_request: share: ");
+    must_say("stage taste 2 archived", 0, "model taste 2 archived\n");
     must_say("delete taste 2", 0, "model taste 2 deleted\n");
     must_say("get taste 2", 1, "nbx: not_found: ");
     must_say("rollback", 0, "no version is active");

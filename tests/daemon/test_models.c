@@ -310,10 +310,6 @@ Test(models, stages)
     static const char two[] = "'name': 'taste', 'version': '2'";
     REFUSED(ask(p, "model.stage", "", "{%s, 'stage': 'active'}", two), "bad_request", "stage",
             "model.activate");
-    REFUSED(ask(p, "model.stage", "", "{%s, 'stage': 'shadow'}", two), "bad_request", "stage",
-            "has no shadow");
-    REFUSED(ask(p, "model.stage", "", "{%s, 'stage': 'canary'}", two), "bad_request", "stage",
-            "has no canary");
     REFUSED(ask(p, "model.stage", "", "{'name': 'taste', 'version': '1', 'stage': 'archived'}"),
             "conflict", "version", "is active");
     must_be(get(p, "model.stage", "", "{%s, 'stage': 'archived'}", two), "stage", "'archived'");

@@ -225,9 +225,11 @@ class Client:
         """What is known of a version: stage, digest, bytes, pushed, notes, metrics, ..."""
         return self.call("model.get", "", {"name": name, "version": version})
 
-    def stage_model(self, name, version, stage):
-        """Puts a version away, "archived", or makes it ready again, "staged"."""
-        return self.call("model.stage", "", {"name": name, "version": version, "stage": stage})
+    def stage_model(self, name, version, stage, share=None, timeout=LOADING_S):
+        """Tries a version, "shadow" or "canary", on a share of the requests or customers; puts it
+        away, "archived", or makes it ready again, "staged". `get_model` tells how a trial does."""
+        body = {"name": name, "version": version, "stage": stage, "share": share}
+        return self.call("model.stage", "", _present(body), timeout)
 
     def activate_model(self, name, version, timeout=LOADING_S):
         """Lets a version answer. When this returns, every request is answered by it."""

@@ -291,6 +291,9 @@ Test(conf, bounds_of_models)
         {"model_min_covered", "1", "-0.1", "1.1", "must be 0 to 1"},
         {"model_min_listed", "1", "-0.1", "1.1", "must be 0 to 1"},
         {"model_max_loss", "1", "-0.1", "1.1", "must be 0 to 1"},
+        {"canary_max_failed", "1", "-0.1", "1.1", "must be 0 to 1"},
+        {"canary_max_slower", "1000000", "0.9", "1e7", "must be 1 to 1000000"},
+        {"canary_min_coverage", "1", "-0.1", "1.1", "must be 0 to 1"},
     };
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
         char text[128], said[128];

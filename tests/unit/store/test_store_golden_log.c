@@ -141,3 +141,21 @@ Test(store_golden_log, model_1)
            "01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
            "62");
 }
+
+Test(store_golden_log, model_2)
+{
+    struct nbx_model_record tried = {.bytes = 300, .pushed_ms = 1700000000000}, failed;
+    for (size_t i = 0; i < sizeof tried.digest; i++)
+        tried.digest[i] = (uint8_t)i;
+    failed = tried;
+    tried.stage = NBX_STAGE_CANARY;
+    tried.share = 0.25;
+    tried.trial_ms = 1700000000700;
+    failed.verdict = NBX_STR("slow");
+    GOLDEN(model, model_same, 2, tried,
+           "40000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6202000000000000d03ff8aaabfef962");
+    GOLDEN(model, model_same, 2, failed,
+           "8001000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfe"
+           "f9620004736c6f77");
+}
