@@ -33,7 +33,7 @@ struct nbx_check {
     } groups[NBX_N_GROUPS]; /* of the last command, of the newest customer */
     uint64_t catalogue_seq;
     unsigned models_in[NBX_N_STAGES]; /* versions by stage */
-    uint64_t reached[NBX_N_STREAMS]; /* how far the log has been read */
+    uint64_t reached[NBX_N_STREAMS];  /* how far the log has been read */
     struct {
         uint8_t *bits; /* (last / 8 + 1) numbers that an id has */
         uint32_t last;
