@@ -109,6 +109,33 @@ enum nbx_err nbx_message_log_read(struct nbx_log_read_req *out, struct nbx_body 
     return nbx_field_body(out, &out->id, body, &log_read_table, &d);
 }
 
+/* events.read */
+
+#define EVENTS_READ(name, member) NBX_FIELD(name, struct nbx_events_read_req, member)
+
+static const struct nbx_field events_read_fields[] = {
+    {EVENTS_READ("after", after), nbx_field_text, .min = 1, .max = NBX_MAX_TEXT_BYTES},
+    {EVENTS_READ("since", since_ms), nbx_field_int, .max = NBX_MAX_TIME_MS},
+    {EVENTS_READ("until", until_ms), nbx_field_int, .max = NBX_MAX_TIME_MS},
+    {EVENTS_READ("types", types), nbx_field_ids, .min = 1, .max = NBX_MAX_EVENT_TYPES},
+    {EVENTS_READ("n", n), nbx_field_u32, .min = 1, .max = NBX_MAX_READ_EVENTS},
+    {EVENTS_READ("id", id), nbx_field_echo},
+};
+static const struct nbx_field_table events_read_table = {events_read_fields,
+                                                         NBX_COUNT(events_read_fields)};
+
+enum nbx_err nbx_message_events_read(struct nbx_events_read_req *out, struct nbx_body body,
+                                     struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_events_read_req){
+        .since_ms = INT64_MIN, .until_ms = INT64_MAX, .n = NBX_MAX_READ_EVENTS};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    enum nbx_err err = nbx_field_body(out, &out->id, body, &events_read_table, &d);
+    if (!err && out->until_ms < out->since_ms)
+        err = nbx_fault_set(fault, NBX_EBAD, "until", "is before `since`");
+    return err;
+}
+
 /* customer.get, customer.forget, decision.get, hello, stats, log.heads, model.list,
  * model.rollback */
 

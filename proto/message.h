@@ -30,6 +30,8 @@
 #define NBX_MAX_ATTRIBUTES    64
 #define NBX_MAX_STREAM        256        /* the catalogue's; below it the customer groups' */
 #define NBX_MAX_LOG_ENTRIES   1000       /* in one log.read */
+#define NBX_MAX_READ_EVENTS   1000       /* in one events.read */
+#define NBX_MAX_EVENT_TYPES   64         /* configured, and in `types` of events.read */
 #define NBX_MODEL_DIGITS      64         /* of a file's digest */
 #define NBX_MAX_CHUNK         (16 << 20) /* bytes of `data` in one model.push */
 #define NBX_MAX_METRICS       64
@@ -204,6 +206,15 @@ struct nbx_log_read_req {
     uint32_t n;      /* entries at most */
 };
 
+/* events.read */
+struct nbx_events_read_req {
+    struct nbx_value id;
+    struct nbx_str after;       /* what the page before said to go on from; empty: the first page */
+    int64_t since_ms, until_ms; /* events of [since, until) */
+    struct nbx_strs types;      /* none: of all types */
+    uint32_t n;                 /* events at most */
+};
+
 /* model.push */
 struct nbx_model_commit {
     bool asked, activate;
@@ -288,6 +299,8 @@ enum nbx_err nbx_message_backup(struct nbx_backup_req *out, struct nbx_body body
                                 struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_log_read(struct nbx_log_read_req *out, struct nbx_body body,
                                   struct nbx_arena *arena, struct nbx_fault *fault);
+enum nbx_err nbx_message_events_read(struct nbx_events_read_req *out, struct nbx_body body,
+                                     struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_model_push(struct nbx_model_push_req *out, struct nbx_body body,
                                     struct nbx_arena *arena, struct nbx_fault *fault);
 enum nbx_err nbx_message_model_version(struct nbx_model_version_req *out, struct nbx_body body,

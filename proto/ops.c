@@ -32,6 +32,7 @@ const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
     {"model.activate", NBX_OP_MODEL_ACTIVATE, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
     {"model.rollback", NBX_OP_MODEL_ROLLBACK, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
     {"model.delete", NBX_OP_MODEL_DELETE, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
+    {"events.read", NBX_OP_EVENTS_READ, NBX_ROLE_ADMIN, NBX_ROAD_ANY, false},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

@@ -46,6 +46,7 @@ enum nbx_op {
     NBX_OP_MODEL_ACTIVATE,
     NBX_OP_MODEL_ROLLBACK,
     NBX_OP_MODEL_DELETE,
+    NBX_OP_EVENTS_READ,
     NBX_N_OPS
 };
 

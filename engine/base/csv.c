@@ -470,6 +470,24 @@ size_t nbx_csv_column(const struct nbx_csv *csv, const char *name)
     return NBX_CSV_NO_COLUMN;
 }
 
+void nbx_csv_put(struct nbx_buf *b, struct nbx_str field)
+{
+    bool plain = true;
+    for (uint32_t i = 0; i < field.len; i++)
+        plain = plain && !strchr(",\"\r\n", field.p[i]);
+    if (plain) {
+        nbx_buf_put(b, field.p, field.len);
+        return;
+    }
+    nbx_buf_put_u8(b, '"');
+    for (uint32_t i = 0; i < field.len; i++) {
+        if (field.p[i] == '"')
+            nbx_buf_put_u8(b, '"');
+        nbx_buf_put_u8(b, (uint8_t)field.p[i]);
+    }
+    nbx_buf_put_u8(b, '"');
+}
+
 uint64_t nbx_csv_bytes_read(const struct nbx_csv *csv)
 {
     return csv->bytes_read - (csv->chunk_len - csv->chunk_at);

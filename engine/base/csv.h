@@ -19,6 +19,7 @@
 #ifndef NBX_BASE_CSV_H
 #define NBX_BASE_CSV_H
 
+#include "engine/base/buf.h"
 #include "engine/base/err.h"
 #include "engine/base/str.h"
 
@@ -70,6 +71,9 @@ enum nbx_err nbx_csv_next(struct nbx_csv *csv, const struct nbx_csv_row **row,
  *     return nbx_csv_fault(csv, fault, NBX_EBAD, column, "\"%s\" is not a number", text); */
 enum nbx_err nbx_csv_fault(const struct nbx_csv *csv, struct nbx_fault *fault, enum nbx_err code,
                            size_t column, const char *fmt, ...) NBX_PRINTF(5, 6);
+
+/* Appends a field as RFC 4180 writes it: quoted where it must be. */
+void nbx_csv_put(struct nbx_buf *b, struct nbx_str field);
 
 /* How far the reader is, and the file's size (0 where it has none, such as a pipe). */
 uint64_t nbx_csv_bytes_read(const struct nbx_csv *csv);

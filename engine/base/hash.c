@@ -15,6 +15,26 @@ void nbx_hex(char *out, const void *p, size_t n)
     }
 }
 
+/* -1 where c is no lower-case hex digit. */
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool nbx_unhex(void *out, const char *hex, size_t n)
+{
+    uint8_t *bytes = out;
+    for (size_t i = 0; i < n; i++) {
+        int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
 uint64_t nbx_hash64(const void *p, size_t n)
 {
     return XXH3_64bits(n ? p : "", n);

@@ -13,6 +13,8 @@
 
 /* The n bytes at p as 2n lower-case hex digits, without an end. */
 void nbx_hex(char *out, const void *p, size_t n);
+/* The n bytes that the 2 n digits at hex say; false where one is none, of the lower case. */
+bool nbx_unhex(void *out, const char *hex, size_t n);
 
 /* XXH3_64bits, seed 0. group = nbx_hash64(customer id) & 255. */
 uint64_t nbx_hash64(const void *p, size_t n);

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+static const char *const effects[] = {"neutral", "positive", "negative", "unknown"};
+
 static void put_if(struct nbx_buf *b, uint32_t *n, const char *key, struct nbx_str s)
 {
     if (s.len == 0)
@@ -66,10 +68,21 @@ void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, struct nbx_
     put_event(b, &members, n);
 }
 
+void nbx_reply_owned_event(struct nbx_buf *b, const struct nbx_request *r,
+                           const struct nbx_event_owner *owner, int64_t time_ms,
+                           const struct nbx_event_record *e)
+{
+    struct nbx_buf members = {0};
+    uint32_t n = put_event_members(&members, r, time_ms, e);
+    put_if(&members, &n, "identity", owner->identity);
+    nbx_wire_kv_str(&members, "customer", owner->customer);
+    nbx_wire_kv_text(&members, "effect", effects[e->effect]);
+    put_event(b, &members, n + 2);
+}
+
 void nbx_reply_whole_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,
                            const struct nbx_event_record *e)
 {
-    static const char *const effects[] = {"neutral", "positive", "negative", "unknown"};
     struct nbx_buf members = {0};
     uint32_t n = put_event_members(&members, r, time_ms, e);
     nbx_wire_kv_int(&members, "arrived", e->arrived_ms);

@@ -14,6 +14,15 @@
  * that is to be said, else empty. */
 void nbx_reply_event(struct nbx_buf *b, const struct nbx_request *r, struct nbx_str identity,
                      int64_t time_ms, const struct nbx_event_record *e);
+/* Whose event it is: the person's id, and by which of linked identities it came, where that is
+ * another; else empty. */
+struct nbx_event_owner {
+    struct nbx_str customer, identity;
+};
+/* The same with its owner, and with what it says of the item. */
+void nbx_reply_owned_event(struct nbx_buf *b, const struct nbx_request *r,
+                           const struct nbx_event_owner *owner, int64_t time_ms,
+                           const struct nbx_event_record *e);
 /* The same with what nbx noted of it: when it arrived, its sequence number, what it says of the
  * item, what trends were given. */
 void nbx_reply_whole_event(struct nbx_buf *b, const struct nbx_request *r, int64_t time_ms,

@@ -20,6 +20,7 @@ static const handler handlers[NBX_N_OPS] = {
     [NBX_OP_RETRACT] = nbx_request_retract,
     [NBX_OP_LOG_HEADS] = nbx_request_log_heads,
     [NBX_OP_LOG_READ] = nbx_request_log_read,
+    [NBX_OP_EVENTS_READ] = nbx_request_events_read,
     [NBX_OP_CUSTOMER_EXPORT] = nbx_request_customer_export,
     [NBX_OP_CUSTOMER_LINK] = nbx_request_customer_link,
     [NBX_OP_CUSTOMER_UNLINK] = nbx_request_customer_link,

@@ -37,6 +37,7 @@ void nbx_request_hello(struct nbx_request *r);
 void nbx_request_stats(struct nbx_request *r);
 void nbx_request_log_heads(struct nbx_request *r);
 void nbx_request_log_read(struct nbx_request *r);
+void nbx_request_events_read(struct nbx_request *r);
 
 /* What an operation does with one customer, be it all of the request or one of linked ones;
  * r->fault says why not. */

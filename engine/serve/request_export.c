@@ -315,23 +315,15 @@ static enum nbx_err bad_after(struct export *x)
                          "is not what `next` of the page before said");
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The number at the text's beginning, where there is one, goes. */
 static void read_named(struct export *x, struct nbx_str *text)
 {
-    uint64_t number = 0;
-    if (text->len <= NAMED_CHARS || text->p[NAMED_CHARS] != ':')
+    uint8_t number[NAMED_CHARS / 2];
+    if (text->len <= NAMED_CHARS || text->p[NAMED_CHARS] != ':' ||
+        !nbx_unhex(number, text->p, sizeof number))
         return;
-    for (uint32_t i = 0; i < NAMED_CHARS; i++) {
-        if (hex_digit(text->p[i]) < 0)
-            return;
-        number = number << 4 | (uint64_t)hex_digit(text->p[i]);
-    }
-    x->named = number;
+    for (size_t i = 0; i < sizeof number; i++)
+        x->named = x->named << 8 | number[i];
     *text = (struct nbx_str){text->p + NAMED_CHARS + 1, text->len - NAMED_CHARS - 1};
 }
 
@@ -350,12 +342,9 @@ static enum nbx_err read_after(struct export *x, struct nbx_str text)
     uint32_t n = text.len - name.len - 1;
     if (n != 0 && n != 2 * sections[x->section].key_bytes)
         return bad_after(x);
-    for (uint32_t i = 0; i < n; i += 2) {
-        int high = hex_digit(colon[1 + i]), low = hex_digit(colon[2 + i]);
-        if (high < 0 || low < 0)
-            return bad_after(x);
-        x->after[x->n_after++] = (uint8_t)(high << 4 | low);
-    }
+    if (!nbx_unhex(x->after, colon + 1, n / 2))
+        return bad_after(x);
+    x->n_after = n / 2;
     x->first = x->named && x->section == 0 && n == 0;
     return NBX_OK;
 }

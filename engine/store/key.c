@@ -363,25 +363,11 @@ void nbx_decision_id_hex(struct nbx_decision_id id, char out[33])
     out[32] = '\0';
 }
 
-/* -1 where c is no lower-case hex digit. */
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool nbx_decision_id_parse(struct nbx_str hex, struct nbx_decision_id *out)
 {
-    if (hex.len != 2 * sizeof out->b)
-        return false;
     struct nbx_decision_id id;
-    for (size_t i = 0; i < sizeof id.b; i++) {
-        int high = nibble(hex.p[2 * i]), low = nibble(hex.p[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        id.b[i] = (uint8_t)(high << 4 | low);
-    }
+    if (hex.len != 2 * sizeof id.b || !nbx_unhex(id.b, hex.p, sizeof id.b))
+        return false;
     *out = id;
     return true;
 }

@@ -76,7 +76,9 @@ struct nbx_dataset {
 };
 
 /* Columns by name: customer and item; type (absent or empty: `untyped`) and time (absent or empty:
- * none) are optional; others are ignored. */
+ * none) are optional, and effect, positive, negative or neutral as nbxd wrote it: it is what an
+ * event of an unknown type counts by, and negative takes the pair back whatever the type; others
+ * are ignored. */
 enum nbx_err nbx_dataset_read(struct nbx_dataset **out, const char *path,
                               const struct nbx_dataset_options *options,
                               struct nbx_fault *fault) NBX_MUST_CHECK;

@@ -13,6 +13,7 @@
 #define PROGRESS_ROWS    4096
 #define SHOWN_PATH_BYTES 112 /* leaves room for line and column in a fault's field */
 #define SHOWN_BYTES      64
+#define UNKNOWN          UINT32_MAX /* no type */
 
 /* A time of a shop is, in milliseconds, above 10^11 since 1973; from 10^8 up to there lie the
  * seconds of 1973 to 5138. Smaller numbers may be either, or counted from another start. */
@@ -20,7 +21,7 @@
 #define MILLISECONDS_FROM INT64_C(100000000000)
 
 struct columns {
-    size_t customer, item, type, time;
+    size_t customer, item, type, time, effect;
 };
 
 struct source {
@@ -86,6 +87,7 @@ static enum nbx_err open_file(struct source *s, struct nbx_fault *fault)
         return err;
     s->columns.type = nbx_csv_column(s->csv, "type");
     s->columns.time = nbx_csv_column(s->csv, "time");
+    s->columns.effect = nbx_csv_column(s->csv, "effect");
     return find_untyped(s, fault);
 }
 
@@ -107,6 +109,19 @@ static enum nbx_err check_id(struct source *s, size_t column, const struct nbx_c
                          NBX_ID_MAX_BYTES, row->fields[column].len);
 }
 
+/* What the row says of its item, which nbxd knows whatever the type is called; UNKNOWN where it
+ * does not. */
+static uint32_t read_effect(const struct source *s, const struct nbx_csv_row *row)
+{
+    struct nbx_str effect = {0};
+    if (s->columns.effect != NBX_CSV_NO_COLUMN)
+        effect = row->fields[s->columns.effect];
+    return nbx_str_is(effect, "positive")   ? NBX_DATASET__NO_TYPE
+           : nbx_str_is(effect, "negative") ? NBX_DATASET__REFUSAL
+           : nbx_str_is(effect, "neutral")  ? NBX_DATASET__NEUTRAL
+                                            : UNKNOWN;
+}
+
 static enum nbx_err read_type(struct source *s, const struct nbx_csv_row *row, uint32_t *number,
                               struct nbx_fault *fault)
 {
@@ -116,10 +131,9 @@ static enum nbx_err read_type(struct source *s, const struct nbx_csv_row *row, u
         return NBX_OK;
     struct nbx_str name = row->fields[s->columns.type];
     const struct nbx_type *type = nbx_types_find(types, name);
-    if (type) {
-        *number = (uint32_t)(type - types->type);
+    *number = type ? (uint32_t)(type - types->type) : read_effect(s, row);
+    if (*number != UNKNOWN)
         return NBX_OK;
-    }
     char known[200];
     nbx_types_list(types, known, sizeof known);
     return nbx_csv_fault(s->csv, fault, NBX_EBAD, s->columns.type,
@@ -221,8 +235,11 @@ static enum nbx_err read_event(struct source *s, const struct nbx_csv_row *row,
         err = check_id(s, s->columns.item, row, fault);
     if (err)
         return err;
-    float weight =
-        event.type == NBX_DATASET__NO_TYPE ? 1.0f : s->to->types->type[event.type].weight;
+    float weight = nbx_dataset__weight(s->to, event.type);
+    if (weight > 0 && read_effect(s, row) == NBX_DATASET__REFUSAL) {
+        event.type = NBX_DATASET__REFUSAL; /* a bad rating */
+        weight = nbx_dataset__weight(s->to, event.type);
+    }
     counts->neutral += weight == 0;
     counts->negative += weight < 0;
     return weight == 0 ? NBX_OK : keep_event(s, row, event, fault);

@@ -13,13 +13,16 @@
 #include "engine/base/map.h"
 #include "models/dataset/dataset.h"
 
-/* The type of an event whose type is not given: weight 1. */
+/* Types of events that are not weighed by a type of their own: one whose type is not given, or that
+ * is called positive, weighs 1, one that is called negative -1, one that is called neutral 0. */
 #define NBX_DATASET__NO_TYPE NBX_TYPES_MAX
+#define NBX_DATASET__REFUSAL (NBX_TYPES_MAX + 1)
+#define NBX_DATASET__NEUTRAL (NBX_TYPES_MAX + 2)
 
 /* Numbers are those of the ids in the order they came. */
 struct nbx_dataset__event {
     uint32_t customer, item;
-    uint32_t type;  /* index into the types, or NBX_DATASET__NO_TYPE */
+    uint32_t type;  /* index into the types, or one of the three above */
     uint32_t order; /* in the file */
     int64_t time_ms;
 };
@@ -57,6 +60,8 @@ struct nbx_dataset__reading {
 /* events.c: the file's events that are not neutral; fills the owner's maps, counts and window. */
 enum nbx_err nbx_dataset__read_events(struct nbx_dataset__reading *r,
                                       struct nbx_fault *fault) NBX_MUST_CHECK;
+/* pairs.c: what an event of the type weighs, before its age. */
+float nbx_dataset__weight(const struct nbx_dataset__reading *r, uint32_t type);
 /* pairs.c: pairs from the events, which are freed. */
 enum nbx_err nbx_dataset__fold_pairs(struct nbx_dataset__reading *r) NBX_MUST_CHECK;
 /* build.c: matrices, sequence and times from pairs (n), whose rows and columns are final. */

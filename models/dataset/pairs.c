@@ -54,9 +54,19 @@ static double share_left(const struct nbx_dataset__reading *r, int64_t time_ms)
     return fmax(exp2(-(double)(d->last_ms - since) / (double)half_life_ms), LEAST_SHARE);
 }
 
+float nbx_dataset__weight(const struct nbx_dataset__reading *r, uint32_t type)
+{
+    switch (type) {
+    case NBX_DATASET__NO_TYPE: return 1;
+    case NBX_DATASET__REFUSAL: return -1;
+    case NBX_DATASET__NEUTRAL: return 0;
+    default: return r->types->type[type].weight;
+    }
+}
+
 static float weigh(const struct nbx_dataset__reading *r, const struct nbx_dataset__event *event)
 {
-    float weight = event->type == NBX_DATASET__NO_TYPE ? 1.0f : r->types->type[event->type].weight;
+    float weight = nbx_dataset__weight(r, event->type);
     return weight < 0 ? weight : (float)(weight * share_left(r, event->time_ms));
 }
 
@@ -76,7 +86,7 @@ static float fold_events(const struct nbx_dataset__reading *r,
  * type. */
 static uint64_t count_duplicates(const struct nbx_dataset__event *events, size_t n)
 {
-    uint64_t seen[NBX_DATASET__NO_TYPE / 64 + 1] = {0}, duplicates = 0;
+    uint64_t seen[NBX_DATASET__NEUTRAL / 64 + 1] = {0}, duplicates = 0;
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && events[i].time_ms != events[i - 1].time_ms)
             memset(seen, 0, sizeof seen);

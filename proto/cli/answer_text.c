@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/cli/answer_text.h"
 
+#include "engine/base/csv.h"
 #include "engine/json/json.h"
 
 static uint32_t count(const struct nbx_value *list)
 {
     return list && list->type == NBX_LIST ? list->n : 0;
-}
-
-/* RFC 4180: quoted where it must be. */
-static void put_cell(struct nbx_buf *b, struct nbx_str s)
-{
-    bool plain = true;
-    for (uint32_t i = 0; i < s.len; i++)
-        plain = plain && !strchr(",\"\r\n", s.p[i]);
-    if (plain) {
-        nbx_buf_put(b, s.p, s.len);
-        return;
-    }
-    nbx_buf_put_u8(b, '"');
-    for (uint32_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '"')
-            nbx_buf_put_u8(b, '"');
-        nbx_buf_put_u8(b, (uint8_t)s.p[i]);
-    }
-    nbx_buf_put_u8(b, '"');
 }
 
 /* Strings as they are, lists of strings as a|b, which `nbx import` reads, all else as JSON. */
@@ -38,7 +20,7 @@ static void put_value(struct nbx_buf *b, const struct nbx_value *v)
             nbx_buf_printf(&text, "%s%.*s", i ? "|" : "", NBX_STR_ARG(v->list[i].s));
     else if (nbx_json_encode(&text, v))
         text.failed = true;
-    put_cell(b, (struct nbx_str){text.p ? (const char *)text.p : "", (uint32_t)text.len});
+    nbx_csv_put(b, (struct nbx_str){text.p ? (const char *)text.p : "", (uint32_t)text.len});
     b->failed |= text.failed;
     nbx_buf_fini(&text);
 }
@@ -76,7 +58,7 @@ void nbx_answer_text_head(struct nbx_buf *b, const struct nbx_answer_text *t)
     nbx_buf_printf(b, "customer_id,rank,item_id,score");
     for (uint32_t f = 0; f < count(t->fields); f++) {
         nbx_buf_put_u8(b, ',');
-        put_cell(b, t->fields->list[f].s);
+        nbx_csv_put(b, t->fields->list[f].s);
     }
     nbx_buf_put_u8(b, '\n');
 }

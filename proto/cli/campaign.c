@@ -6,6 +6,7 @@
 #include "engine/base/value_floats.h"
 #include "proto/cli/answer_text.h"
 #include "proto/cli/customer_file.h"
+#include "proto/client/ask.h"
 #include "proto/message.h"
 #include "proto/wire.h"
 
@@ -192,7 +193,7 @@ static enum nbx_err try_later(struct list *l, struct nbx_str message, struct nbx
     if (++l->n_tries > MAX_TRIES)
         return nbx_fault_set(fault, NBX_EBUSY, NULL, "the daemon stays busy: %.*s",
                              NBX_STR_ARG(message));
-    l->next_try_ns = nbx_clock_mono_ns() + nbx_cli_pause_ms(l->n_tries) * NS_PER_MS;
+    l->next_try_ns = nbx_clock_mono_ns() + nbx_ask_pause_ms(l->n_tries) * NS_PER_MS;
     return NBX_OK;
 }
 
@@ -206,7 +207,7 @@ static enum nbx_err take_reply(struct campaign *c, struct nbx_reply *reply, stru
         return keep_answer(c, l, &reply->body, fault);
     if (nbx_str_is(reply->status, "busy"))
         return try_later(l, message, fault);
-    nbx_fault_set(fault, nbx_cli_error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
+    nbx_fault_set(fault, nbx_ask_error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
     snprintf(fault->field, sizeof fault->field, "%.*s",
              NBX_STR_ARG(nbx_cli_text(&reply->body, "field")));
     return fault->code;

@@ -3,13 +3,12 @@
 
 #include "engine/base/value_floats.h"
 #include "proto/cli/show.h"
+#include "proto/client/ask.h"
 #include "proto/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define MAX_PAUSE_MS 1000
 
 static int print_failure(struct nbx_str status, struct nbx_str field, struct nbx_str message)
 {
@@ -61,21 +60,10 @@ int nbx_cli_connect(struct nbx_cli *cli)
     return nbx_cli_fail(&fault);
 }
 
-enum nbx_err nbx_cli_no_reply(const struct nbx_cli *cli, enum nbx_err err, struct nbx_fault *fault)
-{
-    if (err == NBX_EBUSY)
-        return nbx_fault_set(fault, err, NULL,
-                             "no reply from %s within %d ms; is nbxd running there?", cli->endpoint,
-                             cli->timeout_ms);
-    if (err == NBX_EBAD)
-        return nbx_fault_set(fault, err, NULL, "what answers at %s is not nbxd", cli->endpoint);
-    return nbx_fault_set(fault, err, NULL, "the request could not be made");
-}
-
 static int report_no_reply(const struct nbx_cli *cli, enum nbx_err err)
 {
     struct nbx_fault fault;
-    nbx_cli_no_reply(cli, err, &fault);
+    nbx_ask_no_reply(cli->endpoint, cli->timeout_ms, err, &fault);
     return nbx_cli_fail(&fault);
 }
 
@@ -129,20 +117,6 @@ uint32_t nbx_cli_report_entries(const struct nbx_value *reply, const char *list)
                 NBX_STR_ARG(message));
     }
     return n;
-}
-
-enum nbx_err nbx_cli_error_of(struct nbx_str status)
-{
-    for (int code = NBX_EBAD; code >= NBX_EVERSION; code--)
-        if (nbx_str_is(status, nbx_err_status((enum nbx_err)code)))
-            return (enum nbx_err)code;
-    return NBX_EINTERNAL;
-}
-
-int64_t nbx_cli_pause_ms(uint32_t n_tries)
-{
-    int64_t ms = n_tries < 8 ? INT64_C(10) << (n_tries - 1) : MAX_PAUSE_MS;
-    return ms < MAX_PAUSE_MS ? ms : MAX_PAUSE_MS;
 }
 
 struct nbx_str nbx_cli_text(const struct nbx_value *map, const char *key)

@@ -51,7 +51,7 @@ extern const struct nbx_cli_command nbx_cli_recommend, nbx_cli_rank, nbx_cli_sim
     nbx_cli_verify, nbx_cli_retract, nbx_cli_log_tail, nbx_cli_log_export, nbx_cli_customer_export,
     nbx_cli_replay, nbx_cli_rebuild, nbx_cli_log_import, nbx_cli_doctor, nbx_cli_model_push,
     nbx_cli_model_list, nbx_cli_model_get, nbx_cli_model_stage, nbx_cli_model_activate,
-    nbx_cli_model_rollback, nbx_cli_model_delete, nbx_cli_model_check;
+    nbx_cli_model_rollback, nbx_cli_model_delete, nbx_cli_model_check, nbx_cli_events_export;
 
 /* Prints "nbx: status: field: message" and gives NBX_EXIT_FAILED. */
 int nbx_cli_fail(const struct nbx_fault *fault);
@@ -69,14 +69,6 @@ int nbx_cli_run(struct nbx_cli *cli, const char *op, struct nbx_str key,
                 void (*show)(struct nbx_cli *cli, const struct nbx_value *reply));
 /* Prints the `errors` of a reply's entries on stderr; their number. */
 uint32_t nbx_cli_report_entries(const struct nbx_value *reply, const char *list);
-
-/* What the error of a call without a reply means, in `fault`; returns err. */
-enum nbx_err nbx_cli_no_reply(const struct nbx_cli *cli, enum nbx_err err, struct nbx_fault *fault);
-/* The error a reply's status means. */
-enum nbx_err nbx_cli_error_of(struct nbx_str status);
-/* How long to wait where the daemon is busy, before the n-th try (from 1): doubles from 10 ms up to
- * a second. */
-int64_t nbx_cli_pause_ms(uint32_t n_tries);
 
 /* A member's text, or empty. */
 struct nbx_str nbx_cli_text(const struct nbx_value *map, const char *key);

@@ -4,6 +4,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "proto/cli/cli.h"
+#include "proto/client/ask.h"
 #include "proto/wire.h"
 
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static enum nbx_err try_later(struct nbx_import_batch *b, struct nbx_str message
     if (++b->n_tries > MAX_TRIES)
         return nbx_fault_set(fault, NBX_EBUSY, NULL, "the daemon stays busy: %.*s",
                              NBX_STR_ARG(message));
-    b->next_try_ns = nbx_clock_mono_ns() + nbx_cli_pause_ms(b->n_tries) * NS_PER_MS;
+    b->next_try_ns = nbx_clock_mono_ns() + nbx_ask_pause_ms(b->n_tries) * NS_PER_MS;
     return NBX_OK;
 }
 
@@ -140,7 +141,7 @@ static enum nbx_err take_reply(struct nbx_import_window *w, const struct nbx_rep
     }
     if (nbx_str_is(reply->status, "busy"))
         return try_later(b, message, fault);
-    nbx_fault_set(fault, nbx_cli_error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
+    nbx_fault_set(fault, nbx_ask_error_of(reply->status), NULL, "%.*s", NBX_STR_ARG(message));
     snprintf(fault->field, sizeof fault->field, "%.*s", NBX_STR_ARG(field));
     return fault->code;
 }

@@ -61,6 +61,10 @@ static const char *const stock[] = {SCALARS, "[]", "{a:-1}", "{a:1.5}", "{a:2147
 static const char *const stream[] = {"nil", "true", "'1'", "[]", "1.5", "-1", "257", NULL};
 static const char *const from[] = {"nil", "true", "'1'", "[]", "1.5", "-1", "0", NULL};
 static const char *const page[] = {"nil", "true", "'1'", "[]", "1.5", "0", "1001", NULL};
+static const char *const cursor[] = {
+    NO_STRING, "''", "'events:'", "'0011223344556677889'", "#70", "'00AABBCCDDEEFF00'", NULL};
+static const char *const too_early[] = {"4", NULL};
+static const char *const types[] = {"[]", "['nonsense']", "['view','nonsense']", NULL};
 static const char *const channels[] = {SCALARS, "['fax']", "[5]", NULL};
 static const char *const channel[] = {NO_STRING, "''", "#65", "'fax'", NULL};
 
@@ -143,6 +147,13 @@ static const struct field table[] = {
     {"log.read", TOP, "from", "stream:1,", from},
     {"log.read", TOP, "n", "stream:1,", page},
     {"customer.export", TOP, "after", "", text},
+    {"events.read", TOP, "after", "", cursor},
+    {"events.read", TOP, "since", "", instant},
+    {"events.read", TOP, "until", "", instant},
+    {"events.read", TOP, "until", "since:5,", too_early},
+    {"events.read", TOP, "types", "", ids},
+    {"events.read", TOP, "types", "", types},
+    {"events.read", TOP, "n", "", page},
     {"customer.put", TOP, "attributes", "", attributes},
     {"customer.put", TOP, "timezone", "", label},
     {"customer.put", TOP, "locale", "", name},
@@ -180,7 +191,7 @@ static const struct field table[] = {
     {"model.get model.activate model.delete model.stage", TOP, "version", "name:'n',", name},
     {"hello stats customer.get customer.forget decision.get recommend rank similar observe "
      "customer.put item.put item.patch item.get item.delete retract log.heads customer.export "
-     "model.list model.rollback",
+     "model.list model.rollback events.read",
      TOP, "id", "", echo},
 };
 

@@ -22,6 +22,7 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     struct nbx_item_ids_req ids;
     struct nbx_backup_req backup;
     struct nbx_log_read_req log;
+    struct nbx_events_read_req events;
     struct nbx_export_req export;
     struct nbx_model_push_req push;
     struct nbx_model_version_req version;
@@ -47,6 +48,7 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     case NBX_OP_ITEM_GET:
     case NBX_OP_ITEM_DELETE: err = nbx_message_item_ids(&ids, body, arena, &fault); break;
     case NBX_OP_LOG_READ: err = nbx_message_log_read(&log, body, arena, &fault); break;
+    case NBX_OP_EVENTS_READ: err = nbx_message_events_read(&events, body, arena, &fault); break;
     case NBX_OP_CUSTOMER_EXPORT: err = nbx_message_export(&export, body, arena, &fault); break;
     case NBX_OP_MODEL_PUSH: err = nbx_message_model_push(&push, body, arena, &fault); break;
     case NBX_OP_MODEL_GET:

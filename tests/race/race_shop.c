@@ -174,6 +174,7 @@ static void stock(struct shopper *s, struct nbx_str key)
 
 static void manage(struct shopper *s, struct nbx_str key)
 {
+    static const char *const of_all[] = {"stats", "stats", "events.read", "hello"};
     struct nbx_reply reply;
     uint32_t dice = below(s, 12);
     if (dice < 4) {
@@ -190,7 +191,7 @@ static void manage(struct shopper *s, struct nbx_str key)
     else if (dice < 8)
         ask(s, "customer.get", key, &reply);
     else
-        ask(s, dice < 11 ? "stats" : "hello", NBX_STR(""), &reply);
+        ask(s, of_all[dice - 8], NBX_STR(""), &reply);
 }
 
 /* Links are made, undone and forgotten by many at once. */

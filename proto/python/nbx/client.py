@@ -5,6 +5,7 @@ Keyword arguments are the fields of the body, by their names; None means "not se
 the reply bodies as dicts. An error status raises the exception of its name.
 """
 
+import datetime
 import hashlib
 import io
 import itertools
@@ -251,6 +252,37 @@ class Client:
     def stats(self):
         return self.call("stats")
 
+    # what there is to learn from
+
+    def events(self, since=None, until=None, types=None):
+        """Yields what customers did, as dicts with `customer`, `type`, `time` (milliseconds since
+        1970), `effect` and, where they are, `item`, `value`, `rating` and so on: customer after
+        customer, each one's by time. Those who withdrew `train` are not in it, nor is nobody;
+        linked identities are one customer.
+
+        since, until: milliseconds or a datetime, events from the one on and before the other;
+        types: names of event types."""
+        fields = {"since": _milliseconds(since), "until": _milliseconds(until),
+                  "types": None if types is None else _ids(types)}
+        page = {"next": None}
+        while "next" in page:
+            page = self.call("events.read", "", dict(fields, after=page["next"]))
+            yield from page["events"]
+
+    def events_frame(self, since=None, until=None, types=None):
+        """The same as a frame of pandas, a row an event, with times of UTC; columns that no event
+        has are not there but for the usual five."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("events_frame needs pandas: pip install pandas") from error
+        frame = pandas.DataFrame.from_records(list(self.events(since, until, types)))
+        usual = ["customer", "item", "type", "time", "effect"]
+        others = [name for name in frame.columns if name not in usual]
+        frame = frame.reindex(columns=usual + others)
+        frame["time"] = pandas.to_datetime(frame["time"], unit="ms", utc=True)
+        return frame
+
     # the command log
 
     def log_heads(self):
@@ -291,6 +323,15 @@ def _vector(vector):
     if hasattr(vector, "astype"):
         return vector.astype("<f4").tobytes()
     return vector
+
+
+def _milliseconds(time):
+    """Since 1970; a datetime says which time zone it is of."""
+    if not isinstance(time, datetime.datetime):
+        return time
+    if time.tzinfo is None:
+        raise ValueError(f"{time}: must have a time zone")
+    return round(time.timestamp() * 1000)
 
 
 def _opened(bundle):

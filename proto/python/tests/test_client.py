@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The client against a ROUTER that answers as it is told."""
 
+import datetime
 import hashlib
 import os
+import sys
 import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 import msgpack
 import numpy as np
 import zmq
 
 import nbx
+
+try:
+    import pandas
+except ImportError:
+    pandas = None
 
 
 class FakeDaemon:
@@ -138,6 +146,54 @@ class ClientTest(Served):
         self.assertEqual(client.customer_export("a"), {
             "identity": "a", "linked": [{"id": "a"}], "customer": {"id": "a"}, "events": [1, 2],
             "others": [{"identity": "b", "customer": {"id": "b"}, "events": [3, 4]}]})
+
+    def test_events_are_those_of_all_pages(self):
+        pages = {None: {"events": [1, 2], "next": "0a"}, "0a": {"events": [], "next": "0b"},
+                 "0b": {"events": [3]}}
+        daemon, client = self.serve(lambda op, key, body: ok(pages[body.get("after")]))
+        since = datetime.datetime(2026, 1, 31, tzinfo=datetime.timezone.utc)
+        self.assertEqual(list(client.events(since, 1769904000000, types=("view", "cart"))), [1, 2, 3])
+        wanted = {"since": 1769817600000, "until": 1769904000000, "types": ["view", "cart"]}
+        self.assertEqual(daemon.requests, [
+            ("events.read", "", wanted), ("events.read", "", dict(wanted, after="0a")),
+            ("events.read", "", dict(wanted, after="0b"))])
+        daemon.requests.clear()
+        self.assertEqual(list(client.events(types="view")), [1, 2, 3])
+        self.assertEqual(daemon.requests[0], ("events.read", "", {"types": ["view"]}))
+        with self.assertRaisesRegex(ValueError, "time zone"):
+            list(client.events(datetime.datetime(2026, 1, 31)))
+
+    def test_a_page_that_was_lost_is_asked_for_again(self):
+        silent = [True]
+        pages = {None: {"events": [1], "next": "0a"}, "0a": {"events": [2]}}
+
+        def answer(op, key, body):
+            lost = "after" in body and silent and silent.pop()
+            return None if lost else ok(pages[body.get("after")])
+
+        _, client = self.serve(answer, timeout=0.3)
+        self.assertEqual(list(client.events()), [1, 2])
+
+    def test_without_pandas_a_frame_says_what_it_needs(self):
+        _, client = self.serve(lambda *_: ok({"events": []}))
+        with unittest.mock.patch.dict(sys.modules, pandas=None):
+            with self.assertRaisesRegex(ImportError, "pip install pandas"):
+                client.events_frame()
+
+    @unittest.skipUnless(pandas, "pandas is not installed")
+    def test_a_frame_has_a_row_an_event(self):
+        events = [{"customer": "anna", "type": "view", "time": 1769817600000, "item": "a",
+                   "effect": "positive"},
+                  {"customer": "anna", "type": "search", "time": 1769817601000,
+                   "effect": "neutral", "session": "s"}]
+        _, client = self.serve(lambda *_: ok({"events": events}))
+        frame = client.events_frame()
+        self.assertEqual(list(frame.columns),
+                         ["customer", "item", "type", "time", "effect", "session"])
+        self.assertEqual(frame["time"][0], pandas.Timestamp("2026-01-31", tz="UTC"))
+        self.assertEqual(list(frame["item"].fillna("")), ["a", ""])
+        _, client = self.serve(lambda *_: ok({"events": []}))
+        self.assertEqual(client.events_frame().shape, (0, 5))
 
     def test_events_without_an_id_get_one_that_a_retry_keeps(self):
         silent = [True]

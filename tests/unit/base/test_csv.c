@@ -267,3 +267,16 @@ Test(csv, rows_that_span_chunks)
     nbx_csv_close(&csv);
     free(text);
 }
+
+Test(csv, a_field_is_quoted_where_it_must_be)
+{
+    static const char *const fields[] = {"plain", "a,b", "say \"x\"", "two\nlines", "", " kept "};
+    struct nbx_buf b = {0};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        nbx_buf_printf(&b, "%s", i ? "," : "");
+        nbx_csv_put(&b, nbx_str_c(fields[i]));
+    }
+    nbx_buf_put_u8(&b, '\0');
+    cr_assert_str_eq((char *)b.p, "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",, kept ");
+    nbx_buf_fini(&b);
+}

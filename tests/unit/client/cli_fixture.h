@@ -144,7 +144,7 @@ static void expect_exit(int code)
                  result.err);
 }
 
-static void expect_out(const char *text)
+static inline void expect_out(const char *text)
 {
     cr_expect(strstr(result.out, text) != NULL, "\"%s\" is not in:\n%s%s", text, result.out,
               result.err);

@@ -92,6 +92,29 @@ Test(dataset, the_last_event_in_time_decides)
     nbx_dataset_destroy(&d);
 }
 
+Test(dataset, what_nbxd_says_of_an_event_counts)
+{
+    struct nbx_dataset *d = must_read("customer,item,type,time,effect\n"
+                                      "a,x,rating,1,positive\n"
+                                      "a,y,rating,1,positive\n"
+                                      "a,y,rating,2,negative\n"
+                                      "a,z,gift,1,positive\n"
+                                      "a,u,gift,1,negative\n"
+                                      "a,v,glance,1,neutral\n"
+                                      "a,w,view,1,\n"
+                                      "a,w,impression,2,positive\n",
+                                      (struct nbx_dataset_options){.weighted = true});
+    cr_expect(has(d, "a", "x", 1) && has(d, "a", "z", 1) && has(d, "a", "w", 1));
+    cr_expect_eq(nbx_csr_entries(&d->by_customer), 3);
+    cr_expect_eq(d->counts.negative, 2);
+    cr_expect_eq(d->counts.neutral, 2, "a type that is known weighs what it weighs");
+    nbx_dataset_destroy(&d);
+    cr_expect_eq(
+        read_text(&d, "customer,item,type,effect\na,x,gift,\n", (struct nbx_dataset_options){0}),
+        NBX_EBAD);
+    cr_expect(strstr(fault.message, "unknown type \"gift\""), "%s", fault.message);
+}
+
 /* Of customers who have a pair; an item that nobody has is none of the data set's, but refused. */
 Test(dataset, refused_items_are_kept_by_id)
 {

@@ -63,6 +63,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_item_ids_req ids;
     struct nbx_backup_req backup;
     struct nbx_log_read_req log;
+    struct nbx_events_read_req events;
     struct nbx_model_push_req push;
     struct nbx_model_version_req version;
     struct nbx_simple_req simple;
@@ -91,6 +92,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     case NBX_OP_ITEM_GET:
     case NBX_OP_ITEM_DELETE: return nbx_message_item_ids(&ids, body, arena, &fault);
     case NBX_OP_LOG_READ: return nbx_message_log_read(&log, body, arena, &fault);
+    case NBX_OP_EVENTS_READ: return nbx_message_events_read(&events, body, arena, &fault);
     case NBX_OP_MODEL_PUSH: return nbx_message_model_push(&push, body, arena, &fault);
     case NBX_OP_MODEL_GET:
     case NBX_OP_MODEL_ACTIVATE:

@@ -58,6 +58,7 @@ Test(message_bounds, lists_have_bounds)
         {NBX_OP_ITEM_PUT, 0, 10000, "{items:[{id:'i', stock:{%s}}]}", "s%d:1", "items[0].stock"},
         {NBX_OP_ITEM_GET, 1, 10000, "{ids:[%s]}", "'i%d'", "ids"},
         {NBX_OP_ITEM_DELETE, 1, 10000, "{ids:[%s]}", "'i%d'", "ids"},
+        {NBX_OP_EVENTS_READ, 1, 64, "{types:[%s]}", "'t%d'", "types"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *around = rows[i].around, *element = rows[i].element;

@@ -419,6 +419,22 @@ Test(message_errors, links)
     cr_expect_str_eq(fault.field, "type", "it is of a link that is made");
 }
 
+Test(message_errors, events_that_are_read)
+{
+    check_fields((struct place[]){{NBX_OP_EVENTS_READ, "{%s}", ""}, {0}},
+                 (struct row[]){{"after", &text_type},
+                                {"since", &time_type},
+                                {"until", &time_type},
+                                {"types", &ids_type},
+                                {"n", &n_type},
+                                {"id", &echo_type},
+                                {0}});
+    cr_expect_eq(refusal(NBX_OP_EVENTS_READ, "{since:5, until:4}"), NBX_EBAD);
+    cr_expect_str_eq(fault.field, "until");
+    cr_expect_str_eq(fault.message, "is before `since`");
+    cr_expect_eq(refusal(NBX_OP_EVENTS_READ, "{since:5, until:5}"), NBX_OK);
+}
+
 Test(message_errors, models)
 {
     static const struct {
@@ -514,6 +530,7 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_MODEL_ACTIVATE] = "{name:'n', version:'v', %s}",
     [NBX_OP_MODEL_ROLLBACK] = "{%s}",
     [NBX_OP_MODEL_DELETE] = "{name:'n', version:'v', %s}",
+    [NBX_OP_EVENTS_READ] = "{n:5, %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)
