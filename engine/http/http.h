@@ -14,9 +14,8 @@
  *          (unknown path), 405 with Allow, 415 (not application/json), 413 (body), 504 (no reply
  *          in time).
  *
- * POST /v1/recommend, rank, similar, observe, items (item.put); GET /healthz (the process lives)
- * and /readyz (200 where hello says ready, else 503). A member `customer` at the top of
- * recommend, rank and observe becomes the key frame; absent, the key is empty.
+ * Paths: routes.c, and PROTOCOL.md, "HTTP". A member `customer` at the top of requests of one
+ * customer becomes the key frame; absent, the key is empty.
  */
 #ifndef NBX_HTTP_HTTP_H
 #define NBX_HTTP_HTTP_H

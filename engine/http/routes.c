@@ -15,6 +15,12 @@ static const struct nbx_http_route routes[] = {
     {"/v1/items", "POST", "item.put", NBX_HTTP_CALL, false},
     {"/v1/link", "POST", "customer.link", NBX_HTTP_CALL, true},
     {"/v1/unlink", "POST", "customer.unlink", NBX_HTTP_CALL, true},
+    {"/v1/models/list", "POST", "model.list", NBX_HTTP_CALL, false},
+    {"/v1/models/get", "POST", "model.get", NBX_HTTP_CALL, false},
+    {"/v1/models/stage", "POST", "model.stage", NBX_HTTP_CALL, false},
+    {"/v1/models/activate", "POST", "model.activate", NBX_HTTP_CALL, false},
+    {"/v1/models/rollback", "POST", "model.rollback", NBX_HTTP_CALL, false},
+    {"/v1/models/delete", "POST", "model.delete", NBX_HTTP_CALL, false},
     {"/healthz", "GET, HEAD", NULL, NBX_HTTP_HEALTHY, false},
     {"/readyz", "GET, HEAD", "hello", NBX_HTTP_READY, false},
 };
@@ -28,6 +34,7 @@ static bool method_fits(const struct nbx_http_route *route, const char *method)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
+/* The method stands where it is another than before. */
 static void name_known_paths(struct nbx_fault *fault, const char *path)
 {
     bool shown = strlen(path) <= PATH_BYTES && nbx_utf8_valid(nbx_str_c(path));
@@ -35,9 +42,11 @@ static void name_known_paths(struct nbx_fault *fault, const char *path)
                   shown ? path : "");
     size_t len = strlen(fault->message);
     for (size_t i = 0; i < N_ROUTES && len < sizeof fault->message - 1; i++) {
-        const char *method = routes[i].kind == NBX_HTTP_CALL ? "POST" : "GET";
-        int n = snprintf(fault->message + len, sizeof fault->message - len, "%s %s %s",
-                         i ? "," : "", method, routes[i].path);
+        bool call = routes[i].kind == NBX_HTTP_CALL;
+        bool as_before = i > 0 && call == (routes[i - 1].kind == NBX_HTTP_CALL);
+        const char *method = as_before ? "" : call ? " POST" : " GET";
+        int n = snprintf(fault->message + len, sizeof fault->message - len, "%s%s %s", i ? "," : "",
+                         method, routes[i].path);
         len += n > 0 ? (size_t)n : 0;
     }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The HTTP door of the real daemon: the same fields, the same answers, the same errors.
  */
+#include "tests/daemon/harness_push.h"
+#include "tests/daemon/harness_taste.h"
 #include "tests/daemon/harness_tcp.h"
 
 static struct server s;
@@ -82,6 +84,56 @@ Test(http_door, rank_and_similar)
     r = http_call(&s, "POST", "/v1/similar", "{'item': 'none'}");
     cr_assert_eq(r.code, 404);
     must_be(r.body, "status", "'not_found'");
+}
+
+/* models */
+
+static const char two[] = "{'name': 'taste', 'version': '2'}";
+
+static void must_call(const char *what, const char *body, int code, const char *path,
+                      const char *want)
+{
+    char url[64];
+    snprintf(url, sizeof url, "/v1/models/%s", what);
+    struct http_reply r = http_call(&s, "POST", url, body);
+    cr_assert_eq(r.code, code, "%s: %d", what, r.code);
+    must_be(r.body, path, want);
+}
+
+static void push_two(void)
+{
+    struct model m;
+    struct pushed f;
+    model_make(&m, 300, 8, 20261126);
+    model_put_items(&m, p);
+    for (int i = 1; i <= 2; i++) {
+        m.info.version = i == 1 ? NBX_STR("1") : NBX_STR("2");
+        pushed_make(&f, &s, &m.info);
+        must_push(p, &f, i == 1 ? "{'activate': true}" : "{'notes': 'second'}");
+        pushed_free(&f);
+    }
+    model_free(&m);
+}
+
+Test(http_door, models)
+{
+    push_two();
+    must_call("list", "{}", 200, "active", "{'name': 'taste', 'version': '1'}");
+    must_call("get", two, 200, "notes", "'second'");
+    must_call("activate", two, 200, "stage", "'active'");
+    must_be(get(p, "hello", "", "{}"), "model", two);
+    must_call("rollback", "{}", 200, "version", "'1'");
+    must_be(get(p, "hello", "", "{}"), "model.version", "'1'");
+    must_call("stage", "{'name': 'taste', 'version': '2', 'stage': 'archived'}", 200, "stage",
+              "'archived'");
+    must_call("activate", two, 409, "field", "'version'");
+    must_call("stage", "{'name': 'taste', 'version': '2', 'stage': 'gone'}", 400, "field",
+              "'stage'");
+    must_call("delete", two, 200, "", two);
+    must_call("get", two, 404, "status", "'not_found'");
+    must_call("get", "{'name': 'taste'}", 400, "field", "'version'");
+    must_call("delete", "{'name': 'taste', 'version': '1'}", 409, "status", "'conflict'");
+    cr_assert_eq(http_call(&s, "POST", "/v1/models/push", "{}").code, 404);
 }
 
 Test(http_door, errors_name_the_field_and_change_nothing)

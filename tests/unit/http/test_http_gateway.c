@@ -79,10 +79,12 @@ Test(http, what_is_no_json_is_refused_with_line_and_column, .init = start, .fini
 
 Test(http, unknown_paths_name_the_known, .init = start, .fini = stop)
 {
-    expect_answer(get("/v2/recommend"), 404,
-                  "\"no such path: /v2/recommend; known: POST /v1/recommend, POST /v1/rank, POST "
-                  "/v1/similar, POST /v1/observe, POST /v1/items, POST /v1/link, POST "
-                  "/v1/unlink, GET /healthz, GET /readyz\"");
+    expect_answer(
+        get("/v2/recommend"), 404,
+        "\"no such path: /v2/recommend; known: POST /v1/recommend, /v1/rank, /v1/similar, "
+        "/v1/observe, /v1/items, /v1/link, /v1/unlink, /v1/models/list, /v1/models/get, "
+        "/v1/models/stage, /v1/models/activate, /v1/models/rollback, /v1/models/delete, "
+        "GET /healthz, /readyz\"");
     expect_answer(get("/%ff"), 404, "no such path; known");
 }
 
