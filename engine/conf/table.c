@@ -156,8 +156,9 @@ static const struct conf_row top_rows[] = {
          "least 50 and at most a quarter of the items. 0 to 1; 0 turns it off."},
     {"model_max_loss", CONF_NUMBER, AT(model.max_loss), .most = 1, .preset = "0.1",
      .reloadable = true,
-     .sentence = "A bundle is not taken where it is worse than the active model by more than this "
-                 "share, in hit@20 or ndcg@20 of what customers did last: 0 to 1."},
+     .sentence = "A bundle is not taken where it is worse than the model in service by more than "
+                 "this share, and by more than chance explains, in hit@20 or ndcg@20 of what "
+                 "customers did last: 0 to 1; 1 turns it off."},
     {"canary_window", CONF_INT, AT(canary.window), .min = 20, .max = 1000000, .preset = "500",
      .reloadable = true,
      .sentence = "Answers of a canary, and as many of the active model to the like, that are held "

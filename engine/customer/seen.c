@@ -144,6 +144,14 @@ enum nbx_err nbx_seen_add(struct nbx_seen_record *seen, const struct nbx_seen_re
     return other->n ? nbx_seen_join(seen, other->entries, other->n, arena) : NBX_OK;
 }
 
+int nbx_seen_compare_liked(const void *a, const void *b)
+{
+    const struct nbx_seen_item *x = a, *y = b;
+    if (x->liked_ms != y->liked_ms)
+        return x->liked_ms > y->liked_ms ? -1 : 1;
+    return (x->item_no > y->item_no) - (x->item_no < y->item_no);
+}
+
 /* What one entry says of its item. */
 static void tell(struct nbx_seen_item *out, int64_t *disliked_ms, const struct nbx_seen_entry *e,
                  const struct nbx_event_type *type, int64_t now_ms)

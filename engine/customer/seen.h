@@ -44,6 +44,14 @@ struct nbx_seen_item {
     uint8_t scope;    /* enum nbx_scope: how far the dislike reaches */
 };
 
+/* Whether the item tells a taste. */
+static inline bool nbx_seen_likes(const struct nbx_seen_item *item)
+{
+    return !item->disliked && item->weight > 0;
+}
+/* As qsort takes it: what was liked last comes first, of one time the least number. */
+int nbx_seen_compare_liked(const void *a, const void *b);
+
 /* Walks the set item by item: *at starts at 0; false at the end. What is older than its type's ttl
  * is passed over, as if it had never come, and so is an item of which nothing else is there. */
 bool nbx_seen_next(const struct nbx_seen_record *seen, const struct nbx_vocabulary *vocabulary,

@@ -17,6 +17,7 @@ struct channel {
 };
 
 struct nbx_vocabulary {
+    unsigned users;               /* who destroy it */
     struct nbx_arena *arena;      /* everything below */
     struct nbx_event_type *types; /* (n_types) */
     size_t n_types;
@@ -132,6 +133,7 @@ enum nbx_err nbx_vocabulary_new(struct nbx_vocabulary **out, struct nbx_store *s
     *out = NULL;
     if (!v || !(v->arena = nbx_arena_new(NAMES_BYTES)))
         goto out;
+    v->users = 1;
     v->currency = nbx_arena_str(v->arena, options->currency);
     if ((err = take_types(v, store, options)) || (err = take_channels(v, store, options)) ||
         (err = take_placements(v, options)) || (err = make_lists(v)))
@@ -143,13 +145,24 @@ out:
     return err;
 }
 
+struct nbx_vocabulary *nbx_vocabulary_share(struct nbx_vocabulary *v)
+{
+    v->users++;
+    return v;
+}
+
 void nbx_vocabulary_destroy(struct nbx_vocabulary **vocabulary)
 {
-    if (!vocabulary || !*vocabulary)
+    struct nbx_vocabulary *v = vocabulary ? *vocabulary : NULL;
+    if (!v)
         return;
-    nbx_arena_destroy(&(*vocabulary)->arena);
-    free(*vocabulary);
     *vocabulary = NULL;
+    if (v->users > 1) {
+        v->users--;
+        return;
+    }
+    nbx_arena_destroy(&v->arena);
+    free(v);
 }
 
 const struct nbx_event_type *nbx_vocabulary_type(const struct nbx_vocabulary *v,

@@ -4,7 +4,7 @@
  *
  * Why:     records carry numbers for names; the numbers are given once and kept in the store.
  * Owns:    copies of all names.
- * Threads: built by one thread; immutable afterwards.
+ * Threads: built, shared and destroyed by one thread; immutable meanwhile, and read by any.
  * Errors:  nbx_vocabulary_new passes on the store's; look-ups answer NULL or 0.
  */
 #ifndef NBX_CUSTOMER_VOCABULARY_H
@@ -50,6 +50,8 @@ struct nbx_vocabulary;
 
 enum nbx_err nbx_vocabulary_new(struct nbx_vocabulary **out, struct nbx_store *store,
                                 const struct nbx_vocabulary_options *options);
+/* It stays until it was destroyed once more. */
+struct nbx_vocabulary *nbx_vocabulary_share(struct nbx_vocabulary *v);
 void nbx_vocabulary_destroy(struct nbx_vocabulary **vocabulary);
 
 /* NULL where there is none. A number of a type no longer configured has none either. */

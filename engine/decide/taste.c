@@ -55,15 +55,6 @@ enum nbx_err nbx_taste_of_query(struct nbx_taste *out, const struct nbx_decide *
     return out->vector ? NBX_OK : NBX_ELIMIT;
 }
 
-/* The most recent first, then by number. */
-static int compare_liked(const void *a, const void *b)
-{
-    const struct nbx_seen_item *x = a, *y = b;
-    if (x->liked_ms != y->liked_ms)
-        return x->liked_ms > y->liked_ms ? -1 : 1;
-    return (x->item_no > y->item_no) - (x->item_no < y->item_no);
-}
-
 /* What a model is told of the items (n): those that it knows. */
 static enum nbx_err set_history(struct nbx_taste *t, const struct nbx_decide *d,
                                 const struct nbx_seen_item *items, size_t n)
@@ -103,10 +94,10 @@ static enum nbx_err gather_history(struct nbx_taste *t, const struct nbx_decide 
     if (!items)
         return NBX_ELIMIT;
     while (nbx_seen_next(&profile->seen, d->world->vocabulary, d->scope->now_ms, &at, &item))
-        if (!item.disliked && item.weight > 0)
+        if (nbx_seen_likes(&item))
             items[n++] = item;
     if (t->space->blend)
-        qsort(items, n, sizeof *items, compare_liked);
+        qsort(items, n, sizeof *items, nbx_seen_compare_liked);
     return set_history(t, d, items, n);
 }
 

@@ -28,7 +28,8 @@
     500 /* how many, half of one item, half of three; fewer where a scan                           \
            is long, never below NBX_ACCEPT_FEWEST_LISTS */
 #define NBX_ACCEPT_FEWEST_LISTS 100
-#define NBX_ACCEPT_MIN_CASES    50 /* with fewer the holdout is measured, and refuses nothing */
+#define NBX_ACCEPT_CASES        1000 /* of a holdout that are asked for, and fewer likewise */
+#define NBX_ACCEPT_MIN_CASES    50   /* with fewer it is measured, and refuses nothing */
 /* Each space has at most two tensors. */
 #define NBX_ACCEPT_MAX_NORMS (2 * NBX_BUNDLE_MAX_SPACES)
 
@@ -39,7 +40,7 @@ struct nbx_accept_bounds {
     double max_unknown;        /* share of the items that the catalogue does not have, 0 to 1 */
     double min_covered;        /* share of the catalogue's items that the bundle has, 0 to 1 */
     double min_listed; /* distinct items in the lists, as a share of what could be, 0 to 1 */
-    double max_loss;   /* of hit or ndcg, as a share of the active model's, 0 to 1 */
+    double max_loss;   /* of hit or ndcg, as a share of the active model's, 0 to 1, beside chance */
 };
 
 /* Bounds within which every bundle lies that can be reckoned with at all. */
@@ -57,11 +58,12 @@ struct nbx_accept_case {
 
 struct nbx_accept_options {
     struct nbx_accept_bounds bounds;
-    struct nbx_budget *budget;           /* the memory is charged to it */
-    const struct nbx_ids *ids;           /* NULL: there is no catalogue and no active model */
-    const struct nbx_catalog *catalog;   /* NULL, or without any item: not compared */
-    const struct nbx_model *active;      /* NULL: no holdout */
-    const struct nbx_accept_case *cases; /* (n_cases) */
+    struct nbx_budget *budget;         /* the memory is charged to it */
+    const struct nbx_ids *ids;         /* NULL: there is no catalogue and no active model */
+    const struct nbx_catalog *catalog; /* NULL, or without any item: not compared */
+    const struct nbx_model *active;    /* NULL: no holdout */
+    const struct nbx_accept_case
+        *cases; /* (n_cases) as drawn: the first of them may be asked for */
     size_t n_cases;
 };
 
@@ -87,7 +89,8 @@ struct nbx_accepted {
     double unknown, covered;
     size_t n_golden;        /* queries, answered as stated */
     size_t n_lists, listed; /* lists made, distinct items in them */
-    size_t n_cases;         /* 0: no holdout, or customers of one of the models have no history */
+    size_t
+        n_cases; /* asked for; 0: no holdout, or customers of one of the models have no history */
     struct nbx_accepted_holdout fresh, active;
 };
 

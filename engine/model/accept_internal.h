@@ -62,6 +62,8 @@ struct nbx_accept__lists {
 enum nbx_err nbx_accept__ask(struct nbx_accept__lists *out, const struct nbx_accept__asked *asked,
                              const struct nbx_accept__customer *customers, size_t n);
 void nbx_accept__free_lists(struct nbx_accept__lists *lists);
+/* How many customers to ask for: `most`, and down to a fifth of them where a scan is long. */
+size_t nbx_accept__sample_size(const struct nbx_model *m, size_t most);
 /* The space in which a customer with a history and nothing else is served; n_spaces: in none. */
 size_t nbx_accept__history_space(const struct nbx_model *m);
 

@@ -10,13 +10,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BATCH          16                /* customers of one search */
-#define ARENA_BYTES    ((size_t)1 << 30) /* a bound, not what is taken */
-#define SEED           6
-#define LONG_HISTORY   3         /* items of every other history of the sample */
-#define SCANNED_FLOATS (1 << 23) /* items x dimensions for which the sample is whole */
-#define LEAST_LISTED   50        /* a bound of distinct items below this says nothing, */
-#define PART_OF_ITEMS  4         /* nor one above this part of all items */
+#define BATCH           16                /* customers of one search */
+#define ARENA_BYTES     ((size_t)1 << 30) /* a bound, not what is taken */
+#define SEED            6
+#define LONG_HISTORY    3         /* items of every other history of the sample */
+#define SCANNED_FLOATS  (1 << 23) /* items x dimensions for which a sample is whole */
+#define WHOLE_TO_FEWEST (NBX_ACCEPT_LISTS / NBX_ACCEPT_FEWEST_LISTS)
+#define LEAST_LISTED    50 /* a bound of distinct items below this says nothing, */
+#define PART_OF_ITEMS   4  /* nor one above this part of all items */
 
 size_t nbx_accept__history_space(const struct nbx_model *m)
 {
@@ -212,14 +213,15 @@ struct sample {
 };
 
 /* A scan of all items takes as long as they have numbers. */
-static size_t sample_size(const struct nbx_accept *a)
+size_t nbx_accept__sample_size(const struct nbx_model *m, size_t most)
 {
-    size_t dims = 1;
-    for (size_t s = 0; s < a->model->base->n_spaces; s++)
-        dims = a->model->base->spaces[s].dims > dims ? a->model->base->spaces[s].dims : dims;
-    double share = (double)SCANNED_FLOATS / ((double)a->info->n_items * (double)dims);
-    size_t n = share >= 1 ? NBX_ACCEPT_LISTS : (size_t)(share * NBX_ACCEPT_LISTS);
-    return n < NBX_ACCEPT_FEWEST_LISTS ? NBX_ACCEPT_FEWEST_LISTS : n;
+    size_t dims = 1, fewest = most / WHOLE_TO_FEWEST;
+    for (size_t s = 0; s < m->base->n_spaces; s++)
+        dims = m->base->spaces[s].dims > dims ? m->base->spaces[s].dims : dims;
+    double n_items = (double)nbx_bundle_get(m->base->bundle)->n_items;
+    double share = (double)SCANNED_FLOATS / (n_items * (double)dims);
+    size_t n = share >= 1 ? most : (size_t)(share * (double)most);
+    return n < fewest ? fewest : n;
 }
 
 static void draw(struct sample *s, const struct nbx_accept *a)
@@ -228,7 +230,7 @@ static void draw(struct sample *s, const struct nbx_accept *a)
     size_t n_items = a->info->n_items;
     size_t most = n_items < LONG_HISTORY ? n_items : LONG_HISTORY;
     nbx_random_init(&random, SEED);
-    s->n = sample_size(a);
+    s->n = nbx_accept__sample_size(a->model, NBX_ACCEPT_LISTS);
     for (size_t i = 0; i < LONG_HISTORY; i++)
         s->weights[i] = 1;
     for (size_t i = 0; i < s->n; i++) {

@@ -265,6 +265,7 @@ enum nbx_err nbx_model__new(struct nbx_model **out, struct nbx_model_base *base)
     if (!m)
         return NBX_ELIMIT;
     m->base = base;
+    m->users = 1;
     base->users++;
     return NBX_OK;
 }
@@ -307,17 +308,26 @@ enum nbx_err nbx_model_load(struct nbx_model **out, const char *path, struct nbx
                : NBX_OK;
 }
 
+struct nbx_model *nbx_model_share(struct nbx_model *m)
+{
+    m->users++;
+    return m;
+}
+
 void nbx_model_release(struct nbx_model **model)
 {
-    if (!model || !*model)
+    struct nbx_model *m = model ? *model : NULL;
+    if (!m)
+        return;
+    *model = NULL;
+    if (--m->users > 0)
         return;
     for (size_t s = 0; s < NBX_BUNDLE_MAX_SPACES; s++) {
-        nbx_index_destroy(&(*model)->index[s]);
-        nbx_model__release_angles(&(*model)->angles[s], (*model)->base->budget);
+        nbx_index_destroy(&m->index[s]);
+        nbx_model__release_angles(&m->angles[s], m->base->budget);
     }
-    nbx_model__release_base((*model)->base);
-    free(*model);
-    *model = NULL;
+    nbx_model__release_base(m->base);
+    free(m);
 }
 
 struct nbx_str nbx_model_name(const struct nbx_model *m)

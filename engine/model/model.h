@@ -5,8 +5,9 @@
  *          own take the place of the bundle's, and items that neither has a vector for get one
  *          from their attributes, where the bundle says what these mean; so do customers.
  * Owns:    indexes and fold-in state; what does not depend on the catalogue is shared between a
- *          model and its refreshed copies, counted by the writer alone.
- * Threads: making, refreshing and releasing: the writer thread. Reading: any number.
+ *          model and its refreshed copies.
+ * Threads: loading: any. From then on a model and its copies are one thread's, which alone shares,
+ *          refreshes and releases them: the keeper's, once it serves. Reading: any number.
  * Errors:  NBX_ELIMIT where memory is out; nbx_bundle_open's for the file.
  */
 #ifndef NBX_MODEL_MODEL_H
@@ -52,6 +53,8 @@ enum nbx_err nbx_model_refresh(struct nbx_model **out, const struct nbx_model *o
 /* False where that would be the very same: nothing changed that the model minds. */
 bool nbx_model_minds(const struct nbx_model *m, const struct nbx_catalog *before,
                      const struct nbx_catalog *catalog);
+/* The model stays until it was released once more. */
+struct nbx_model *nbx_model_share(struct nbx_model *m);
 void nbx_model_release(struct nbx_model **model);
 
 /* An index that many changes have scattered, being packed anew. */

@@ -51,6 +51,7 @@ struct nbx_model_changed {
 
 struct nbx_model {
     struct nbx_model_base *base;
+    unsigned users; /* who release it */
     struct nbx_index *index[NBX_BUNDLE_MAX_SPACES];
     struct nbx_model_angles angles[NBX_BUNDLE_MAX_SPACES];
     size_t n_own[NBX_BUNDLE_MAX_SPACES]; /* items with vectors that are not the bundle's rows */

@@ -77,10 +77,9 @@ static bool is_ready(struct nbx_keeper *k, const struct nbx_version *v)
  * *out is NULL then. judge: by which keeper the file must be accepted; NULL: by none. Fills path.
  */
 static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server, char *path,
-                              const struct nbx_version *v, struct nbx_keeper *judge,
+                              const struct nbx_version *v, const struct nbx_keeper *judge,
                               struct nbx_fault *fault)
 {
-    struct nbx_accepted accepted;
     *out = NULL;
     enum nbx_err err = NBX_OK;
     if (v)
@@ -90,7 +89,7 @@ static enum nbx_err load_file(struct nbx_model **out, struct nbx_server *server,
     if (err == NBX_ENOTFOUND)
         return NBX_OK;
     if (!err && judge)
-        err = nbx_models__accept(&accepted, path, server, judge->catalog, &judge->accept, fault);
+        err = nbx_models__accept_now(path, judge, fault);
     if (!err)
         err = nbx_model_load(out, path, server->ids, &server->budget, fault);
     if (err && !fault->code)

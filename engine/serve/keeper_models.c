@@ -38,7 +38,8 @@ void nbx_models__answer(struct nbx_keeper *k, struct nbx_job *job)
 static uint32_t n_members(const struct nbx_model_record *r)
 {
     return 6 + (r->by.len > 0) + (r->parent.len > 0) + (r->notes.len > 0) + (r->metrics != NULL) +
-           (r->activated_ms ? 2 : 0) + (r->share > 0) + (r->verdict.len > 0);
+           (r->activated_ms ? 2 : 0) + (r->share > 0) + (r->verdict.len > 0) +
+           (r->accepted != NULL);
 }
 
 static void put_name(struct nbx_buf *b, const char *key, struct nbx_str name,
@@ -69,6 +70,8 @@ static void put_members(struct nbx_buf *b, const struct nbx_keeper *k, const str
         nbx_wire_kv_str(b, "notes", r->notes);
     if (r->metrics)
         nbx_wire_kv_value(b, "metrics", r->metrics);
+    if (r->accepted)
+        nbx_wire_kv_value(b, "accepted", r->accepted);
     if (r->verdict.len)
         nbx_wire_kv_str(b, "verdict", r->verdict);
     if (r->share > 0)
@@ -376,7 +379,7 @@ void nbx_keeper__models_stop(struct nbx_keeper *k)
     nbx_asker_fini(&o->warm_up);
     nbx_resident_drop(&o->fresh);
     nbx_model_release(&o->model);
-    nbx_catalog_release(&o->catalog);
+    nbx_models__end_judging(&o->judge);
     o->job = NULL;
     o->upload = NULL;
     nbx_models__expire_uploads(k, true);

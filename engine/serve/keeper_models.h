@@ -111,10 +111,15 @@ void nbx_trials__want_questions(struct nbx_keeper *k);
 enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
                               const struct nbx_version *v, bool starting, struct nbx_fault *fault);
 
-/* Whether the bundle may serve, by the items of the catalogue; says so in the log. Any thread. */
-enum nbx_err nbx_models__accept(struct nbx_accepted *out, const char *path, struct nbx_server *s,
-                                const struct nbx_catalog *catalog,
-                                const struct nbx_accept_bounds *bounds, struct nbx_fault *fault);
+/* Takes hold of what bundles are judged by, for another thread too, and lets go of it. */
+void nbx_models__begin_judging(struct nbx_model_judge *out, const struct nbx_keeper *k);
+void nbx_models__end_judging(struct nbx_model_judge *judge);
+/* Whether the bundle may serve; says so in the log. Any thread. */
+enum nbx_err nbx_models__accept(struct nbx_accepted *out, const char *path,
+                                const struct nbx_model_judge *judge, struct nbx_fault *fault);
+/* The same by what the keeper holds now, while it waits. */
+enum nbx_err nbx_models__accept_now(const char *path, const struct nbx_keeper *k,
+                                    struct nbx_fault *fault);
 /* At the start there is no other to serve on with: a model that would not be accepted is told of.
  */
 void nbx_models__doubt(const struct nbx_keeper *k, const struct nbx_model *m);

@@ -257,15 +257,13 @@ static enum nbx_err check_digest(const struct nbx_upload *u, uint8_t *digest,
 /* Whether it may serve; fills the order with what the bundle calls itself. */
 static void check_bundle(struct nbx_model_order *o)
 {
-    struct nbx_accepted accepted;
-    enum nbx_err err =
-        nbx_models__accept(&accepted, o->path, o->server, o->catalog, &o->accept, &o->fault);
+    enum nbx_err err = nbx_models__accept(&o->accepted, o->path, &o->judge, &o->fault);
     if (err) {
         o->fault.code = err == NBX_EVERSION ? NBX_EBAD : err; /* the sender's, not ours */
         return;
     }
-    snprintf(o->name, sizeof o->name, "%s", accepted.name);
-    snprintf(o->version, sizeof o->version, "%s", accepted.version);
+    snprintf(o->name, sizeof o->name, "%s", o->accepted.name);
+    snprintf(o->version, sizeof o->version, "%s", o->accepted.version);
 }
 
 void nbx_models__look_through(void *arg)
@@ -283,8 +281,7 @@ static void begin_commit(struct nbx_keeper *k, struct nbx_job *job, struct nbx_u
     struct nbx_model_order *o = &k->models.order;
     *o = (struct nbx_model_order){.server = k->server, .job = job, .upload = u};
     path_of(o->path, sizeof o->path, k, u);
-    o->catalog = nbx_catalog_share(k->catalog);
-    o->accept = k->accept;
+    nbx_models__begin_judging(&o->judge, k);
     o->begun_ns = nbx_clock_mono_ns();
     o->aside = (struct nbx_aside){.work = nbx_models__look_through, .arg = o, .bell = &k->bell};
     if (nbx_aside_start(&o->aside))
@@ -345,8 +342,9 @@ static struct nbx_version *make_version(struct nbx_keeper *k, const struct nbx_m
         return NULL;
     if (*same)
         return v;
+    struct nbx_value *accepted = nbx_arena_calloc(k->arena, 1, sizeof *accepted);
     v = nbx_arena_calloc(k->arena, 1, sizeof *v);
-    if (!v) {
+    if (!v || !accepted || nbx_accepted_value(accepted, &o->accepted, k->arena)) {
         nbx_fault_set(fault, NBX_ELIMIT, NULL, "no memory for this request");
         return NULL;
     }
@@ -357,7 +355,8 @@ static struct nbx_version *make_version(struct nbx_keeper *k, const struct nbx_m
                                .by = req->commit.by,
                                .parent = req->commit.parent,
                                .notes = req->commit.notes,
-                               .metrics = req->commit.metrics}};
+                               .metrics = req->commit.metrics,
+                               .accepted = accepted}};
     memcpy(v->record.digest, o->digest, sizeof v->record.digest);
     return v;
 }
@@ -414,7 +413,7 @@ void nbx_models__end_push(struct nbx_keeper *k)
         nbx_log_warnx("push=refused field=%s reason=\"%s\"", fault.field, fault.message);
     o->job = NULL;
     o->upload = NULL;
-    nbx_catalog_release(&o->catalog);
+    nbx_models__end_judging(&o->judge);
     if (err)
         nbx_models__refuse(k, job, &fault, &req.id);
     else if (req.commit.activate)

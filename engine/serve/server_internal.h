@@ -171,6 +171,15 @@ struct nbx_upload {
     int64_t touched_ns;
 };
 
+/* What a bundle is judged by, as it was when that began: held until it has ended. */
+struct nbx_model_judge {
+    struct nbx_server *server;
+    struct nbx_catalog *catalog;       /* a share */
+    struct nbx_vocabulary *vocabulary; /* a share */
+    struct nbx_model *active;          /* a share; NULL: none serves */
+    struct nbx_accept_bounds bounds;
+};
+
 /* A model in memory, with the items of that catalogue. */
 struct nbx_resident {
     struct nbx_model *model;     /* NULL: none */
@@ -195,10 +204,10 @@ struct nbx_model_order {
     char path[4096];
     /* Of the version; what an upload turns out to be. Empty: of the folder's own bundles. */
     char name[NBX_MODEL_WORD_MAX + 1], version[NBX_MODEL_WORD_MAX + 1];
-    uint8_t digest[NBX_DIGEST_BYTES]; /* of an upload, and what it is looked at by: */
-    struct nbx_catalog *catalog;      /* a share, or NULL */
-    struct nbx_accept_bounds accept;
-    struct nbx_model *model; /* loaded, without the catalogue's items */
+    uint8_t digest[NBX_DIGEST_BYTES]; /* of an upload */
+    struct nbx_model_judge judge;     /* of an upload */
+    struct nbx_accepted accepted;     /* what it found */
+    struct nbx_model *model;          /* loaded, without the catalogue's items */
     struct nbx_resident fresh;
     struct nbx_asker warm_up; /* asks it what customers ask, before it serves */
     struct nbx_fault fault;

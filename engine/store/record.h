@@ -140,7 +140,7 @@ enum nbx_err nbx_base_record_decode(struct nbx_base_record *out, const struct nb
                                     struct nbx_arena *arena);
 
 /* models: a version of a model, whose file lies in the folder; see engine/model/registry.h. */
-#define NBX_MODEL_RECORD 2
+#define NBX_MODEL_RECORD 3
 enum nbx_stage {
     NBX_STAGE_STAGED,
     NBX_STAGE_SHADOW,
@@ -162,6 +162,8 @@ struct nbx_model_record {
     double share;           /* shadow, canary: of the requests or customers, above 0, at most 1 */
     int64_t trial_ms;       /* shadow, canary: since when */
     struct nbx_str verdict; /* of the last trial that ended; empty: there was none */
+    const struct nbx_value
+        *accepted; /* map: what was measured of it when it came; NULL: older records */
 };
 void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record *r);
 enum nbx_err nbx_model_record_decode(struct nbx_model_record *out, const struct nbx_stored *stored,

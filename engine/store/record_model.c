@@ -8,9 +8,12 @@ enum {
     NOTES = 8,
     METRICS = 16,
     ACTIVATED = 32,
+    FLAGS_1 = 63, /* of version 1 */
     TRIAL = 64,
     VERDICT = 128,
-    ALL_FLAGS = 255,
+    FLAGS_2 = 255,
+    ACCEPTED = 256,
+    ALL_FLAGS = 511,
 };
 
 static bool is_tried(const struct nbx_model_record *r)
@@ -24,7 +27,8 @@ static uint64_t flags_of(const struct nbx_model_record *r)
         return DELETED;
     return (r->by.len ? BY : 0) | (r->parent.len ? PARENT : 0) | (r->notes.len ? NOTES : 0) |
            (nbx_record__is_empty(r->metrics) ? 0 : METRICS) | (r->activated_ms ? ACTIVATED : 0) |
-           (is_tried(r) ? TRIAL : 0) | (r->verdict.len ? VERDICT : 0);
+           (is_tried(r) ? TRIAL : 0) | (r->verdict.len ? VERDICT : 0) |
+           (nbx_record__is_empty(r->accepted) ? 0 : ACCEPTED);
 }
 
 void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record *r)
@@ -56,6 +60,8 @@ void nbx_model_record_encode(struct nbx_buf *out, const struct nbx_model_record 
     }
     if (flags & VERDICT)
         nbx_buf_put_str(out, r->verdict);
+    if (flags & ACCEPTED)
+        nbx_record__put_value(out, r->accepted);
 }
 
 static void read_rest(struct nbx_model_record *out, struct nbx_record_reader *rr, uint64_t flags)
@@ -83,6 +89,8 @@ static void read_rest(struct nbx_model_record *out, struct nbx_record_reader *rr
     }
     if (flags & VERDICT)
         out->verdict = nbx_read_str(&rr->r);
+    if (flags & ACCEPTED)
+        out->accepted = nbx_record__value(rr, NBX_MAP);
 }
 
 enum nbx_err nbx_model_record_decode(struct nbx_model_record *out, const struct nbx_stored *stored,
@@ -91,7 +99,8 @@ enum nbx_err nbx_model_record_decode(struct nbx_model_record *out, const struct 
     struct nbx_record_reader rr = nbx_record__begin(stored, NBX_MODEL_RECORD, arena);
     *out = (struct nbx_model_record){0};
     uint64_t flags = nbx_read_varint(&rr.r);
-    rr.r.failed |= flags > ALL_FLAGS || (flags & DELETED && flags != DELETED);
+    uint64_t most = stored->version == 1 ? FLAGS_1 : stored->version == 2 ? FLAGS_2 : ALL_FLAGS;
+    rr.r.failed |= flags > most || (flags & DELETED && flags != DELETED);
     struct nbx_str digest = nbx_read_bytes(&rr.r, sizeof out->digest);
     if (!rr.r.failed)
         memcpy(out->digest, digest.p, sizeof out->digest);

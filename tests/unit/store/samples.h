@@ -395,6 +395,7 @@ static inline struct nbx_model_record any_model(struct nbx_random *r, struct nbx
         m.trial_ms = any_time(r);
     }
     m.verdict = any_text(r, arena);
+    m.accepted = any_map(r, arena);
     m.activated_ms = nbx_random_below(r, 2) ? any_time(r) : 0;
     if (!m.activated_ms)
         return m;
@@ -411,7 +412,8 @@ static inline bool model_same(const struct nbx_model_record *a, const struct nbx
            nbx_str_eq(a->parent, b->parent) && nbx_str_eq(a->notes, b->notes) &&
            value_same(a->metrics, b->metrics) && nbx_str_eq(a->replaced_name, b->replaced_name) &&
            nbx_str_eq(a->replaced_version, b->replaced_version) && a->share == b->share &&
-           a->trial_ms == b->trial_ms && nbx_str_eq(a->verdict, b->verdict);
+           a->trial_ms == b->trial_ms && nbx_str_eq(a->verdict, b->verdict) &&
+           value_same(a->accepted, b->accepted);
 }
 
 #endif

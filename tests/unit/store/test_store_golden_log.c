@@ -112,50 +112,88 @@ Test(store_golden_log, log_1_of_items_and_places)
     GOLDEN(log, log_same, 1, gone, "000080a0abfef96201ac02");
 }
 
-Test(store_golden_log, model_1)
+static struct nbx_model_record least_model(void)
 {
-    struct nbx_model_record least = {.bytes = 300, .pushed_ms = 1700000000000}, full, first, gone;
+    struct nbx_model_record least = {.bytes = 300, .pushed_ms = 1700000000000};
     for (size_t i = 0; i < sizeof least.digest; i++)
         least.digest[i] = (uint8_t)i;
-    gone = first = full = least;
-    gone.deleted = true;
-    full.stage = first.stage = NBX_STAGE_ACTIVE;
-    full.activated_ms = first.activated_ms = 1700000000500;
+    return least;
+}
+
+static struct nbx_model_record full_model(void)
+{
+    struct nbx_model_record full = least_model();
+    full.stage = NBX_STAGE_ACTIVE;
+    full.activated_ms = 1700000000500;
     full.by = NBX_STR("ci");
     full.parent = NBX_STR("v0");
     full.notes = NBX_STR("nightly");
     full.metrics = &map;
     full.replaced_name = NBX_STR("ials");
     full.replaced_version = NBX_STR("v0");
-    GOLDEN(model, model_same, 1, full,
-           "3e000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
-           "6203026369027630076e696768746c791483a474696572a4676f6c64a361676529a26f6bc3e8a7ab"
-           "fef9620469616c73027630");
-    GOLDEN(model, model_same, 1, first,
-           "20000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
-           "6203e8a7abfef9620000");
-    GOLDEN(model, model_same, 1, least,
-           "00000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
-           "6200");
-    GOLDEN(model, model_same, 1, gone,
-           "01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
-           "62");
+    return full;
+}
+
+Test(store_golden_log, model_1)
+{
+    struct nbx_model_record full = full_model(), least = least_model();
+    GOLDEN_OLD(model, model_same, 1, full,
+               "3e000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+               "6203026369027630076e696768746c791483a474696572a4676f6c64a361676529a26f6bc3e8a7ab"
+               "fef9620469616c73027630");
+    GOLDEN_OLD(model, model_same, 1, least,
+               "00000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+               "6200");
+    struct nbx_stored later = stored_of(
+        1, "40000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "62000581a26f6bc3");
+    cr_assert_eq(nbx_model_record_decode(&least, &later, arena), NBX_ECORRUPT);
 }
 
 Test(store_golden_log, model_2)
 {
-    struct nbx_model_record tried = {.bytes = 300, .pushed_ms = 1700000000000}, failed;
-    for (size_t i = 0; i < sizeof tried.digest; i++)
-        tried.digest[i] = (uint8_t)i;
-    failed = tried;
+    struct nbx_model_record tried = least_model(), failed = tried;
     tried.stage = NBX_STAGE_CANARY;
     tried.share = 0.25;
     tried.trial_ms = 1700000000700;
     failed.verdict = NBX_STR("slow");
-    GOLDEN(model, model_same, 2, tried,
+    GOLDEN_OLD(model, model_same, 2, tried,
+               "40000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+               "6202000000000000d03ff8aaabfef962");
+    GOLDEN_OLD(model, model_same, 2, failed,
+               "8001000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfe"
+               "f9620004736c6f77");
+}
+
+Test(store_golden_log, model_3)
+{
+    struct nbx_model_record full = full_model(), least = least_model(), first = least, gone = least;
+    struct nbx_model_record tried = least, failed = least;
+    gone.deleted = true;
+    first.stage = NBX_STAGE_ACTIVE;
+    first.activated_ms = 1700000000500;
+    full.accepted = first.accepted = &consent;
+    GOLDEN(model, model_same, 3, full,
+           "be02000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6203026369027630076e696768746c791483a474696572a4676f6c64a361676529a26f6bc3e8a7ab"
+           "fef9620469616c730276300581a26f6bc3");
+    GOLDEN(model, model_same, 3, first,
+           "a002000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6203e8a7abfef96200000581a26f6bc3");
+    tried.stage = NBX_STAGE_CANARY;
+    tried.share = 0.25;
+    tried.trial_ms = 1700000000700;
+    failed.verdict = NBX_STR("slow");
+    GOLDEN(model, model_same, 3, tried,
            "40000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
            "6202000000000000d03ff8aaabfef962");
-    GOLDEN(model, model_same, 2, failed,
+    GOLDEN(model, model_same, 3, failed,
            "8001000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfe"
            "f9620004736c6f77");
+    GOLDEN(model, model_same, 3, least,
+           "00000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "6200");
+    GOLDEN(model, model_same, 3, gone,
+           "01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fac0280a0abfef9"
+           "62");
 }
