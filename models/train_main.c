@@ -14,6 +14,8 @@ static const char usage[] =
     "    nbx-train fit       --events FILE --out BUNDLE [...]    learn and write a bundle\n"
     "    nbx-train auto      --events FILE --minutes M --out BUNDLE [...]\n"
     "                        find out what suits the data, learn it and write a bundle\n"
+    "    nbx-train auto      --from ENDPOINT --minutes M [...]\n"
+    "                        the same of a running daemon's events, and push it there\n"
     "    nbx-train tune      --events FILE --minutes M --out RECIPE [...]    find it out only\n"
     "    nbx-train evaluate  --bundle BUNDLE --events FILE --test FILE [...]\n"
     "                        how well its lists find what customers took to later\n"

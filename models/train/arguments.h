@@ -21,6 +21,7 @@ enum nbx_exit {
     NBX_EXIT_OK = 0,
     NBX_EXIT_FAILED = 1, /* a file is missing or wrong, memory is out */
     NBX_EXIT_USAGE = 2,
+    NBX_EXIT_WORSE = 3, /* auto --from: the model is not pushed */
 };
 
 /* What an option's argument may be. */

@@ -4,6 +4,7 @@
 #include "models/report/html.h"
 #include "models/report/report.h"
 #include "models/train/commands.h"
+#include "models/train/retrain.h"
 #include "models/train/task.h"
 #include "models/tune/search.h"
 
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #define MAX_MINUTES   10000
+#define MAX_DAYS      36500
+#define MAX_LOSS      0.1F
 #define DEFAULT_K     10
 #define DEFAULT_SHARE 0.2F
 #define CUSTOMERS     5000
@@ -42,20 +45,37 @@ static const char tune_usage[] =
     "Searches families, settings and weights on a part of the events that is held out, and writes\n"
     "what ranks it best, for nbx-train fit --recipe.\n"
     "\n"
-    "  --events FILE      CSV with a header: customer, item, and optionally type and time\n"
+    "  --events FILE      CSV with a header: customer, item, and optionally type, time and effect\n"
     "  --out RECIPE       the file to write, JSON\n" OWN_USAGE NBX_COMMON_USAGE "\n"
     "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
 
 static const char auto_usage[] =
     "nbx-train auto --events FILE --out BUNDLE [options]\n"
+    "nbx-train auto --from ENDPOINT [options]\n"
     "\n"
     "Searches families, settings and weights on a part of the events that is held out, then "
     "learns\n"
     "from all of them and writes the bundle.\n"
     "\n"
-    "  --events FILE      CSV with a header: customer, item, and optionally type and time\n"
-    "  --out BUNDLE       the file to write (.safetensors)\n" OWN_USAGE NBX_COMMON_USAGE "\n"
-    "Exit codes: 0 done, 1 a file is missing or wrong or memory is out, 2 wrong usage.\n";
+    "  --events FILE      CSV with a header: customer, item, and optionally type, time and effect\n"
+    "  --out BUNDLE       the file to write (.safetensors)\n"
+    "  --from ENDPOINT    instead of --events: takes them from the nbxd at, say, "
+    "tcp://127.0.0.1:7741,\n"
+    "                     judges what it finds by each customer's last item, which is held out "
+    "then,\n"
+    "                     and pushes the bundle as a staged version, with figures and notes. "
+    "Without\n"
+    "                     --out no file stays\n"
+    "  --from-since DAYS  events of the last so many days only (default: all)\n"
+    "  --against BUNDLE   with --from, the model that answers now: both are asked for what "
+    "customers\n"
+    "                     did since it was made. nbxd compares the two by itself as well\n"
+    "  --max-loss SHARE   nothing is pushed where ndcg or recall falls short of that model's by "
+    "more\n"
+    "                     than this share, 0 to 1 (default: 0.1)\n" OWN_USAGE NBX_COMMON_USAGE "\n"
+    "Exit codes: 0 done, 1 a file is missing or wrong, nbxd is away or refuses the model, or "
+    "memory\n"
+    "is out, 2 wrong usage, 3 the new model is worse and was not pushed.\n";
 
 enum {
     OPT_MINUTES = NBX_OPT_OWN,
@@ -65,7 +85,11 @@ enum {
     OPT_K,
     OPT_SAMPLE,
     OPT_LOG,
-    OPT_HTML
+    OPT_HTML,
+    OPT_FROM,
+    OPT_FROM_SINCE,
+    OPT_AGAINST,
+    OPT_MAX_LOSS
 };
 
 static const struct option options[] = {NBX_COMMON_OPTIONS,
@@ -77,6 +101,10 @@ static const struct option options[] = {NBX_COMMON_OPTIONS,
                                         {"sample", required_argument, NULL, OPT_SAMPLE},
                                         {"log", required_argument, NULL, OPT_LOG},
                                         {"html", required_argument, NULL, OPT_HTML},
+                                        {"from", required_argument, NULL, OPT_FROM},
+                                        {"from-since", required_argument, NULL, OPT_FROM_SINCE},
+                                        {"against", required_argument, NULL, OPT_AGAINST},
+                                        {"max-loss", required_argument, NULL, OPT_MAX_LOSS},
                                         {0}};
 
 struct automatic {
@@ -85,6 +113,7 @@ struct automatic {
     float share;
     const char *log, *html;
     int hold_out; /* enum nbx_hold_out, or -1: by the data */
+    struct nbx_retrain retrain;
 };
 
 static bool take_split(struct automatic *a, struct nbx_argument arg)
@@ -108,6 +137,17 @@ static bool take_share(struct automatic *a, struct nbx_argument arg)
     return false;
 }
 
+static bool take_loss(struct automatic *a, struct nbx_argument arg)
+{
+    float *loss = &a->retrain.max_loss;
+    if (!nbx_argument_number(loss, arg))
+        return false;
+    if (*loss >= 0 && *loss <= 1)
+        return true;
+    fprintf(stderr, "nbx-train: %s: must be 0 to 1, got \"%s\"\n", arg.option, arg.text);
+    return false;
+}
+
 static bool take(void *ctx, int option, struct nbx_argument arg)
 {
     struct automatic *a = ctx;
@@ -120,6 +160,10 @@ static bool take(void *ctx, int option, struct nbx_argument arg)
     case OPT_SAMPLE: return nbx_argument_whole(&a->customers, arg, 0, UINT32_MAX);
     case OPT_LOG: a->log = arg.text; return true;
     case OPT_HTML: a->html = arg.text; return true;
+    case OPT_FROM: a->retrain.endpoint = arg.text; return true;
+    case OPT_FROM_SINCE: return nbx_argument_whole(&a->retrain.days, arg, 1, MAX_DAYS);
+    case OPT_AGAINST: a->retrain.judge.against = arg.text; return true;
+    case OPT_MAX_LOSS: return take_loss(a, arg);
     default: return nbx_task_take(&a->task, option, arg);
     }
 }
@@ -155,24 +199,47 @@ static void print_result(const struct automatic *a, const struct nbx_search_resu
                r->recipe.compress.keep);
 }
 
-/* The search, on what may be learnt from; where the last items are left out anyway, they are what
- * is asked for. */
+/* What may be learnt from; where the last items are left out anyway, they are what is asked for. */
+static const struct nbx_dataset *searched(const struct automatic *a, enum nbx_hold_out hold_out)
+{
+    if (a->retrain.endpoint)
+        return a->retrain.judge.train;
+    return hold_out == NBX_HOLD_LAST ? a->task.dataset : a->task.learn;
+}
+
 static enum nbx_err search(struct automatic *a, struct nbx_search_result *out,
                            struct nbx_fault *fault)
 {
     struct nbx_search_options o;
     printf("seed %" PRIu64 ", %u threads, %" PRIu64 " minutes\n", a->task.seed, a->task.threads,
            a->minutes);
-    enum nbx_err err = nbx_task_read(&a->task, fault);
+    enum nbx_err err = a->retrain.endpoint ? nbx_retrain_pull(&a->retrain, fault) : NBX_OK;
+    if (!err)
+        err = nbx_task_read(&a->task, fault);
+    if (!err && a->retrain.endpoint)
+        err = nbx_judge_hold_out(&a->retrain.judge, a->task.dataset, fault);
     if (err)
         return err;
     o = search_options(a);
     printf("held out to choose by: %s\n", nbx_hold_out_names[o.hold_out]);
-    bool last = o.hold_out == NBX_HOLD_LAST;
-    err = nbx_search_recipe(out, last ? a->task.dataset : a->task.learn, &o, fault);
+    err = nbx_search_recipe(out, searched(a, o.hold_out), &o, fault);
     if (!err)
         print_result(a, out);
     return err;
+}
+
+/* With --from: whether the recipe is good enough to be pushed. */
+static enum nbx_err judge(struct automatic *a, const struct nbx_search_result *r, int *code,
+                          struct nbx_fault *fault)
+{
+    struct nbx_retrain *retrain = &a->retrain;
+    if (!retrain->endpoint)
+        return NBX_OK;
+    enum nbx_err err = nbx_judge_try(&retrain->judge, &a->task, &r->recipe, retrain->trial, fault);
+    if (err || !nbx_judge_is_worse(&retrain->judge, (double)retrain->max_loss, fault))
+        return err;
+    *code = NBX_EXIT_WORSE;
+    return fault->code;
 }
 
 static enum nbx_err write_recipe(const struct automatic *a, const struct nbx_search_result *r,
@@ -232,37 +299,88 @@ static enum nbx_err write_page(const struct automatic *a, const struct nbx_searc
     return err;
 }
 
-static int run_command(int argc, char **argv, bool bundle)
+/* Options that do not go together. */
+static bool fits_together(const struct automatic *a, bool bundle)
+{
+    const struct nbx_retrain *r = &a->retrain;
+    const char *alone = r->days ? "--from-since" : r->judge.against ? "--against" : NULL;
+    const char *twice = a->task.events           ? "--events"
+                        : a->task.leave_out_last ? "--leave-out-last"
+                                                 : NULL;
+    if (!bundle && (a->task.items || a->task.customers))
+        fprintf(stderr, "nbx-train: %s: is for fit and auto, a recipe holds no attributes\n",
+                a->task.items ? "--items" : "--customers");
+    else if (!bundle && r->endpoint)
+        fputs("nbx-train: --from: is for auto, which pushes what it makes\n", stderr);
+    else if (!r->endpoint && alone)
+        fprintf(stderr, "nbx-train: %s: goes with --from only\n", alone);
+    else if (r->endpoint && twice)
+        fprintf(stderr, "nbx-train: %s: does not go with --from\n", twice);
+    else
+        return true;
+    return false;
+}
+
+static enum nbx_err work(struct automatic *a, bool bundle, int *code, struct nbx_fault *fault)
+{
+    struct nbx_search_result result = {0};
+    enum nbx_err err = nbx_judge_begin(&a->retrain.judge, fault);
+    if (!err)
+        err = search(a, &result, fault);
+    if (!err)
+        err = judge(a, &result, code, fault);
+    if (!err)
+        err = bundle ? make_bundle(a, &result, fault) : write_recipe(a, &result, fault);
+    if (!err && a->html)
+        err = write_page(a, &result, bundle, fault);
+    if (!err && a->retrain.endpoint)
+        err = nbx_retrain_push(&a->retrain, &a->task, &result.recipe, fault);
+    nbx_search_result_fini(&result);
+    return err;
+}
+
+static int run(struct automatic *a, bool bundle)
 {
     int code = NBX_EXIT_FAILED;
     struct nbx_fault fault = {0};
-    struct nbx_search_result result = {0};
+    enum nbx_err err = NBX_OK;
+    a->retrain.judge.k = a->k;
+    if (!fits_together(a, bundle))
+        return NBX_EXIT_USAGE;
+    if (a->retrain.endpoint)
+        err = nbx_retrain_begin(&a->retrain, &a->task, &fault);
+    if (!err && !nbx_task_ready(&a->task, &code))
+        return code;
+    code = err == NBX_EBAD ? NBX_EXIT_USAGE : NBX_EXIT_FAILED;
+    if (!err)
+        err = work(a, bundle, &code, &fault);
+    if (!err)
+        return NBX_EXIT_OK;
+    nbx_train_failed(&fault);
+    return code;
+}
+
+static int run_command(int argc, char **argv, bool bundle)
+{
+    int code = NBX_EXIT_FAILED;
     struct automatic a = {.minutes = 10,
                           .k = DEFAULT_K,
                           .customers = CUSTOMERS,
                           .share = DEFAULT_SHARE,
-                          .hold_out = -1};
+                          .hold_out = -1,
+                          .retrain = {.max_loss = MAX_LOSS}};
     nbx_task_init(&a.task, "taste");
     struct nbx_command command = {.usage = bundle ? auto_usage : tune_usage,
                                   .options = options,
                                   .help = NBX_OPT_HELP,
                                   .take = take,
                                   .ctx = &a};
-    if (!nbx_command_take(&command, argc, argv, &code) || !nbx_task_ready(&a.task, &code))
+    if (!nbx_command_take(&command, argc, argv, &code))
         return code;
-    if (!bundle && (a.task.items || a.task.customers)) {
-        fprintf(stderr, "nbx-train: %s: is for fit and auto, a recipe holds no attributes\n",
-                a.task.items ? "--items" : "--customers");
-        return NBX_EXIT_USAGE;
-    }
-    enum nbx_err err = search(&a, &result, &fault);
-    if (!err)
-        err = bundle ? make_bundle(&a, &result, &fault) : write_recipe(&a, &result, &fault);
-    if (!err && a.html)
-        err = write_page(&a, &result, bundle, &fault);
-    nbx_search_result_fini(&result);
+    code = run(&a, bundle);
+    nbx_retrain_fini(&a.retrain); /* before the task, of whose data set it has parts */
     nbx_task_fini(&a.task);
-    return err ? nbx_train_failed(&fault) : NBX_EXIT_OK;
+    return code;
 }
 
 int nbx_train_tune(int argc, char **argv)

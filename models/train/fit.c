@@ -17,7 +17,7 @@
 static const char usage[] =
     "nbx-train fit --events FILE --out BUNDLE [options]\n"
     "\n"
-    "  --events FILE      CSV with a header: customer, item, and optionally type and time\n"
+    "  --events FILE      CSV with a header: customer, item, and optionally type, time and effect\n"
     "  --out BUNDLE       the file to write (.safetensors)\n"
     "  --family F         how to learn (default: ials): a family below\n"
     "  --recipe FILE      instead: families, settings and weights as nbx-train tune wrote "
