@@ -30,12 +30,19 @@ bool nbx_aside_done(const struct nbx_aside *a)
     return a->running && atomic_load(&a->done);
 }
 
-void nbx_aside_join(struct nbx_aside *a)
+void nbx_aside_hurry(struct nbx_aside *a)
 {
     static const struct sched_param none;
+    if (a->running && a->idle)
+        pthread_setschedparam(a->thread, SCHED_OTHER, &none);
+    a->idle = false;
+}
+
+void nbx_aside_join(struct nbx_aside *a)
+{
     if (!a->running)
         return;
-    pthread_setschedparam(a->thread, SCHED_OTHER, &none); /* somebody waits now */
+    nbx_aside_hurry(a); /* somebody waits now */
     pthread_join(a->thread, NULL);
     a->running = false;
 }

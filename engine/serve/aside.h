@@ -27,6 +27,8 @@ struct nbx_aside {
 
 /* All above `thread` is set; nothing runs yet. */
 enum nbx_err nbx_aside_start(struct nbx_aside *aside) NBX_MUST_CHECK;
+/* Work that was idle goes on like everybody else's: it has waited long enough. */
+void nbx_aside_hurry(struct nbx_aside *aside);
 /* True from the end of the work until it is joined. */
 bool nbx_aside_done(const struct nbx_aside *aside);
 /* Waits for the end of the work, which from here on runs like everybody else. */

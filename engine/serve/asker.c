@@ -134,8 +134,8 @@ static enum nbx_err decide(struct nbx_decision *out, int64_t *took_ns, struct nb
 static void ask(struct nbx_asker *x, const struct nbx_question *q, bool swapped)
 {
     struct asked a;
-    struct nbx_decision decisions[NBX_N_ASKED];
-    int64_t took_ns[NBX_N_ASKED];
+    struct nbx_decision decisions[NBX_N_ASKED] = {0};
+    int64_t took_ns[NBX_N_ASKED] = {0};
     enum nbx_err err = read(&a, x, q);
     for (int i = 0; !err && i < (x->compares ? NBX_N_ASKED : 1); i++) {
         int of = x->compares && swapped ? NBX_N_ASKED - 1 - i : i;

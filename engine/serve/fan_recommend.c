@@ -104,7 +104,7 @@ static bool begin_slice(struct slice *s, struct nbx_worker *w, struct nbx_part *
     if (s->req->now_ms != NBX_TIME_UNSET)
         s->scope.now_ms = s->req->now_ms;
     s->profiles = nbx_arena_calloc(w->arena, s->n, sizeof *s->profiles);
-    s->side_of = nbx_arena_calloc(w->arena, s->n, sizeof *s->side_of);
+    s->side_of = nbx_arena_calloc(w->arena, s->n, sizeof(struct side *));
     const struct nbx_world *canary = w->world->canary;
     return s->profiles && s->side_of && begin_side(&s->sides[0], s, w->world) &&
            (!canary || begin_side(&s->sides[1], s, canary));

@@ -109,7 +109,7 @@ static void start_load(struct nbx_keeper *k)
 {
     struct nbx_model_order *o = &k->models.order;
     o->fault = (struct nbx_fault){0};
-    o->aside = (struct nbx_aside){.work = load, .arg = o, .bell = &k->bell};
+    o->aside = (struct nbx_aside){.work = load, .arg = o, .bell = &k->bell, .idle = true};
     if (nbx_aside_start(&o->aside))
         nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no thread to load the model");
 }
@@ -192,7 +192,7 @@ static bool warm_up(struct nbx_keeper *k)
     x->worlds[NBX_ASKED_TRIED].model = o->fresh.model;
     x->n_excerpts = nbx_keeper__begin_excerpts(k, x->excerpts, o->fresh.model);
     nbx_trials__take_questions(k, x);
-    return x->n_excerpts + x->n_questions > 0 && !nbx_asker_start(x, &k->bell, false);
+    return x->n_excerpts + x->n_questions > 0 && !nbx_asker_start(x, &k->bell, true);
 }
 
 static void refuse(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,

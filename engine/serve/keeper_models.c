@@ -15,6 +15,7 @@
 
 #define STALL_PATIENCE_NS INT64_C(10000000000)
 #define STALL_PAUSE_NS    2000000
+#define GIVES_WAY_NS      INT64_C(10000000000)
 
 /* answers */
 
@@ -326,10 +327,21 @@ bool nbx_keeper__models_ended(const struct nbx_keeper *k)
     return o->job && !is_under_way(&o->aside) && !is_under_way(&o->warm_up.aside);
 }
 
+/* Whoever asked waits for it, so that it gives way to requests for a time only. */
+static void hurry(struct nbx_keeper *k)
+{
+    struct nbx_model_order *o = &k->models.order;
+    if (!o->job || nbx_clock_mono_ns() - o->begun_ns < GIVES_WAY_NS)
+        return;
+    nbx_aside_hurry(&o->aside);
+    nbx_aside_hurry(&o->warm_up.aside);
+}
+
 bool nbx_keeper__tend_models(struct nbx_keeper *k)
 {
     nbx_models__expire_uploads(k, false);
     nbx_models__follow(k);
+    hurry(k);
     if (!nbx_keeper__models_ended(k))
         return false;
     nbx_aside_join(&k->models.order.aside);

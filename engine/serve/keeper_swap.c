@@ -92,7 +92,7 @@ static enum nbx_err plan_trial(struct nbx_move *out, struct nbx_versions *all,
 
 bool nbx_models__is_done(const struct nbx_move *c)
 {
-    if (c->kind != NBX_MOVE_TRY)
+    if (c->kind != NBX_MOVE_TRY || !c->target)
         return c->active == c->target;
     const struct nbx_model_record *r = &c->target->record;
     return r->stage == c->stage && r->share == c->share;

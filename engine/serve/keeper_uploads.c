@@ -283,7 +283,8 @@ static void begin_commit(struct nbx_keeper *k, struct nbx_job *job, struct nbx_u
     path_of(o->path, sizeof o->path, k, u);
     nbx_models__begin_judging(&o->judge, k);
     o->begun_ns = nbx_clock_mono_ns();
-    o->aside = (struct nbx_aside){.work = nbx_models__look_through, .arg = o, .bell = &k->bell};
+    o->aside = (struct nbx_aside){
+        .work = nbx_models__look_through, .arg = o, .bell = &k->bell, .idle = true};
     if (nbx_aside_start(&o->aside))
         nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no thread to look through the file");
 }
