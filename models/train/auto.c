@@ -216,6 +216,8 @@ static enum nbx_err search(struct automatic *a, struct nbx_search_result *out,
     enum nbx_err err = a->retrain.endpoint ? nbx_retrain_pull(&a->retrain, fault) : NBX_OK;
     if (!err)
         err = nbx_task_read(&a->task, fault);
+    if (a->retrain.endpoint)
+        nbx_retrain_drop_events(&a->retrain);
     if (!err && a->retrain.endpoint)
         err = nbx_judge_hold_out(&a->retrain.judge, a->task.dataset, fault);
     if (err)

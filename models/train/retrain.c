@@ -93,6 +93,11 @@ enum nbx_err nbx_retrain_pull(struct nbx_retrain *r, struct nbx_fault *fault)
                                        r->endpoint);
 }
 
+void nbx_retrain_drop_events(const struct nbx_retrain *r)
+{
+    unlink(r->events);
+}
+
 /* the version */
 
 /* What answers now, if a version does. */
@@ -230,7 +235,7 @@ void nbx_retrain_fini(struct nbx_retrain *r)
     nbx_arena_destroy(&r->arena);
     if (!r->folder[0])
         return;
-    unlink(r->events);
+    nbx_retrain_drop_events(r);
     unlink(r->trial);
     unlink(r->bundle);
     rmdir(r->folder);

@@ -34,6 +34,8 @@ struct nbx_retrain {
 enum nbx_err nbx_retrain_begin(struct nbx_retrain *r, struct nbx_task *task,
                                struct nbx_fault *fault) NBX_MUST_CHECK;
 enum nbx_err nbx_retrain_pull(struct nbx_retrain *r, struct nbx_fault *fault) NBX_MUST_CHECK;
+/* Once they were read: what customers did lies nowhere, however this process ends. */
+void nbx_retrain_drop_events(const struct nbx_retrain *r);
 /* The bundle at task->out, with what was found of it as metrics and notes. */
 enum nbx_err nbx_retrain_push(struct nbx_retrain *r, const struct nbx_task *task,
                               const struct nbx_recipe *recipe,
