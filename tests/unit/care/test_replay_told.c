@@ -300,6 +300,43 @@ Test(replay_told, of_linked_customers_the_sets_are_joined_as_they_were)
     must_say(ids[3], NBX_REPLAY_GONE, "retracted");
 }
 
+/* Of either identity what had expired by then is what the record says. */
+Test(replay_told, of_linked_customers_each_goes_by_the_ttl_of_then)
+{
+    struct nbx_event_type types[TOWN_TYPES];
+    char old[192];
+    memcpy(types, town_types, sizeof types);
+    types[0].ttl_ms = types[3].ttl_ms = 24 * TOWN_HOUR_MS;
+    scored_decision("{n:3}");
+    snprintf(old, sizeof old,
+             "{type:'view',item:'i10',time:%lld},{type:'dismiss',item:'i11',time:%lld}",
+             (long long)(SHOP_NOW - 48 * TOWN_HOUR_MS), (long long)(SHOP_NOW - 48 * TOWN_HOUR_MS));
+    town_observe(&t, "bert", old);
+    town_link(&t, "bert", "anna", "card");
+    struct nbx_decision_id without = decide("anna", "{n:40,exclude_seen:true}");
+    town_change_types(&t, types);
+    struct nbx_decision_id with = decide("anna", "{n:40,exclude_seen:true}");
+    struct nbx_decision_id by_bert = decide("bert", "{n:40,exclude_seen:true}");
+    cr_assert_eq(read_record(without).n + 2, read_record(with).n, "i10 and i11 are back");
+    cr_assert_eq(read_record(with).n_ttls, 2);
+    cr_assert_eq(read_record(with).n_parts, 2);
+    cr_assert_eq(read_record(by_bert).n, read_record(with).n);
+    for (int hours = 0; hours < 100; hours += 24) {
+        ttl_ms = hours * TOWN_HOUR_MS;
+        must_be_same(without);
+        must_be_same(with);
+        must_be_same(by_bert);
+    }
+    town_unlink(&t, "bert", "anna");
+    town_observe(&t, "bert", "{type:'buy',item:'i11'},{type:'dismiss',item:'i10'}");
+    must_be_same(without);
+    must_be_same(with);
+    struct nbx_decision_record record = read_record(with);
+    record.n_ttls = 0;
+    write_record(with, &record);
+    must_say(with, NBX_REPLAY_DIFFERS, "position");
+}
+
 /* A set that the record does not name is another list. */
 Test(replay_told, a_part_that_is_left_out_differs)
 {

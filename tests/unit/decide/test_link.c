@@ -366,6 +366,71 @@ Test(link, who_is_half_forgotten_when_it_ends_is_forgotten_at_the_start)
     cr_assert_eq(count_links(), 0);
 }
 
+/* Whom the request names is the last of them: found as long as one is left. */
+Test(link, forgetting_that_fails_halfway_is_finished_by_asking_again)
+{
+    struct nbx_forgetting done;
+    struct nbx_strs ids;
+    link_three();
+    town_observe(&t, "device", "{type:'view',item:'i05'}");
+    cr_assert(forget("session", false));
+    t.scope.batch->ops.failed = true; /* as where memory is out */
+    cr_assert_eq(nbx_customer_forget_linked(&done, &t.scope, NBX_STR("device")), NBX_ELIMIT);
+    cr_assert_not(done.forgotten);
+    cr_assert(town_profile(&t, "device").known);
+    cr_assert_eq(nbx_linked_ids(&ids, &t.scope, NBX_STR("card")), NBX_OK);
+    cr_assert_eq(ids.n, 3);
+    cr_assert(nbx_str_is(ids.p[0], "card"));
+    unsigned forgotten = 0;
+    for (uint32_t i = ids.n; i-- > 0;) {
+        char id[16];
+        snprintf(id, sizeof id, "%.*s", NBX_STR_ARG(ids.p[i]));
+        forgotten += forget(id, i == 0);
+    }
+    cr_assert_eq(forgotten, 2, "the session was already");
+    cr_assert_eq(count_links(), 0);
+    reopen(&t);
+    cr_assert_not(joined(&t, "card").known);
+    cr_assert_not(joined(&t, "device").known);
+}
+
+static enum nbx_err retract_all(const char *id, uint32_t *n)
+{
+    struct nbx_retraction all = {.all = true};
+    struct nbx_retracted done = {0};
+    struct nbx_profile profile = town_profile(&t, id);
+    enum nbx_err err = nbx_retract(&done, &t.scope, &profile, &all);
+    *n = done.retracted;
+    return err;
+}
+
+Test(link, a_retraction_that_fails_halfway_is_finished_by_asking_again)
+{
+    static const char *const ids[] = {"card", "session", "device"};
+    uint32_t n, all = 0;
+    link_three();
+    town_observe(&t, "device", "{type:'view',item:'i05'},{type:'dismiss',item:'i06'}");
+    cr_assert_eq(retract_all("card", &n), NBX_OK);
+    cr_assert_eq(n, 1);
+    struct nbx_str before = dump_store(&t);
+    t.scope.batch->ops.failed = true;
+    cr_assert_eq(retract_all("session", &n), NBX_ELIMIT);
+    cr_assert(nbx_str_eq(dump_store(&t), before));
+    cr_assert_eq(joined(&t, "card").seen.n, 3, "of the two others all is there");
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(retract_all(ids[i], &n), NBX_OK);
+        all += n;
+    }
+    cr_assert_eq(all, 3);
+    reopen(&t);
+    for (int i = 0; i < 3; i++) {
+        struct nbx_profile p = joined(&t, ids[i]);
+        cr_assert_not(p.known);
+        cr_assert_eq(p.seen.n, 0);
+        cr_assert_eq(p.linked->n, 3, "linked they stay");
+    }
+}
+
 Test(link, of_who_is_forgotten_alone_the_others_stay)
 {
     link_three();
