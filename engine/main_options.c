@@ -90,6 +90,7 @@ static void fill(struct nbx_server_options *o, const struct nbx_conf *conf)
     o->queue_time_ms = conf->queue_time_ms;
     o->max_message_bytes = (size_t)conf->max_message_bytes;
     o->model_max_bytes = (size_t)conf->model_max_bytes;
+    o->model_push_idle_ms = conf->model_push_idle_ms;
     o->accept = accept_bounds(&conf->model);
     o->guard = guard(&conf->canary);
     o->drain_timeout_ms = conf->drain_timeout_ms;

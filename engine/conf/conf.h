@@ -91,6 +91,7 @@ struct nbx_conf {
     int64_t queue_time_ms;
     int64_t max_message_bytes;
     int64_t model_max_bytes;
+    int64_t model_push_idle_ms;
     struct nbx_conf_model model;
     struct nbx_conf_canary canary;
     int64_t drain_timeout_ms;

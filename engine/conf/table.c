@@ -130,6 +130,9 @@ static const struct conf_row top_rows[] = {
      .preset = "1MiB", .sentence = "Size of the largest message a client may send."},
     {"model_max", CONF_BYTES, AT(model_max_bytes), .min = MIB, .max = 16384 * GIB, .preset = "8GiB",
      .sentence = "Size of the largest model that may be pushed."},
+    {"model_push_idle", CONF_DURATION, AT(model_push_idle_ms), .min = 100, .max = DAY,
+     .preset = "1m",
+     .sentence = "An upload of a model to which nothing was added for this long is removed."},
     {"model_max_without_vector", CONF_NUMBER, AT(model.max_without_vector), .most = 1,
      .preset = "0.005", .reloadable = true,
      .sentence = "A bundle is not taken where more than this share of its items has a zero vector "

@@ -22,7 +22,7 @@ void nbx_models__drop_previous(struct nbx_keeper *k)
     k->models.previous_of_files = false;
 }
 
-static void give_up_previous(struct nbx_keeper *k)
+void nbx_models__give_up_previous(struct nbx_keeper *k)
 {
     struct nbx_model *m = k->models.previous.model;
     nbx_log_warnx("previous=dropped model=%.*s version=%.*s reason=memory "
@@ -44,7 +44,7 @@ void nbx_models__follow(struct nbx_keeper *k)
 {
     struct nbx_resident *p = &k->models.previous;
     if (p->model && nbx_clock_mono_ns() - p->followed_ns > FOLLOW_NS && follow(k, p))
-        give_up_previous(k);
+        nbx_models__give_up_previous(k);
 }
 
 struct nbx_resident *nbx_models__resident(struct nbx_keeper *k, const struct nbx_version *v)
@@ -67,7 +67,7 @@ static bool is_ready(struct nbx_keeper *k, const struct nbx_version *v)
     if (!follow(k, r))
         return true;
     if (r == &k->models.previous)
-        give_up_previous(k);
+        nbx_models__give_up_previous(k);
     return false;
 }
 
@@ -174,7 +174,7 @@ static bool load_again(struct nbx_keeper *k, const struct nbx_fault *fault)
     if (fault->code != NBX_ELIMIT || !k->models.previous.model)
         return false;
     nbx_model_release(&k->models.order.model);
-    give_up_previous(k);
+    nbx_models__give_up_previous(k);
     start_load(k);
     return true;
 }

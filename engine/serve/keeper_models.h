@@ -85,8 +85,9 @@ bool nbx_models__is_loading(const struct nbx_keeper *k);
 struct nbx_resident *nbx_models__resident(struct nbx_keeper *k, const struct nbx_version *v);
 /* Keeps the previous model's items as those of the catalogue. */
 void nbx_models__follow(struct nbx_keeper *k);
-/* Lets go of the previous model. */
+/* Lets go of the previous model; the second one says so: memory is short. */
 void nbx_models__drop_previous(struct nbx_keeper *k);
+void nbx_models__give_up_previous(struct nbx_keeper *k);
 
 /* Of a version that is put to the trial of `c`: the model in its place, fresh, or NULL: from where
  * it is in memory. */

@@ -16,10 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IDLE_NS     INT64_C(60000000000) /* an upload that nobody goes on with */
-#define READ_BYTES  ((size_t)1 << 20)    /* at a time, for the digest */
-#define CHUNK_SHARE 2                    /* of max_message: what a client should send */
-#define CHUNK_MOST  ((size_t)4 << 20)    /* longer ones hold the keeper up */
+#define READ_BYTES  ((size_t)1 << 20) /* at a time, for the digest */
+#define CHUNK_SHARE 2                 /* of max_message: what a client should send */
+#define CHUNK_MOST  ((size_t)4 << 20) /* longer ones hold the keeper up */
 
 /* uploads */
 
@@ -56,10 +55,11 @@ static void remove_upload(struct nbx_keeper *k, struct nbx_upload *u)
 
 void nbx_models__expire_uploads(struct nbx_keeper *k, bool now)
 {
+    int64_t idle_ns = k->server->options.model_push_idle_ms * 1000000;
     for (size_t i = 0; i < NBX_UPLOADS_MAX; i++) {
         struct nbx_upload *u = &k->models.uploads[i];
         if (!u->digest[0] || u == k->models.order.upload ||
-            (!now && nbx_clock_mono_ns() - u->touched_ns < IDLE_NS))
+            (!now && nbx_clock_mono_ns() - u->touched_ns < idle_ns))
             continue;
         nbx_log_info("upload=removed digest=%s received=%" PRIu64 " bytes=%" PRIu64, u->digest,
                      u->received, u->bytes);
@@ -126,15 +126,11 @@ static bool write_all(const struct nbx_upload *u, struct nbx_str data)
     return true;
 }
 
-/* All of it or nothing. */
 static enum nbx_err append(struct nbx_upload *u, struct nbx_str data, struct nbx_fault *fault)
 {
-    if (!write_all(u, data)) {
-        nbx_fault_set(fault, NBX_ESTORAGE, "bytes", "cannot write the file: %s", strerror(errno));
-        if (ftruncate(u->fd, (off_t)u->received))
-            nbx_log_warn("upload=torn digest=%s", u->digest); /* it is written over */
-        return NBX_ESTORAGE;
-    }
+    if (!write_all(u, data))
+        return nbx_fault_set(fault, NBX_ESTORAGE, "bytes", "cannot write the file: %s",
+                             strerror(errno));
     /* The disk begins now, so that there is little to wait for at the end. */
     (void)sync_file_range(u->fd, (off_t)u->received, data.len, SYNC_FILE_RANGE_WRITE);
     u->received += data.len;
@@ -183,7 +179,11 @@ static enum nbx_err take_chunk(struct nbx_keeper *k, struct nbx_upload **u,
         err = check_room(k, (uint64_t)req->bytes, fault);
     if (!err && !*u && req->data.len)
         err = begin_upload(u, k, req, fault);
-    return err || !*u || !req->data.len ? err : append(*u, req->data, fault);
+    if (err || !*u || !req->data.len)
+        return err;
+    if ((err = append(*u, req->data, fault)))
+        remove_upload(k, *u); /* a full disk is needed for others */
+    return err;
 }
 
 static void answer_received(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
@@ -276,17 +276,36 @@ void nbx_models__look_through(void *arg)
         check_bundle(o);
 }
 
+static void start_look(struct nbx_keeper *k)
+{
+    struct nbx_model_order *o = &k->models.order;
+    o->fault = (struct nbx_fault){0};
+    nbx_models__begin_judging(&o->judge, k);
+    o->aside = (struct nbx_aside){
+        .work = nbx_models__look_through, .arg = o, .bell = &k->bell, .idle = true};
+    if (nbx_aside_start(&o->aside))
+        nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no thread to look through the file");
+}
+
 static void begin_commit(struct nbx_keeper *k, struct nbx_job *job, struct nbx_upload *u)
 {
     struct nbx_model_order *o = &k->models.order;
     *o = (struct nbx_model_order){.server = k->server, .job = job, .upload = u};
     path_of(o->path, sizeof o->path, k, u);
-    nbx_models__begin_judging(&o->judge, k);
     o->begun_ns = nbx_clock_mono_ns();
-    o->aside = (struct nbx_aside){
-        .work = nbx_models__look_through, .arg = o, .bell = &k->bell, .idle = true};
-    if (nbx_aside_start(&o->aside))
-        nbx_fault_set(&o->fault, NBX_ELIMIT, NULL, "no thread to look through the file");
+    start_look(k);
+}
+
+/* Where memory was short the previous model goes, and the file is looked through again. */
+static bool look_again(struct nbx_keeper *k)
+{
+    struct nbx_model_order *o = &k->models.order;
+    nbx_models__end_judging(&o->judge);
+    if (o->fault.code != NBX_ELIMIT || !k->models.previous.model)
+        return false;
+    nbx_models__give_up_previous(k);
+    start_look(k);
+    return true;
 }
 
 void nbx_models__push(struct nbx_keeper *k, struct nbx_job *job)
@@ -395,6 +414,8 @@ static void keep(struct nbx_keeper *k, const struct nbx_version *v, struct nbx_f
 void nbx_models__end_push(struct nbx_keeper *k)
 {
     struct nbx_model_order *o = &k->models.order;
+    if (look_again(k))
+        return;
     struct nbx_job *job = o->job;
     struct nbx_fault fault = o->fault;
     struct nbx_model_push_req req;
@@ -414,7 +435,6 @@ void nbx_models__end_push(struct nbx_keeper *k)
         nbx_log_warnx("push=refused field=%s reason=\"%s\"", fault.field, fault.message);
     o->job = NULL;
     o->upload = NULL;
-    nbx_models__end_judging(&o->judge);
     if (err)
         nbx_models__refuse(k, job, &fault, &req.id);
     else if (req.commit.activate)

@@ -37,7 +37,8 @@ struct nbx_server_options {
     struct nbx_guard guard;          /* of a canary */
     int64_t queue_time_ms;           /* a request that waited longer is answered busy */
     size_t max_message_bytes;
-    size_t model_max_bytes; /* of one file that is pushed */
+    size_t model_max_bytes;     /* of one file that is pushed */
+    int64_t model_push_idle_ms; /* an upload that nobody goes on with for longer is removed */
     int64_t drain_timeout_ms;
     const char *version; /* for hello */
 };

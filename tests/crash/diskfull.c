@@ -18,7 +18,6 @@
 #include "engine/base/random.h"
 #include "proto/wire.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -126,38 +125,6 @@ static bool read_all(struct test *t)
     return true;
 }
 
-/* The disk. */
-
-/* Others' data: grows by so many bytes, or until nothing fits any more. */
-static void grow_ballast(const struct test *t, uint64_t bytes)
-{
-    static const char zeros[1 << 16] = "";
-    char path[DAEMON_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/disk/ballast", t->folder);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    for (size_t step = sizeof zeros; fd >= 0 && bytes > 0 && step > 0;) {
-        ssize_t n = write(fd, zeros, step < bytes ? step : bytes);
-        bytes -= n > 0 ? (uint64_t)n : 0;
-        step = n > 0 ? step : step / 2;
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
-static void drop_ballast(const struct test *t)
-{
-    char path[DAEMON_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/disk/ballast", t->folder);
-    unlink(path);
-}
-
-static void leave(const struct test *t, uint64_t bytes)
-{
-    uint64_t room = loop_free_bytes(t->folder);
-    if (room > bytes)
-        grow_ballast(t, room - bytes);
-}
-
 /* A cycle. */
 
 /* Until a write is refused; `at_once`: others take what room there is, after some have been taken.
@@ -169,7 +136,7 @@ static bool fill(struct test *t, bool at_once)
     enum answer answer = TAKEN;
     while (answer == TAKEN || answer == BUSY) {
         if (at_once && t->n >= first + 20)
-            grow_ballast(t, UINT64_MAX);
+            loop_take(t->folder, UINT64_MAX);
         answer = observe(t, &ms);
     }
     return answer == REFUSED;
@@ -184,7 +151,7 @@ static bool look(struct test *t, bool at_once)
         if (answer == OTHERWISE || !read_all(t))
             return false;
         if (at_once && answer != REFUSED) /* the daemon has given back a file */
-            grow_ballast(t, UINT64_MAX);
+            loop_take(t->folder, UINT64_MAX);
         t->refused += answer == REFUSED;
         if (answer == REFUSED && ms > t->refused_max_ms)
             t->refused_max_ms = ms;
@@ -238,9 +205,9 @@ static bool cycle(struct test *t, unsigned i)
     bool at_once = i % 2 == 1;
     t->reads = t->refused = 0;
     t->refused_max_ms = 0;
-    leave(t, (uint64_t)ROOM_MIB << 20);
+    loop_leave(t->folder, (uint64_t)ROOM_MIB << 20);
     bool ok = fill(t, at_once) && look(t, at_once);
-    drop_ballast(t);
+    loop_give_back(t->folder);
     ok = ok && await_taken(t, &taken_ms) && daemon_kill(&t->daemon) && start(t) && hold_against(t);
     bool good = ok && t->refused > 0 && t->refused_max_ms <= REFUSED_MAX_MS &&
                 taken_ms <= TAKEN_MAX_MS && t->lost == 0 && t->there == 0;
@@ -266,10 +233,10 @@ static bool start_full(struct test *t)
 {
     if (!daemon_kill(&t->daemon))
         return false;
-    grow_ballast(t, UINT64_MAX);
+    loop_take(t->folder, UINT64_MAX);
     int code = daemon_launch(&t->daemon) ? daemon_wait(&t->daemon, TIMEOUT_MS) : -1;
     bool clear = code == 1 && log_says(t, "start=failed") && log_says(t, "are free in");
-    drop_ballast(t);
+    loop_give_back(t->folder);
     bool good = clear && start(t) && hold_against(t) && t->lost == 0 && daemon_verify(&t->daemon);
     printf("a start on a full disk: exit code %d, %s\n", code, good ? "ok" : "FAILED");
     return good;

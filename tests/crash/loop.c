@@ -3,6 +3,7 @@
 
 #include "tests/crash/daemon.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -83,4 +84,38 @@ uint64_t loop_free_bytes(const char *folder)
     struct statvfs st;
     snprintf(disk, sizeof disk, "%s/disk", folder);
     return statvfs(disk, &st) ? 0 : (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+static void ballast_path(char *path, size_t bytes, const char *folder)
+{
+    snprintf(path, bytes, "%s/disk/ballast", folder);
+}
+
+void loop_take(const char *folder, uint64_t bytes)
+{
+    static const char zeros[1 << 16] = "";
+    char path[PATH_BYTES];
+    ballast_path(path, sizeof path, folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    for (size_t step = sizeof zeros; fd >= 0 && bytes > 0 && step > 0;) {
+        ssize_t n = write(fd, zeros, step < bytes ? step : bytes);
+        bytes -= n > 0 ? (uint64_t)n : 0;
+        step = n > 0 ? step : step / 2;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+void loop_leave(const char *folder, uint64_t bytes)
+{
+    uint64_t room = loop_free_bytes(folder);
+    if (room > bytes)
+        loop_take(folder, room - bytes);
+}
+
+void loop_give_back(const char *folder)
+{
+    char path[PATH_BYTES];
+    ballast_path(path, sizeof path, folder);
+    unlink(path);
 }

@@ -24,6 +24,10 @@ bool loop_copy(const char *folder);
 bool loop_replace(const char *folder);
 /* Unmounts, where it is mounted. */
 bool loop_end(const char *folder);
+/* Others' data: takes so many bytes more, or all there is; takes all but so many; goes. */
+void loop_take(const char *folder, uint64_t bytes);
+void loop_leave(const char *folder, uint64_t bytes);
+void loop_give_back(const char *folder);
 /* Bytes that a file may still take. */
 uint64_t loop_free_bytes(const char *folder);
 

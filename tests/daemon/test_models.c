@@ -4,6 +4,8 @@
 #include "tests/daemon/harness_push.h"
 #include "tests/daemon/harness_taste.h"
 
+#include "engine/base/clock.h"
+
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -421,6 +423,31 @@ Test(models_small, files_and_chunks_are_bounded)
     must_be(a.body, "chunk", "32768");
     must_push(p, &f[1], "{}");
     cr_assert_str_eq(models_on_disk(&s), "taste@2.safetensors");
+}
+
+static void begin_hasty(void)
+{
+    begin("model_push_idle: 2s\n");
+}
+
+TestSuite(models_hasty, .init = begin_hasty, .fini = end, .timeout = 120);
+
+Test(models_hasty, an_upload_that_nobody_goes_on_with_is_removed)
+{
+    size_t half = f[0].n / 2;
+    int64_t begun_ns = nbx_clock_mono_ns();
+    push(p, &f[0], (struct pushed_part){0, half, NULL});
+    while (models_on_disk(&s)[0]) {
+        cr_assert(nbx_clock_mono_ns() - begun_ns < ASK_TIMEOUT_MS * INT64_C(1000000));
+        get(p, "hello", "", "{}");
+    }
+    cr_assert_geq(nbx_clock_mono_ns() - begun_ns, 2000000000, "it goes on for as long as that");
+    REFUSED(push(p, &f[0], (struct pushed_part){half, 9, NULL}), "conflict", "offset", "0 bytes");
+    char *log = server_log(&s);
+    cr_assert_not_null(strstr(log, "upload=removed digest="), "%s", log);
+    free(log);
+    must_push(p, &f[0], "{}");
+    cr_assert_str_eq(models_on_disk(&s), "taste@1.safetensors");
 }
 
 /* the folder */
