@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * kill -9 at any moment of a push, an activation, a rollback, a deletion: the daemon starts with
- * exactly the old or the new state, and no file that no version has.
+ * kill -9 at any moment of a push, an activation, a rollback, a trial's begin or end, a deletion:
+ * the daemon starts with exactly the old or the new state, and no file that no version has.
  */
 #include "tests/daemon/harness_push.h"
 #include "tests/daemon/harness_taste.h"
@@ -14,7 +14,7 @@
 #define SEED       20261128
 #define N_ITEMS    200
 #define N_MODELS   3
-#define KILLS      56
+#define KILLS      80
 #define SPREAD     3 /* halves of what a step takes, within which the end comes */
 #define LIST_BYTES 512
 
@@ -24,8 +24,8 @@ static struct pushed f[N_MODELS]; /* taste@1 to taste@3 */
 static struct nbx_random rng;
 static int64_t push_us, quick_us; /* what they take here, with nobody in between */
 
-/* What the daemon has: a letter for each version (- none, s staged, A active), and where a rollback
- * goes to. */
+/* What the daemon has: a letter for each version (- none, s staged, H shadow, C canary, A active),
+ * and where a rollback goes to. */
 struct state {
     char stages[N_MODELS + 1];
     int active, back; /* 0: none */
@@ -39,7 +39,10 @@ static struct state read_state(void)
     for (uint32_t i = 0; i < list->n; i++) {
         int no = text_at(&list->list[i], "version").p[0] - '1';
         struct nbx_str stage = text_at(&list->list[i], "stage");
-        now.stages[no] = nbx_str_is(stage, "active") ? 'A' : 's';
+        now.stages[no] = nbx_str_is(stage, "active")   ? 'A'
+                         : nbx_str_is(stage, "shadow") ? 'H'
+                         : nbx_str_is(stage, "canary") ? 'C'
+                                                       : 's';
     }
     if (!at(all, "active"))
         return now;
@@ -58,12 +61,13 @@ static void must_be_whole(const struct state *now)
             snprintf(want + strlen(want), sizeof want - strlen(want), "%staste@%d.safetensors",
                      want[0] ? " " : "", i + 1);
     cr_assert_str_eq(models_on_disk(&s), want);
-    char version[2] = {now->active ? (char)('0' + now->active) : '\0', '\0'};
     struct nbx_value *r = get(&s.peer, "recommend", "anna", "{'record': 'none'}");
-    cr_assert(nbx_str_is(text_at(r, "model.version"), version));
-    if (!now->active)
+    struct nbx_str version = text_at(r, "model.version");
+    int no = version.len ? version.p[0] - '0' : 0;
+    cr_assert(no == now->active || now->stages[no - 1] == 'C', "%d answers of %s", no, now->stages);
+    if (!no)
         return;
-    const struct model *by = &m[now->active - 1];
+    const struct model *by = &m[no - 1];
     struct deeds deeds = {.n = 1, .row = {3}, .weight = {1}};
     double x[TASTE_MAX_DIMS];
     taste_fold(x, by, &deeds);
@@ -75,6 +79,7 @@ struct step {
     const char *op;
     int no; /* version; 0: rollback */
     bool activate;
+    char to; /* of model.stage: its letter */
 };
 
 static struct state after(struct state was, const struct step *step)
@@ -85,6 +90,8 @@ static struct state after(struct state was, const struct step *step)
         now.stages[step->no - 1] = 's';
     if (strcmp(step->op, "model.delete") == 0)
         now.stages[step->no - 1] = '-';
+    if (strcmp(step->op, "model.stage") == 0)
+        now.stages[step->no - 1] = step->to;
     int active = step->no;
     if (strcmp(step->op, "model.rollback") == 0)
         active = was.back;
@@ -114,26 +121,31 @@ static struct step choose(const struct state *was)
     for (;;) {
         int no = 1 + (int)nbx_random_below(&rng, N_MODELS);
         bool there = was->stages[no - 1] != '-';
-        switch (nbx_random_below(&rng, 5)) {
+        char to = "HCs"[nbx_random_below(&rng, 3)];
+        switch (nbx_random_below(&rng, 6)) {
         case 0:
             if (!there)
-                return (struct step){"model.push", no, false};
+                return (struct step){"model.push", no, false, 0};
             break;
         case 1:
             if (!there)
-                return (struct step){"model.push", no, true};
+                return (struct step){"model.push", no, true, 0};
             break;
         case 2:
             if (there && no != was->active)
-                return (struct step){"model.activate", no, true};
+                return (struct step){"model.activate", no, true, 0};
             break;
         case 3:
             if (was->active && (was->back == 0 || was->stages[was->back - 1] != '-'))
-                return (struct step){"model.rollback", 0, false};
+                return (struct step){"model.rollback", 0, false, 0};
+            break;
+        case 4:
+            if (there && no != was->active && (to == 's' || !strchr(was->stages, to)))
+                return (struct step){"model.stage", no, false, to};
             break;
         default:
-            if (there && no != was->active && no != was->back)
-                return (struct step){"model.delete", no, false};
+            if (was->stages[no - 1] == 's' && no != was->back)
+                return (struct step){"model.delete", no, false, 0};
         }
     }
 }
@@ -156,6 +168,12 @@ static void send_step(const struct step *step)
         send_one(step->op, push_body(p, file, (struct pushed_part){third, third, NULL}));
         send_one(step->op,
                  push_body(p, file, (struct pushed_part){2 * third, file->n - 2 * third, commit}));
+    } else if (step->to) {
+        send_one(step->op,
+                 peer_body(p, "{'name': 'taste', 'version': '%d', 'stage': '%s'}", step->no,
+                           step->to == 'H'   ? "shadow"
+                           : step->to == 'C' ? "canary"
+                                             : "staged"));
     } else if (step->no) {
         send_one(step->op, peer_body(p, "{'name': 'taste', 'version': '%d'}", step->no));
     } else {
