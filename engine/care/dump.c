@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/dump_internal.h"
 
+#include "engine/base/grow.h"
+
 #include <stdlib.h>
 
 #define NAME_BYTES  ((size_t)4 << 30) /* at most, as the next */
@@ -175,14 +177,10 @@ static enum nbx_err gather(struct nbx_dump *d, struct counts *c, uint32_t item_n
 {
     if (n == 0)
         return NBX_OK;
-    if (c->n == c->room) {
-        size_t room = c->room ? 2 * c->room : 1024;
-        struct count *p = realloc(c->p, room * sizeof *p);
-        if (!p)
-            return NBX_ELIMIT;
-        c->p = p;
-        c->room = room;
-    }
+    struct count *p = nbx_grow(c->p, c->n, &c->room, sizeof *p);
+    if (!p)
+        return NBX_ELIMIT;
+    c->p = p;
     c->p[c->n++] = (struct count){nbx_dump__name(d, &d->items, item_no), n};
     return NBX_OK;
 }

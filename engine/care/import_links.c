@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/import_links.h"
 
+#include "engine/base/grow.h"
+
 #include <stdlib.h>
 
 enum nbx_err nbx_import_links_init(struct nbx_import_links *links, struct nbx_arena *texts)
@@ -21,15 +23,11 @@ static enum nbx_err row_of(struct nbx_import_links *links, struct nbx_str number
                            struct nbx_import_row **out)
 {
     uint32_t row = nbx_map_get(links->rows, number);
-    if (row == NBX_MAP_NONE && links->n == links->room) {
-        size_t room = links->room ? 2 * links->room : 64;
-        struct nbx_import_row *p = realloc(links->p, room * sizeof *p);
+    if (row == NBX_MAP_NONE) {
+        struct nbx_import_row *p = nbx_grow(links->p, links->n, &links->room, sizeof *p);
         if (!p)
             return NBX_ELIMIT;
         links->p = p;
-        links->room = room;
-    }
-    if (row == NBX_MAP_NONE) {
         enum nbx_err err = nbx_map_put(links->rows, number, row = (uint32_t)links->n);
         if (err)
             return err;

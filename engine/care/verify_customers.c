@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What must hold of customers and of what is theirs.
  */
+#include "engine/base/grow.h"
 #include "engine/base/hash.h"
 #include "engine/care/verify_internal.h"
 #include "engine/customer/consent.h"
@@ -47,16 +48,12 @@ bool nbx_verify__is_vacant(const struct nbx_check *c, uint64_t number)
 
 static void note_vacant(struct nbx_check *c, uint64_t number)
 {
-    if (c->vacant.n == c->vacant.room) {
-        size_t room = c->vacant.room ? c->vacant.room * 2 : 64;
-        uint64_t *p = realloc(c->vacant.p, room * sizeof *p);
-        if (!p) {
-            c->err = NBX_ELIMIT;
-            return;
-        }
-        c->vacant.p = p;
-        c->vacant.room = room;
+    uint64_t *p = nbx_grow(c->vacant.p, c->vacant.n, &c->vacant.room, sizeof *p);
+    if (!p) {
+        c->err = NBX_ELIMIT;
+        return;
     }
+    c->vacant.p = p;
     c->vacant.p[c->vacant.n++] = number;
 }
 

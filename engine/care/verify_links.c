@@ -2,6 +2,7 @@
  * What must hold of who is linked to whom: each record of an identity that is there, and together
  * trees that none is too large of.
  */
+#include "engine/base/grow.h"
 #include "engine/care/verify_internal.h"
 #include "engine/customer/customers.h"
 
@@ -9,14 +10,10 @@
 
 static enum nbx_err note_node(struct nbx_check *c, struct nbx_check_node node)
 {
-    if (c->links.n == c->links.room) {
-        size_t room = c->links.room ? c->links.room * 2 : 64;
-        struct nbx_check_node *p = realloc(c->links.p, room * sizeof *p);
-        if (!p)
-            return NBX_ELIMIT;
-        c->links.p = p;
-        c->links.room = room;
-    }
+    struct nbx_check_node *p = nbx_grow(c->links.p, c->links.n, &c->links.room, sizeof *p);
+    if (!p)
+        return NBX_ELIMIT;
+    c->links.p = p;
     c->links.p[c->links.n++] = node;
     return NBX_OK;
 }

@@ -2,6 +2,7 @@
 #include "engine/customer/command.h"
 
 #include "engine/base/check.h"
+#include "engine/base/grow.h"
 #include "engine/base/random.h"
 
 #include <stdlib.h>
@@ -172,14 +173,10 @@ struct numbers {
 
 static enum nbx_err note(struct numbers *list, uint64_t seq)
 {
-    if (list->n == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        uint64_t *p = realloc(list->p, room * sizeof *p);
-        if (!p)
-            return NBX_ELIMIT;
-        list->p = p;
-        list->room = room;
-    }
+    uint64_t *p = nbx_grow(list->p, list->n, &list->room, sizeof *p);
+    if (!p)
+        return NBX_ELIMIT;
+    list->p = p;
     list->p[list->n++] = seq;
     return NBX_OK;
 }

@@ -2,6 +2,7 @@
 #include "engine/customer/links.h"
 
 #include "engine/base/check.h"
+#include "engine/base/grow.h"
 #include "engine/base/map.h"
 
 #include <pthread.h>
@@ -22,8 +23,8 @@ struct nbx_links {
     pthread_mutex_t changing;  /* from the look to the change; `table` is taken within */
     _Atomic uint32_t n;        /* rows */
     _Atomic uint32_t n_linked; /* that have a parent */
-    uint32_t cap;
-    struct node *nodes; /* (n) of (cap) */
+    struct node *nodes;        /* (n) of (room) */
+    size_t room;
     struct nbx_map *rows;
 };
 
@@ -43,14 +44,10 @@ static enum nbx_err make(struct nbx_links *links, uint64_t number)
     uint32_t n = atomic_load(&links->n);
     if (find(links, number) != NONE)
         return NBX_OK;
-    if (n == links->cap) {
-        uint32_t cap = n ? 2 * n : 64;
-        struct node *nodes = realloc(links->nodes, cap * sizeof *nodes);
-        if (!nodes)
-            return NBX_ELIMIT;
-        links->nodes = nodes;
-        links->cap = cap;
-    }
+    struct node *nodes = nbx_grow(links->nodes, n, &links->room, sizeof *nodes);
+    if (!nodes)
+        return NBX_ELIMIT;
+    links->nodes = nodes;
     enum nbx_err err = nbx_map_put(links->rows, key_of(&number), n);
     if (err)
         return err;
@@ -112,14 +109,10 @@ struct ties {
 
 static enum nbx_err note(struct ties *ties, uint32_t row, uint64_t parent)
 {
-    if (ties->n == ties->room) {
-        size_t room = ties->room ? 2 * ties->room : 64;
-        struct pending *p = realloc(ties->p, room * sizeof *p);
-        if (!p)
-            return NBX_ELIMIT;
-        ties->p = p;
-        ties->room = room;
-    }
+    struct pending *p = nbx_grow(ties->p, ties->n, &ties->room, sizeof *p);
+    if (!p)
+        return NBX_ELIMIT;
+    ties->p = p;
     ties->p[ties->n++] = (struct pending){parent, row};
     return NBX_OK;
 }

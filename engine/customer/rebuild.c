@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/customer/rebuild.h"
 
+#include "engine/base/grow.h"
+
 #include <stdlib.h>
 
 #define SCRATCH_BYTES ((size_t)128 << 20) /* one event at a time; a message may have 64 MiB */
@@ -97,14 +99,10 @@ struct steps {
 
 static enum nbx_err note_step(struct steps *s, const struct nbx_kept_event *e)
 {
-    if (s->n == s->room) {
-        size_t room = s->room ? 2 * s->room : 64;
-        struct step *p = realloc(s->p, room * sizeof *p);
-        if (!p)
-            return NBX_ELIMIT;
-        s->p = p;
-        s->room = room;
-    }
+    struct step *p = nbx_grow(s->p, s->n, &s->room, sizeof *p);
+    if (!p)
+        return NBX_ELIMIT;
+    s->p = p;
     s->p[s->n++] = (struct step){e->record.seq, nbx_fold_term(e->id_hash, e->time_ms)};
     return NBX_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/store/forgotten.h"
 
+#include "engine/base/grow.h"
 #include "engine/base/hash.h"
 #include "engine/base/log.h"
 #include "engine/base/random.h"
@@ -73,14 +74,10 @@ static bool parse_line(struct nbx_forgotten_entry *out, const char *line)
 
 static bool add(struct nbx_forgotten_entries *list, const struct nbx_forgotten_entry *e)
 {
-    if (list->n == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        struct nbx_forgotten_entry *p = realloc(list->p, room * sizeof *p);
-        if (!p)
-            return false;
-        list->p = p;
-        list->room = room;
-    }
+    struct nbx_forgotten_entry *p = nbx_grow(list->p, list->n, &list->room, sizeof *p);
+    if (!p)
+        return false;
+    list->p = p;
     list->p[list->n++] = *e;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "models/dataset/internal.h"
 
 #include "engine/base/csv.h"
+#include "engine/base/grow.h"
 #include "engine/base/progress.h"
 #include "engine/base/utf8.h"
 
@@ -193,14 +194,11 @@ static enum nbx_err keep_event(struct source *s, const struct nbx_csv_row *row,
                                struct nbx_dataset__event event, struct nbx_fault *fault)
 {
     struct nbx_dataset__reading *r = s->to;
-    if (r->n_events == r->cap_events) {
-        size_t cap = r->cap_events ? r->cap_events * 2 : 4096;
-        struct nbx_dataset__event *events = realloc(r->events, cap * sizeof *events);
-        if (!events)
-            return out_of_memory(fault);
-        r->events = events;
-        r->cap_events = cap;
-    }
+    struct nbx_dataset__event *events =
+        nbx_grow(r->events, r->n_events, &r->cap_events, sizeof *events);
+    if (!events)
+        return out_of_memory(fault);
+    r->events = events;
     if (r->n_events == MAX_EVENTS)
         return nbx_csv_fault(s->csv, fault, NBX_ELIMIT, 0, "more than %u events", MAX_EVENTS);
     event.order = (uint32_t)r->n_events;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/sim/stream.h"
 
+#include "engine/base/grow.h"
 #include "engine/base/random.h"
 
 #include <math.h>
@@ -43,15 +44,9 @@ struct visit {
 
 static bool grow(void **items, size_t *cap, size_t n, size_t size)
 {
-    if (n < *cap)
-        return true;
-    size_t wanted = *cap ? 2 * *cap : 1024;
-    void *grown = realloc(*items, wanted * size);
-    if (!grown)
-        return false;
-    *items = grown;
-    *cap = wanted;
-    return true;
+    void *grown = nbx_grow(*items, n, cap, size);
+    *items = grown ? grown : *items;
+    return grown != NULL;
 }
 
 static void put_event(struct life *life, const struct visit *visit, enum sim_type type,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "models/tune/trials.h"
 
+#include "engine/base/grow.h"
 #include "engine/json/json.h"
 
 #include <errno.h>
@@ -41,14 +42,10 @@ static char *text_of(const struct nbx_ingredient *ingredient)
 static enum nbx_err keep(struct nbx_trials *t, const struct nbx_ingredient *ingredient, double ndcg,
                          double seconds)
 {
-    if (t->n == t->room) {
-        size_t room = t->room ? 2 * t->room : 64;
-        struct trial *more = realloc(t->trials, room * sizeof *more);
-        if (!more)
-            return NBX_ELIMIT;
-        t->trials = more;
-        t->room = room;
-    }
+    struct trial *more = nbx_grow(t->trials, t->n, &t->room, sizeof *more);
+    if (!more)
+        return NBX_ELIMIT;
+    t->trials = more;
     char *text = text_of(ingredient);
     if (!text)
         return NBX_ELIMIT;

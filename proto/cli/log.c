@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * log tail, log export: the commands in the order they were taken, a line of JSON each.
  */
+#include "engine/base/grow.h"
 #include "engine/base/progress.h"
 #include "engine/json/json.h"
 #include "proto/cli/cli.h"
@@ -139,8 +140,8 @@ struct newest {
 };
 
 struct newest_list {
-    struct newest *p; /* (n) of (cap) */
-    size_t n, cap;
+    struct newest *p; /* (n) of (room) */
+    size_t n, room;
 };
 
 static bool keep(struct newest_list *list, const struct nbx_value *entry, struct nbx_buf *line)
@@ -149,14 +150,10 @@ static bool keep(struct newest_list *list, const struct nbx_value *entry, struct
     if (nbx_json_encode(line, entry))
         return false;
     nbx_buf_put_u8(line, '\0');
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 256;
-        struct newest *p = realloc(list->p, cap * sizeof *p);
-        if (!p)
-            return false;
-        list->p = p;
-        list->cap = cap;
-    }
+    struct newest *p = nbx_grow(list->p, list->n, &list->room, sizeof *p);
+    if (!p)
+        return false;
+    list->p = p;
     char *text = line->failed ? NULL : strdup((const char *)line->p);
     if (text)
         list->p[list->n++] = (struct newest){nbx_cli_int(entry, "time"), text};
