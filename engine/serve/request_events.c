@@ -3,8 +3,8 @@
  * keys.
  *
  * Any worker reads any group, from the store and never through its copies, which are of its own
- * customers only. A page ends where the worker has spent PAGE_NS on it, so that a request behind it
- * hardly waits; where the next one goes on is a key in hex, which outlives the daemon.
+ * customers only. A page ends where the worker has spent PAGE_NS on it, or LEAST_NS and somebody
+ * waits behind it; where the next one goes on is a key in hex, which outlives the daemon.
  */
 #include "engine/base/clock.h"
 #include "engine/base/hash.h"
@@ -14,6 +14,7 @@
 #include "proto/wire.h"
 
 #define PAGE_NS     500000
+#define LEAST_NS    50000
 #define PAGE_BYTES  ((size_t)1 << 20) /* of a reply, and one event more */
 #define ENTRY_BYTES ((size_t)64 << 20)
 #define LEAST_AT    8          /* bytes of a key: a customer's number */
@@ -37,7 +38,7 @@ struct page {
     const struct nbx_event_type *types[NBX_MAX_EVENT_TYPES]; /* (req.types.n) */
     struct nbx_cursor *cursor;
     struct nbx_key at; /* the first key that was not looked at */
-    int64_t until_ns;
+    int64_t begun_ns;
     struct whose whose;
     struct nbx_buf events;
     uint32_t n;
@@ -45,7 +46,10 @@ struct page {
 
 static bool is_full(const struct page *p)
 {
-    return p->n >= p->req.n || p->events.len >= PAGE_BYTES || nbx_clock_mono_ns() >= p->until_ns;
+    int64_t took_ns = nbx_clock_mono_ns() - p->begun_ns;
+    bool awaited = nbx_ring_depth(p->r->worker->from_front) > 0;
+    return p->n >= p->req.n || p->events.len >= PAGE_BYTES ||
+           took_ns >= (awaited ? LEAST_NS : PAGE_NS);
 }
 
 static enum nbx_err seek(struct page *p, struct nbx_key at)
@@ -234,10 +238,8 @@ static enum nbx_err gather(struct page *p)
 
 void nbx_request_events_read(struct nbx_request *r)
 {
-    struct page p = {.r = r,
-                     .scope = r->scope,
-                     .until_ns = nbx_clock_mono_ns() + PAGE_NS,
-                     .whose = {.number = NOBODY}};
+    struct page p = {
+        .r = r, .scope = r->scope, .begun_ns = nbx_clock_mono_ns(), .whose = {.number = NOBODY}};
     p.scope.recent = NULL;
     p.scope.arena = NULL;
     enum nbx_err err = gather(&p);

@@ -91,10 +91,11 @@ static enum nbx_err ask(struct pages *p, struct nbx_fault *fault)
 static void take_next(struct pages *p)
 {
     const struct nbx_value *next = nbx_value_get(&p->reply.body, "next");
-    p->ended = !next || next->type != NBX_STRING;
+    bool more = next && next->type == NBX_STRING;
     nbx_buf_clear(&p->next);
-    if (!p->ended)
+    if (more)
         nbx_buf_put(&p->next, next->s.p, next->s.len);
+    p->ended = !more;
 }
 
 static enum nbx_err take_page(struct pages *p, struct nbx_fault *fault)

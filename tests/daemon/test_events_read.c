@@ -197,13 +197,14 @@ Test(events_read, who_may_not_be_learnt_from_is_not_in_it)
 
 Test(events_read, what_is_held_has_not_happened)
 {
+    int64_t tomorrow_ms = nbx_clock_wall_ms() + INT64_C(86400000);
     get(p, "observe", "anna",
         "{'events': [{'id': 'now', 'type': 'view', 'item': 'i', 'time': 1},"
         " {'id': 'later', 'type': 'view', 'item': 'i', 'time': %lld}]}",
-        (long long)(nbx_clock_wall_ms() + INT64_C(86400000)));
+        (long long)tomorrow_ms);
     get(p, "observe", "new",
         "{'events': [{'id': 'tomorrow', 'type': 'view', 'item': 'i', 'time': %lld}]}",
-        (long long)(nbx_clock_wall_ms() + INT64_C(86400000)));
+        (long long)tomorrow_ms);
     MUST_READ("", "now");
 }
 
