@@ -237,6 +237,13 @@ struct nbx_model_version_req {
     double share; /* 0: not said */
 };
 
+/* model.read */
+struct nbx_model_read_req {
+    struct nbx_value id;
+    struct nbx_str name, version;
+    int64_t offset;
+};
+
 /* item.get, item.delete */
 struct nbx_item_ids_req {
     struct nbx_value id;
@@ -306,6 +313,8 @@ enum nbx_err nbx_message_model_push(struct nbx_model_push_req *out, struct nbx_b
 enum nbx_err nbx_message_model_version(struct nbx_model_version_req *out, struct nbx_body body,
                                        bool stage, struct nbx_arena *arena,
                                        struct nbx_fault *fault);
+enum nbx_err nbx_message_model_read(struct nbx_model_read_req *out, struct nbx_body body,
+                                    struct nbx_arena *arena, struct nbx_fault *fault);
 /* The words of `stage`, in the order of enum nbx_stage; ends in NULL. */
 extern const char *const nbx_model_stages[];
 enum nbx_err nbx_message_simple(struct nbx_simple_req *out, struct nbx_body body,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * model.push, and what names a version: model.get, model.stage, model.activate, model.delete. */
+ * model.push, model.read, and what names a version: model.get, model.stage, model.activate,
+ * model.delete. */
 #include "proto/field.h"
 
 /* model.push */
@@ -103,4 +104,24 @@ enum nbx_err nbx_message_model_version(struct nbx_model_version_req *out, struct
     *out = (struct nbx_model_version_req){0};
     struct nbx_decoding d = {.arena = arena, .fault = fault};
     return nbx_field_body(out, &out->id, body, stage ? &stage_table : &version_table, &d);
+}
+
+/* model.read */
+
+#define READ(name, member) NBX_FIELD(name, struct nbx_model_read_req, member)
+
+static const struct nbx_field read_fields[] = {
+    {READ("name", name), nbx_field_name, .required = true},
+    {READ("version", version), nbx_field_name, .required = true},
+    {READ("offset", offset), nbx_field_int, .max = INT64_MAX},
+    {READ("id", id), nbx_field_echo},
+};
+static const struct nbx_field_table read_table = {read_fields, NBX_COUNT(read_fields)};
+
+enum nbx_err nbx_message_model_read(struct nbx_model_read_req *out, struct nbx_body body,
+                                    struct nbx_arena *arena, struct nbx_fault *fault)
+{
+    *out = (struct nbx_model_read_req){0};
+    struct nbx_decoding d = {.arena = arena, .fault = fault};
+    return nbx_field_body(out, &out->id, body, &read_table, &d);
 }

@@ -33,6 +33,7 @@ const struct nbx_op_info nbx_ops[NBX_N_OPS] = {
     {"model.rollback", NBX_OP_MODEL_ROLLBACK, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
     {"model.delete", NBX_OP_MODEL_DELETE, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
     {"events.read", NBX_OP_EVENTS_READ, NBX_ROLE_ADMIN, NBX_ROAD_ANY, false},
+    {"model.read", NBX_OP_MODEL_READ, NBX_ROLE_ADMIN, NBX_ROAD_CATALOGUE, false},
 };
 
 const struct nbx_op_info *nbx_op_find(struct nbx_str name)

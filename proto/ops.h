@@ -47,6 +47,7 @@ enum nbx_op {
     NBX_OP_MODEL_ROLLBACK,
     NBX_OP_MODEL_DELETE,
     NBX_OP_EVENTS_READ,
+    NBX_OP_MODEL_READ,
     NBX_N_OPS
 };
 

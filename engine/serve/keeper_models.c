@@ -301,13 +301,15 @@ static void serve_version(struct nbx_keeper *k, struct nbx_job *job)
 
 bool nbx_keeper__is_of_models(const struct nbx_job *job)
 {
-    return job->op->op >= NBX_OP_MODEL_PUSH && job->op->op <= NBX_OP_MODEL_DELETE;
+    return (job->op->op >= NBX_OP_MODEL_PUSH && job->op->op <= NBX_OP_MODEL_DELETE) ||
+           job->op->op == NBX_OP_MODEL_READ;
 }
 
 void nbx_keeper__serve_models(struct nbx_keeper *k, struct nbx_job *job)
 {
     switch (job->op->op) {
     case NBX_OP_MODEL_PUSH: nbx_models__push(k, job); return;
+    case NBX_OP_MODEL_READ: nbx_models__read_file(k, job); return;
     case NBX_OP_MODEL_LIST: serve_list(k, job); return;
     case NBX_OP_MODEL_ROLLBACK: nbx_models__rollback(k, job); return;
     default: serve_version(k, job); return;

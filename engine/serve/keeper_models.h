@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Between the keeper's files that serve model.*: keeper_models.c has the records and what is quick,
- * keeper_uploads.c takes files, keeper_swap.c plans what becomes of a version and hands over,
- * keeper_load.c loads and warms up, keeper_trial.c has shadows and canaries.
+ * keeper_uploads.c takes files and keeper_read.c gives them, keeper_swap.c plans what becomes of a
+ * version and hands over, keeper_load.c loads and warms up, keeper_trial.c has shadows and
+ * canaries.
  *
  * Why:     versions have one writer, and no answer waits for a file.
  * Owns:    nothing.
@@ -34,6 +35,9 @@ enum nbx_err nbx_models__find(struct nbx_version **out, const struct nbx_version
                               struct nbx_str name, struct nbx_str version, struct nbx_fault *fault);
 /* Writes the keeper's batch and empties it. */
 enum nbx_err nbx_models__write(struct nbx_keeper *k, struct nbx_fault *fault);
+
+/* model.read. */
+void nbx_models__read_file(struct nbx_keeper *k, struct nbx_job *job);
 
 /* model.push. */
 void nbx_models__push(struct nbx_keeper *k, struct nbx_job *job);

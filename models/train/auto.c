@@ -63,13 +63,14 @@ static const char auto_usage[] =
     "tcp://127.0.0.1:7741,\n"
     "                     judges what it finds by each customer's last item, which is held out "
     "then,\n"
-    "                     and pushes the bundle as a staged version, with figures and notes. "
-    "Without\n"
-    "                     --out no file stays\n"
+    "                     and pushes the bundle as a staged version, with figures and notes. The "
+    "version\n"
+    "                     that answers there is asked for what customers did since it was made, "
+    "too.\n"
+    "                     Without --out no file stays\n"
     "  --from-since DAYS  events of the last so many days only (default: all)\n"
-    "  --against BUNDLE   with --from, the model that answers now: both are asked for what "
-    "customers\n"
-    "                     did since it was made. nbxd compares the two by itself as well\n"
+    "  --against BUNDLE   with --from, a file to judge against in place of the version that "
+    "answers\n"
     "  --max-loss SHARE   nothing is pushed where ndcg or recall falls short of that model's by "
     "more\n"
     "                     than this share, 0 to 1 (default: 0.1)\n" OWN_USAGE NBX_COMMON_USAGE "\n"
@@ -326,7 +327,9 @@ static bool fits_together(const struct automatic *a, bool bundle)
 static enum nbx_err work(struct automatic *a, bool bundle, int *code, struct nbx_fault *fault)
 {
     struct nbx_search_result result = {0};
-    enum nbx_err err = nbx_judge_begin(&a->retrain.judge, fault);
+    enum nbx_err err = a->retrain.endpoint ? nbx_retrain_fetch(&a->retrain, fault) : NBX_OK;
+    if (!err)
+        err = nbx_judge_begin(&a->retrain.judge, fault);
     if (!err)
         err = search(a, &result, fault);
     if (!err)

@@ -43,6 +43,7 @@ enum nbx_err nbx_judge_begin(struct nbx_judge *j, struct nbx_fault *fault)
     struct nbx_bundle *bundle = NULL;
     struct nbx_fault why;
     j->made_ms = ANY_TIME;
+    j->called = j->called ? j->called : j->against;
     if (!j->against)
         return NBX_OK;
     enum nbx_err err = nbx_bundle_open(&bundle, j->against, &why);
@@ -62,7 +63,7 @@ enum nbx_err nbx_judge_hold_out(struct nbx_judge *j, const struct nbx_dataset *a
     if (!err && j->against && !j->compares) {
         printf("not compared with %s: %zu customers did something new since it was made, %d are "
                "wanted\n",
-               j->against, j->customers, MIN_COMPARED);
+               j->called, j->customers, MIN_COMPARED);
         drop_parts(j);
         err = hold_out(j, all, ANY_TIME);
     }
@@ -118,7 +119,7 @@ enum nbx_err nbx_judge_try(struct nbx_judge *j, const struct nbx_task *task,
     if (!err && j->compares)
         err = measure(&j->other, j, task, j->against, fault);
     if (!err && j->compares)
-        print_judged(j->against, j, &j->other);
+        print_judged(j->called, j, &j->other);
     return err;
 }
 
@@ -136,7 +137,7 @@ bool nbx_judge_is_worse(const struct nbx_judge *j, double max_loss, struct nbx_f
         nbx_fault_set(fault, NBX_ECONFLICT, NULL,
                       "the new model is worse: %s@%zu %.4f on %zu customers, that of %s is %.4f; "
                       "at least %.4f, %g %% less",
-                      figures[i].name, j->k, figures[i].fresh, j->customers, j->against,
+                      figures[i].name, j->k, figures[i].fresh, j->customers, j->called,
                       figures[i].other, least, 100 * max_loss);
         return true;
     }

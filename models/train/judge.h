@@ -22,6 +22,7 @@ struct nbx_judged {
 
 struct nbx_judge {
     const char *against; /* a bundle's file, or NULL */
+    const char *called;  /* what it is called; NULL: as its file */
     size_t k;
     int64_t made_ms; /* when that was made, of which it can know nothing later */
     /* after nbx_judge_hold_out */

@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "proto/client/events.h"
+#include "proto/client/fetch.h"
 #include "proto/client/push.h"
 #include "proto/wire.h"
 
@@ -13,16 +14,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REPLY_BYTES   ((size_t)64 << 20) /* at most, decoded */
-#define TIMEOUT_MS    5000
-#define ACCEPTING_MS  3600000 /* looking a bundle through takes its time */
-#define DAY_MS        INT64_C(86400000)
-#define VERSION_BYTES 65
-#define MAX_NOTES     2048
-#define MAX_METRICS   8
-#define METRIC_BYTES  48
-#define DATE_BYTES    32
-#define WHO           "nbx-train auto"
+#define REPLY_BYTES  ((size_t)64 << 20) /* at most, decoded */
+#define TIMEOUT_MS   5000
+#define ACCEPTING_MS 3600000 /* looking a bundle through takes its time */
+#define DAY_MS       INT64_C(86400000)
+#define MAX_NOTES    2048
+#define MAX_METRICS  8
+#define METRIC_BYTES 48
+#define DATE_BYTES   32
+#define WHO          "nbx-train auto"
 
 static struct nbx_asking asking(const struct nbx_retrain *r)
 {
@@ -42,6 +42,7 @@ static enum nbx_err make_folder(struct nbx_retrain *r, struct nbx_fault *fault)
     snprintf(r->events, sizeof r->events, "%s/events.csv", r->folder);
     snprintf(r->trial, sizeof r->trial, "%s/trial.safetensors", r->folder);
     snprintf(r->bundle, sizeof r->bundle, "%s/model.safetensors", r->folder);
+    snprintf(r->active, sizeof r->active, "%s/active.safetensors", r->folder);
     return NBX_OK;
 }
 
@@ -60,6 +61,44 @@ enum nbx_err nbx_retrain_begin(struct nbx_retrain *r, struct nbx_task *task,
     if (!task->out)
         task->out = r->bundle;
     return err;
+}
+
+/* what answers */
+
+static struct nbx_str text_of(const struct nbx_value *map, const char *key)
+{
+    const struct nbx_value *v = map ? nbx_value_get(map, key) : NULL;
+    return v && v->type == NBX_STRING ? v->s : (struct nbx_str){0};
+}
+
+static enum nbx_err find_active(struct nbx_retrain *r, struct nbx_fault *fault)
+{
+    struct nbx_buf body = {0};
+    struct nbx_reply reply;
+    struct nbx_asking a = asking(r);
+    nbx_wire_map(&body, 0);
+    enum nbx_err err = nbx_ask_ok(&a, "model.list", &body, &reply, fault);
+    nbx_buf_fini(&body);
+    const struct nbx_value *active = err ? NULL : nbx_value_get(&reply.body, "active");
+    snprintf(r->name, sizeof r->name, "%.*s", NBX_STR_ARG(text_of(active, "name")));
+    snprintf(r->version, sizeof r->version, "%.*s", NBX_STR_ARG(text_of(active, "version")));
+    snprintf(r->called, sizeof r->called, "%s %s", r->name, r->version);
+    return err;
+}
+
+enum nbx_err nbx_retrain_fetch(struct nbx_retrain *r, struct nbx_fault *fault)
+{
+    enum nbx_err err = find_active(r, fault);
+    if (err || !r->version[0] || r->judge.against)
+        return err;
+    struct nbx_fetch fetch = {.from = asking(r),
+                              .name = nbx_str_c(r->name),
+                              .version = nbx_str_c(r->version),
+                              .path = r->active,
+                              .progress_fd = STDERR_FILENO};
+    r->judge.against = r->active;
+    r->judge.called = r->called;
+    return nbx_fetch_model(&fetch, fault);
 }
 
 /* events */
@@ -99,24 +138,6 @@ void nbx_retrain_drop_events(const struct nbx_retrain *r)
 }
 
 /* the version */
-
-/* What answers now, if a version does. */
-static enum nbx_err find_active(struct nbx_retrain *r, char out[VERSION_BYTES],
-                                struct nbx_fault *fault)
-{
-    struct nbx_buf body = {0};
-    struct nbx_reply reply;
-    struct nbx_asking a = asking(r);
-    nbx_wire_map(&body, 0);
-    enum nbx_err err = nbx_ask_ok(&a, "model.list", &body, &reply, fault);
-    nbx_buf_fini(&body);
-    const struct nbx_value *active = err ? NULL : nbx_value_get(&reply.body, "active");
-    const struct nbx_value *version = active ? nbx_value_get(active, "version") : NULL;
-    out[0] = '\0';
-    if (version && version->type == NBX_STRING)
-        snprintf(out, VERSION_BYTES, "%.*s", NBX_STR_ARG(version->s));
-    return err;
-}
 
 /* Figures under their names. */
 struct metrics {
@@ -178,14 +199,8 @@ static void report(struct nbx_buf *b, const struct nbx_retrain *r, const struct 
         nbx_buf_printf(b, "; of the last item of %zu customers ndcg@%zu %.4f, recall@%zu %.4f",
                        j->customers, j->k, j->fresh.metrics.ndcg, j->k, j->fresh.metrics.recall);
     if (j->compares)
-        nbx_buf_printf(b, "; %s: %.4f, %.4f", j->against, j->other.metrics.ndcg,
+        nbx_buf_printf(b, "; %s: %.4f, %.4f", j->called, j->other.metrics.ndcg,
                        j->other.metrics.recall);
-}
-
-static struct nbx_str text_of(const struct nbx_value *map, const char *key)
-{
-    const struct nbx_value *v = nbx_value_get(map, key);
-    return v && v->type == NBX_STRING ? v->s : (struct nbx_str){0};
 }
 
 static enum nbx_err push(struct nbx_retrain *r, const struct nbx_task *task,
@@ -207,12 +222,8 @@ static enum nbx_err push(struct nbx_retrain *r, const struct nbx_task *task,
 enum nbx_err nbx_retrain_push(struct nbx_retrain *r, const struct nbx_task *task,
                               const struct nbx_recipe *recipe, struct nbx_fault *fault)
 {
-    char active[VERSION_BYTES];
     struct metrics m;
     struct nbx_buf notes = {0};
-    enum nbx_err err = find_active(r, active, fault);
-    if (err)
-        return err;
     collect(&m, r, task);
     report(&notes, r, task, recipe);
     uint32_t n_notes = (uint32_t)(notes.len < MAX_NOTES ? notes.len : MAX_NOTES);
@@ -220,10 +231,10 @@ enum nbx_err nbx_retrain_push(struct nbx_retrain *r, const struct nbx_task *task
         {NBX_STR("by"), nbx_value_string(NBX_STR(WHO))},
         {NBX_STR("notes"), nbx_value_string((struct nbx_str){(const char *)notes.p, n_notes})},
         {NBX_STR("metrics"), {.type = NBX_MAP, .n = m.n, .members = m.members}},
-        {NBX_STR("parent"), nbx_value_string(nbx_str_c(active))}};
-    struct nbx_value commit = {.type = NBX_MAP, .n = active[0] ? 4 : 3, .members = said};
-    err = notes.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
-                       : push(r, task, &commit, fault);
+        {NBX_STR("parent"), nbx_value_string(nbx_str_c(r->version))}};
+    struct nbx_value commit = {.type = NBX_MAP, .n = r->version[0] ? 4 : 3, .members = said};
+    enum nbx_err err = notes.failed ? nbx_fault_set(fault, NBX_ELIMIT, NULL, "out of memory")
+                                    : push(r, task, &commit, fault);
     nbx_buf_fini(&notes);
     return err;
 }
@@ -237,6 +248,7 @@ void nbx_retrain_fini(struct nbx_retrain *r)
         return;
     nbx_retrain_drop_events(r);
     unlink(r->trial);
+    unlink(r->active);
     unlink(r->bundle);
     rmdir(r->folder);
 }

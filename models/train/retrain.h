@@ -15,6 +15,7 @@
 #include "proto/client/client.h"
 
 #define NBX_RETRAIN_PATH_BYTES 512
+#define NBX_RETRAIN_WORD_BYTES 65 /* a name, a version, with its NUL */
 
 struct nbx_retrain {
     const char *endpoint; /* NULL: no daemon is asked */
@@ -26,13 +27,18 @@ struct nbx_retrain {
     struct nbx_arena *arena;
     char folder[NBX_RETRAIN_PATH_BYTES];
     char events[NBX_RETRAIN_PATH_BYTES], trial[NBX_RETRAIN_PATH_BYTES],
-        bundle[NBX_RETRAIN_PATH_BYTES];
+        bundle[NBX_RETRAIN_PATH_BYTES], active[NBX_RETRAIN_PATH_BYTES];
+    /* Of the version that answers; empty: none does. called: both. */
+    char name[NBX_RETRAIN_WORD_BYTES], version[NBX_RETRAIN_WORD_BYTES];
+    char called[2 * NBX_RETRAIN_WORD_BYTES];
     uint64_t n_events;
 };
 
 /* Makes the folder, connects, and tells the task where its files will be. */
 enum nbx_err nbx_retrain_begin(struct nbx_retrain *r, struct nbx_task *task,
                                struct nbx_fault *fault) NBX_MUST_CHECK;
+/* Which version answers, whose bundle is taken to be judged against, unless another was named. */
+enum nbx_err nbx_retrain_fetch(struct nbx_retrain *r, struct nbx_fault *fault) NBX_MUST_CHECK;
 enum nbx_err nbx_retrain_pull(struct nbx_retrain *r, struct nbx_fault *fault) NBX_MUST_CHECK;
 /* Once they were read: what customers did lies nowhere, however this process ends. */
 void nbx_retrain_drop_events(const struct nbx_retrain *r);

@@ -51,7 +51,8 @@ extern const struct nbx_cli_command nbx_cli_recommend, nbx_cli_rank, nbx_cli_sim
     nbx_cli_verify, nbx_cli_retract, nbx_cli_log_tail, nbx_cli_log_export, nbx_cli_customer_export,
     nbx_cli_replay, nbx_cli_rebuild, nbx_cli_log_import, nbx_cli_doctor, nbx_cli_model_push,
     nbx_cli_model_list, nbx_cli_model_get, nbx_cli_model_stage, nbx_cli_model_activate,
-    nbx_cli_model_rollback, nbx_cli_model_delete, nbx_cli_model_check, nbx_cli_events_export;
+    nbx_cli_model_rollback, nbx_cli_model_delete, nbx_cli_model_check, nbx_cli_events_export,
+    nbx_cli_model_pull;
 
 /* Prints "nbx: status: field: message" and gives NBX_EXIT_FAILED. */
 int nbx_cli_fail(const struct nbx_fault *fault);

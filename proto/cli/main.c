@@ -25,7 +25,7 @@ static const struct nbx_cli_command *const commands[] = {
     &nbx_cli_log_import,      &nbx_cli_doctor,         &nbx_cli_model_push,
     &nbx_cli_model_list,      &nbx_cli_model_get,      &nbx_cli_model_stage,
     &nbx_cli_model_activate,  &nbx_cli_model_rollback, &nbx_cli_model_delete,
-    &nbx_cli_model_check,     &nbx_cli_events_export,
+    &nbx_cli_model_check,     &nbx_cli_events_export,  &nbx_cli_model_pull,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

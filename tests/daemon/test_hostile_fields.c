@@ -63,6 +63,7 @@ static const char *const from[] = {"nil", "true", "'1'", "[]", "1.5", "-1", "0",
 static const char *const page[] = {"nil", "true", "'1'", "[]", "1.5", "0", "1001", NULL};
 static const char *const cursor[] = {
     NO_STRING, "''", "'events:'", "'0011223344556677889'", "#70", "'00AABBCCDDEEFF00'", NULL};
+static const char *const offset[] = {"nil", "true", "'1'", "[]", "1.5", "-1", NULL};
 static const char *const too_early[] = {"4", NULL};
 static const char *const types[] = {"[]", "['nonsense']", "['view','nonsense']", NULL};
 static const char *const channels[] = {SCALARS, "['fax']", "[5]", NULL};
@@ -189,6 +190,9 @@ static const struct field table[] = {
     {"item.get item.delete", TOP, "ids", "", ids},
     {"model.get model.activate model.delete model.stage", TOP, "name", "", name},
     {"model.get model.activate model.delete model.stage", TOP, "version", "name:'n',", name},
+    {"model.read", TOP, "name", "", name},
+    {"model.read", TOP, "version", "name:'n',", name},
+    {"model.read", TOP, "offset", "name:'n',version:'v',", offset},
     {"hello stats customer.get customer.forget decision.get recommend rank similar observe "
      "customer.put item.put item.patch item.get item.delete retract log.heads customer.export "
      "model.list model.rollback events.read",
@@ -386,7 +390,8 @@ Test(hostile_fields, unknown_ones_are_refused_with_the_known)
                                                   [NBX_OP_MODEL_GET] = "name:'n',version:'v',",
                                                   [NBX_OP_MODEL_STAGE] = "name:'n',version:'v',",
                                                   [NBX_OP_MODEL_ACTIVATE] = "name:'n',",
-                                                  [NBX_OP_MODEL_DELETE] = "name:'n',"};
+                                                  [NBX_OP_MODEL_DELETE] = "name:'n',",
+                                                  [NBX_OP_MODEL_READ] = "name:'n',"};
     struct nbx_str before = state_of_things();
     for (int op = 0; op < NBX_N_OPS; op++) {
         char body[128];

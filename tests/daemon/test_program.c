@@ -87,7 +87,7 @@ Test(program, says_hello)
         "hello recommend rank similar observe customer.get customer.put customer.forget "
         "decision.get item.put item.patch item.get item.delete stats backup retract "
         "log.heads log.read customer.export customer.link customer.unlink model.push model.list "
-        "model.get model.stage model.activate model.rollback model.delete events.read");
+        "model.get model.stage model.activate model.rollback model.delete events.read model.read");
     MUST_LIST(hello, "features", "", "customers consent links");
     server_stop(&s);
 }

@@ -3,6 +3,7 @@
  * answers once it is activated.
  */
 #include "engine/base/random.h"
+#include "tests/daemon/harness_push.h"
 #include "tests/daemon/harness_taste.h"
 
 #include <dirent.h>
@@ -146,35 +147,46 @@ Test(retrain, from_events_to_answers)
     cr_assert(nbx_str_eq(text_at(answer, "model.version"), text_at(r, "models[0].version")));
     must_be(answer, "items[0].source", "'personal'");
     cr_assert_gt(of_taste(answer, 12), ANSWERED / 2, "%s", joined(answer, "items", "id"));
-    retrain("--name again", 0, "pushed again ");
+    retrain("--name again", 0, ": 0 customers did something new since it was made");
+    cr_assert(strstr(said, "not compared with taste ") && strstr(said, "pushed again "), "%s",
+              said);
     must_be(get(p, "model.list", "", "{}"), "models[0].name", "'again'");
     cr_assert(nbx_str_eq(text_at(get(p, "model.list", "", "{}"), "models[0].parent"),
                          text_at(r, "models[0].version")));
 }
 
-/* A bundle of vectors that mean nothing, as old as the events. */
-static void write_noise(const char *file)
+/* A version of vectors that mean nothing, as old as the events, answers. */
+static void activate_noise(void)
 {
     struct model m;
+    struct pushed f;
     model_make(&m, ITEMS, 8, SEED);
+    m.info.name = NBX_STR("noise");
+    m.info.version = NBX_STR("1");
     m.info.created_ms = FIRST_MS - 1;
-    server_bundle(&s, file, &m.info);
+    pushed_make(&f, &s, &m.info);
+    must_push(p, &f, "{'activate': true}");
+    pushed_free(&f);
     model_free(&m);
 }
 
 Test(retrain, what_is_worse_is_not_pushed)
 {
-    write_noise("../noise");
-    retrain("--against noise.safetensors --out kept.safetensors --created-ms 1699999999999", 0,
-            "noise.safetensors: ndcg@10 0.");
+    activate_noise();
+    retrain("--out kept.safetensors --created-ms 1699999999999", 0, "noise 1: ndcg@10 0.");
     struct nbx_value *r = get(p, "model.list", "", "{}");
-    cr_assert_eq(count_at(r, "models"), 1);
-    const struct nbx_value *metrics = at(r, "models[0].metrics");
+    cr_assert_eq(count_at(r, "models"), 2);
+    must_be(r, "models[1].name", "'taste'");
+    must_be(r, "models[1].parent", "'1'");
+    const struct nbx_value *metrics = at(r, "models[1].metrics");
     cr_assert_lt(nbx_value_get(metrics, "active.ndcg@10")->f, nbx_value_get(metrics, "ndcg@10")->f);
     /* The kept one was learnt from all of it, and says it is older. */
     retrain("--against kept.safetensors --max-loss 0", 3, "nbx-train: the new model is worse: ");
     cr_assert(strstr(said, "150 customers, that of kept.safetensors is 0."), "%s", said);
-    cr_assert_eq(count_at(get(p, "model.list", "", "{}"), "models"), 1, "nothing was pushed");
+    get(p, "model.activate", "", "{'name': 'taste', 'version': '%.*s'}",
+        NBX_STR_ARG(text_at(r, "models[1].version")));
+    retrain("--max-loss 0", 3, "customers, that of taste 20231114T221319-");
+    cr_assert_eq(count_at(get(p, "model.list", "", "{}"), "models"), 2, "nothing was pushed");
     retrain("--against kept.safetensors --max-loss 1 --out again.safetensors", 0, ": staged\n");
     retrain("--against again.safetensors --name other", 0,
             "not compared with again.safetensors: 0 customers did something new");

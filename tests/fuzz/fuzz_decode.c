@@ -26,6 +26,7 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     struct nbx_export_req export;
     struct nbx_model_push_req push;
     struct nbx_model_version_req version;
+    struct nbx_model_read_req read;
     struct nbx_simple_req simple;
     struct nbx_fault fault = {0};
     enum nbx_err err;
@@ -57,6 +58,7 @@ static void decode(enum nbx_op op, bool flag, struct nbx_body body, struct nbx_a
     case NBX_OP_MODEL_STAGE:
         err = nbx_message_model_version(&version, body, op == NBX_OP_MODEL_STAGE, arena, &fault);
         break;
+    case NBX_OP_MODEL_READ: err = nbx_message_model_read(&read, body, arena, &fault); break;
     case NBX_OP_BACKUP: err = nbx_message_backup(&backup, body, arena, &fault); break;
     default: err = nbx_message_simple(&simple, body, arena, &fault); break;
     }

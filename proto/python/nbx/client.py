@@ -5,6 +5,7 @@ Keyword arguments are the fields of the body, by their names; None means "not se
 the reply bodies as dicts. An error status raises the exception of its name.
 """
 
+import contextlib
 import datetime
 import hashlib
 import io
@@ -216,6 +217,29 @@ class Client:
         if reply["received"] <= offset:
             raise ProtocolError(f"model.push: {offset} bytes were received, and no more come")
         return reply
+
+    def pull_model(self, name, version, path):
+        """Writes a version's bundle to `path`, which appears once all of it is there and has the
+        digest it should have."""
+        part = f"{path}.part"
+        try:
+            self._pull_into(part, self.get_model(name, version))
+            os.replace(part, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
+
+    def _pull_into(self, path, version):
+        wanted = {"name": version["name"], "version": version["version"]}
+        with open(path, "w+b") as file:
+            while file.tell() < version["bytes"]:
+                data = self.call("model.read", "", dict(wanted, offset=file.tell()))["data"]
+                if not data:
+                    raise ProtocolError(f"model.read: {file.tell()} bytes came, and no more do")
+                file.write(data)
+            file.seek(0)
+            if _upload(file)["digest"] != version["digest"]:
+                raise ProtocolError("model.read: what came is not the file of that digest")
 
     def models(self):
         """The versions the daemon keeps: `models`, a list of them, `active`, which of them answers,

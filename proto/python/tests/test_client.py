@@ -366,6 +366,38 @@ class PushTest(Served):
         self.assertEqual(self.chunks(daemon),
                          [(0, 1000), (0, 1000), (1000, 1000), (2000, 560)])
 
+    def pull(self, data):
+        """What pull_model writes of a file that comes in parts of 1,000 bytes."""
+        known = {"name": "taste", "version": "1", "bytes": len(self.bundle),
+                 "digest": digest_of(self.bundle)}
+
+        def answer(op, key, body):
+            at = body.get("offset", 0)
+            return ok(known if op == "model.get" else
+                      {"bytes": known["bytes"], "data": data[at:at + 1000]})
+
+        daemon, client = self.serve(answer)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "taste.safetensors")
+            try:
+                client.pull_model("taste", "1", path)
+                with open(path, "rb") as file:
+                    return file.read()
+            finally:
+                self.assertLessEqual(set(os.listdir(folder)), {"taste.safetensors"})
+                self.offsets = [body["offset"] for op, _, body in daemon.requests
+                                if op == "model.read"]
+
+    def test_a_version_is_pulled_in_parts(self):
+        self.assertEqual(self.pull(self.bundle), self.bundle)
+        self.assertEqual(self.offsets, [0, 1000, 2000])
+
+    def test_what_is_not_the_version_leaves_no_file(self):
+        with self.assertRaisesRegex(nbx.ProtocolError, "not the file of that digest"):
+            self.pull(bytes(len(self.bundle)))
+        with self.assertRaisesRegex(nbx.ProtocolError, "1500 bytes came, and no more do"):
+            self.pull(self.bundle[:1500])
+
     def test_a_refusal_ends_it(self):
         _, client = self.serve(lambda *_: error("limit", field="bytes", message="too large"))
         with self.assertRaises(nbx.Limit) as caught:

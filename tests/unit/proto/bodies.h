@@ -66,6 +66,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     struct nbx_events_read_req events;
     struct nbx_model_push_req push;
     struct nbx_model_version_req version;
+    struct nbx_model_read_req read;
     struct nbx_simple_req simple;
     enum nbx_err err;
     switch (op) {
@@ -99,6 +100,7 @@ static inline enum nbx_err bodies_decode(enum nbx_op op, struct nbx_body body)
     case NBX_OP_MODEL_DELETE:
     case NBX_OP_MODEL_STAGE:
         return nbx_message_model_version(&version, body, op == NBX_OP_MODEL_STAGE, arena, &fault);
+    case NBX_OP_MODEL_READ: return nbx_message_model_read(&read, body, arena, &fault);
     case NBX_OP_BACKUP: return nbx_message_backup(&backup, body, arena, &fault);
     default: return nbx_message_simple(&simple, body, arena, &fault);
     }

@@ -486,6 +486,9 @@ Test(message_errors, models)
         {NBX_OP_MODEL_STAGE, "{name:'a', version:'v', stage:'shadow', share:1}", NULL, NULL},
         {NBX_OP_MODEL_ACTIVATE, "{name:'a', version:'v', share:0.1}", "share", "unknown field"},
         {NBX_OP_MODEL_GET, "{name:'a', version:'v', stage:'staged'}", "stage", "unknown field"},
+        {NBX_OP_MODEL_READ, "{name:'a', version:'v', offset:5}", NULL, NULL},
+        {NBX_OP_MODEL_READ, "{name:'a', version:'v', offset:-1}", "offset", "from 0"},
+        {NBX_OP_MODEL_READ, "{name:'a b', version:'v'}", "name", "may have only"},
         {NBX_OP_MODEL_LIST, "{id:[]}", "id", "an int or a string"},
         {NBX_OP_MODEL_ROLLBACK, "{name:'a'}", "name", "unknown field"},
     };
@@ -531,6 +534,7 @@ static const char *const small_bodies[NBX_N_OPS] = {
     [NBX_OP_MODEL_ROLLBACK] = "{%s}",
     [NBX_OP_MODEL_DELETE] = "{name:'n', version:'v', %s}",
     [NBX_OP_EVENTS_READ] = "{n:5, %s}",
+    [NBX_OP_MODEL_READ] = "{name:'n', version:'v', %s}",
 };
 
 Test(message_errors, unknown_fields_are_named_with_the_known_ones)
@@ -585,6 +589,8 @@ Test(message_errors, required_fields_are_missed)
                 {NBX_OP_MODEL_GET, "{version:'v'}", "name"},
                 {NBX_OP_MODEL_ACTIVATE, "{name:'n'}", "version"},
                 {NBX_OP_MODEL_DELETE, "{name:'n'}", "version"},
+                {NBX_OP_MODEL_READ, "{version:'v'}", "name"},
+                {NBX_OP_MODEL_READ, "{name:'n'}", "version"},
                 {NBX_OP_MODEL_STAGE, "{name:'n', version:'v'}", "stage"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cr_expect_eq(refusal(rows[i].op, rows[i].text), NBX_EBAD, "%s", rows[i].text);
