@@ -253,13 +253,24 @@ static enum nbx_err read_change(struct importing *m, const struct nbx_value *v,
     return NBX_OK;
 }
 
+/* The entry of the catalogue's newest command, with whatever it did. */
+static enum nbx_err write_entry(struct importing *m, struct nbx_log_record *entry)
+{
+    struct nbx_key seq = nbx_key_meta(NBX_META_CATALOGUE_SEQ);
+    nbx_random_system(entry->id, sizeof entry->id);
+    nbx_log_put(m->r->batch, NBX_STREAM_CATALOGUE, m->catalogue_seq, entry);
+    nbx_record_u64_put(m->r->batch, NBX_FAMILY_META, nbx_key_str(&seq), m->catalogue_seq);
+    enum nbx_err err = nbx_store_write(m->r->to, m->r->batch);
+    nbx_batch_clear(m->r->batch);
+    return err;
+}
+
 /* Writes the changes with their entry in the new folder's log. */
 static enum nbx_err apply_changes(struct importing *m, const struct line *l,
                                   struct nbx_change *changes, struct nbx_log_record *entry)
 {
     struct nbx_rebuilding *r = m->r;
     struct nbx_catalog *next;
-    struct nbx_key seq = nbx_key_meta(NBX_META_CATALOGUE_SEQ);
     struct nbx_change_time when = {l->time_ms, ++m->catalogue_seq};
     enum nbx_err err =
         nbx_catalog_apply(&next, r->catalog, changes, entry->n_changes, when, r->batch);
@@ -271,10 +282,7 @@ static enum nbx_err apply_changes(struct importing *m, const struct line *l,
         if (changes[i].fault.code)
             return nbx_fault_set(r->fault, NBX_EBAD, changes[i].fault.field, "%s",
                                  changes[i].fault.message);
-    nbx_random_system(entry->id, sizeof entry->id);
-    nbx_log_put(r->batch, NBX_STREAM_CATALOGUE, m->catalogue_seq, entry);
-    nbx_record_u64_put(r->batch, NBX_FAMILY_META, nbx_key_str(&seq), m->catalogue_seq);
-    return nbx_store_write(r->to, r->batch);
+    return write_entry(m, entry);
 }
 
 static enum nbx_err import_items(struct importing *m, const struct line *l)
@@ -291,6 +299,17 @@ static enum nbx_err import_items(struct importing *m, const struct line *l)
         err = apply_changes(m, l, changes, &entry);
     nbx_batch_clear(m->r->batch);
     return err;
+}
+
+/* What was done is known on; the models' files are not in an export. */
+static enum nbx_err import_model(struct importing *m, const struct line *l)
+{
+    struct nbx_log_record entry = {
+        .kind = NBX_LOG_MODEL, .now_ms = l->time_ms, .body = nbx_value_get(l->v, "model")};
+    if (!entry.body || entry.body->type != NBX_MAP)
+        return bad(m, "model", "must be a map");
+    m->catalogue_seq++;
+    return write_entry(m, &entry);
 }
 
 static enum nbx_err import_gone(struct importing *m, const struct line *l)
@@ -329,11 +348,11 @@ static enum nbx_err import_line(struct importing *m, const struct line *l)
         [NBX_LOG_PUT] = import_put,       [NBX_LOG_RETRACT] = import_retract,
         [NBX_LOG_FORGET] = import_forget, [NBX_LOG_ITEMS] = import_items,
         [NBX_LOG_DUE] = import_due,       [NBX_LOG_LINK] = import_link,
-        [NBX_LOG_UNLINK] = import_link};
+        [NBX_LOG_UNLINK] = import_link,   [NBX_LOG_MODEL] = import_model};
     for (int kind = 0; kind < NBX_N_LOG_KINDS; kind++) {
-        bool items = kind == NBX_LOG_ITEMS, catalogue = l->stream == NBX_STREAM_CATALOGUE;
+        bool catalogue = l->stream == NBX_STREAM_CATALOGUE;
         if (nbx_str_is(l->kind, nbx_log_kind_name((enum nbx_log_kind)kind)) &&
-            (kind == NBX_LOG_GONE || items == catalogue))
+            (kind == NBX_LOG_GONE || nbx_log_of_catalogue((enum nbx_log_kind)kind) == catalogue))
             return of[kind](m, l);
     }
     return bad(m, "kind", "is none of its stream");

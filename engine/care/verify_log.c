@@ -97,9 +97,10 @@ static const char *check_owner(const struct nbx_log_record *r, uint16_t stream)
 {
     if (r->kind == NBX_LOG_GONE)
         return NULL;
-    if ((r->kind == NBX_LOG_ITEMS) != (stream == NBX_STREAM_CATALOGUE))
+    bool catalogue = nbx_log_of_catalogue(r->kind);
+    if (catalogue != (stream == NBX_STREAM_CATALOGUE))
         return "is of a kind that does not belong into its stream";
-    if (r->kind == NBX_LOG_ITEMS)
+    if (catalogue)
         return NULL;
     bool other = r->customer.len && nbx_group_of(r->customer) != stream;
     return other || NBX_CUSTOMER_GROUP(r->number) != stream

@@ -63,8 +63,7 @@ const char *nbx_verify__model(struct nbx_check *c, struct nbx_str key,
         return "has a key that is no name and version of a model";
     if (v.record.deleted)
         return NULL;
-    bool alone = v.record.stage == NBX_STAGE_ACTIVE || v.record.stage == NBX_STAGE_SHADOW ||
-                 v.record.stage == NBX_STAGE_CANARY;
+    bool alone = v.record.stage == NBX_STAGE_ACTIVE || nbx_stage_is_trial(v.record.stage);
     if (alone && c->models_in[v.record.stage]++)
         return "is active, shadow or canary, and so is another one";
     return check_file(c, &v);

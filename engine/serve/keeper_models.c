@@ -13,9 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALL_PATIENCE_NS INT64_C(10000000000)
-#define STALL_PAUSE_NS    2000000
-#define GIVES_WAY_NS      INT64_C(10000000000)
+#define GIVES_WAY_NS INT64_C(10000000000)
 
 /* answers */
 
@@ -109,20 +107,6 @@ enum nbx_err nbx_models__find(struct nbx_version **out, const struct nbx_version
                          NBX_STR_ARG(version), NBX_STR_ARG(name));
 }
 
-enum nbx_err nbx_models__write(struct nbx_keeper *k, struct nbx_fault *fault)
-{
-    const struct timespec pause = {0, STALL_PAUSE_NS};
-    int64_t begun_ns = nbx_clock_mono_ns();
-    enum nbx_err err = nbx_store_write(k->server->store, k->batch);
-    while (err == NBX_EBUSY && nbx_clock_mono_ns() - begun_ns < STALL_PATIENCE_NS) {
-        nanosleep(&pause, NULL);
-        err = nbx_store_write(k->server->store, k->batch);
-    }
-    nbx_batch_clear(k->batch);
-    return err ? nbx_fault_set(fault, err, NULL, "the record of the model cannot be written")
-               : NBX_OK;
-}
-
 /* model.list, model.get */
 
 static void put_active(struct nbx_buf *b, struct nbx_keeper *k, const struct nbx_version *active)
@@ -201,7 +185,8 @@ static enum nbx_err change_stage(struct nbx_keeper *k, struct nbx_version *v,
         return err;
     nbx_trials__leave(k, &v->record, (enum nbx_stage)req->stage);
     nbx_registry_put(k->batch, v);
-    if ((err = nbx_models__write(k, fault)))
+    struct nbx_model_deed deed = {.what = "stage", .v = v, .ended = nbx_stage_is_trial(before)};
+    if ((err = nbx_models__write(k, &deed, fault)))
         return err;
     nbx_trials__end(k, before);
     nbx_log_info("model=%.*s version=%.*s stage=%s", NBX_STR_ARG(v->name), NBX_STR_ARG(v->version),
@@ -224,7 +209,7 @@ static enum nbx_err check_delete(const struct nbx_keeper *k, const struct nbx_ve
     if (v->record.stage == NBX_STAGE_ACTIVE)
         return nbx_fault_set(fault, NBX_ECONFLICT, "version",
                              "is active: activate another one, or roll back, first");
-    if (v->record.stage == NBX_STAGE_SHADOW || v->record.stage == NBX_STAGE_CANARY)
+    if (nbx_stage_is_trial(v->record.stage))
         return nbx_fault_set(fault, NBX_ECONFLICT, "version",
                              "is the %s: stage or archive it first",
                              nbx_model_stages[v->record.stage]);
@@ -247,7 +232,7 @@ static enum nbx_err delete_version(struct nbx_keeper *k, const struct nbx_versio
         return err;
     v->record.deleted = true;
     nbx_registry_put(k->batch, v);
-    if ((err = nbx_models__write(k, fault)))
+    if ((err = nbx_models__write(k, &(struct nbx_model_deed){.what = "delete", .v = v}, fault)))
         return err;
     if (nbx_store_sync(k->server->store)) {
         nbx_log_errorx("sync=failed action=exit");
@@ -281,8 +266,7 @@ static void serve_version(struct nbx_keeper *k, struct nbx_job *job)
     enum nbx_err err = read_request(k, job, &req, &all, &fault);
     if (!err)
         err = nbx_models__find(&v, &all, req.name, req.version, &fault);
-    bool tried = op == NBX_OP_MODEL_STAGE &&
-                 (req.stage == NBX_STAGE_SHADOW || req.stage == NBX_STAGE_CANARY);
+    bool tried = op == NBX_OP_MODEL_STAGE && nbx_stage_is_trial((enum nbx_stage)req.stage);
     if (!err && op == NBX_OP_MODEL_STAGE && !tried)
         err = change_stage(k, v, &req, &fault);
     if (!err && op == NBX_OP_MODEL_DELETE)

@@ -33,8 +33,16 @@ enum nbx_err nbx_models__read(struct nbx_keeper *k, struct nbx_versions *all,
 /* One that is kept. NBX_ENOTFOUND. */
 enum nbx_err nbx_models__find(struct nbx_version **out, const struct nbx_versions *all,
                               struct nbx_str name, struct nbx_str version, struct nbx_fault *fault);
-/* Writes the keeper's batch and empties it. */
-enum nbx_err nbx_models__write(struct nbx_keeper *k, struct nbx_fault *fault);
+/* What was done to a version, for the log. */
+struct nbx_model_deed {
+    const char *what;            /* "push", "activate", "rollback", "stage", "delete" */
+    const struct nbx_version *v; /* as it is now; NULL: none, the folder's own bundles serve */
+    bool pushed;                 /* its digest and who pushed it are said too */
+    bool ended;                  /* a trial ended by it: its verdict is said too */
+};
+/* Writes the keeper's batch, with the command's entry in the log, and empties it. */
+enum nbx_err nbx_models__write(struct nbx_keeper *k, const struct nbx_model_deed *deed,
+                               struct nbx_fault *fault);
 
 /* model.read. */
 void nbx_models__read_file(struct nbx_keeper *k, struct nbx_job *job);

@@ -17,6 +17,9 @@
 /* A canary that served most customers would leave nobody to hold it against. */
 #define MOST_CANARY_SHARE 0.5
 
+static const char *const names[] = {
+    [NBX_MOVE_ACTIVATE] = "activate", [NBX_MOVE_ROLLBACK] = "rollback", [NBX_MOVE_TRY] = "stage"};
+
 /* plans */
 
 static enum nbx_err check_target(const struct nbx_version *v, struct nbx_fault *fault)
@@ -182,7 +185,6 @@ static void swap(struct nbx_keeper *k, const struct nbx_move *c, struct nbx_mode
 
 static void log_move(const struct nbx_keeper *k, const struct nbx_move *c)
 {
-    static const char *const by[] = {"activate", "rollback", "stage"};
     const struct nbx_model *m = k->model;
     struct nbx_str name = m ? nbx_model_name(m) : NBX_STR("");
     struct nbx_str version = m ? nbx_model_version(m) : NBX_STR("");
@@ -192,7 +194,7 @@ static void log_move(const struct nbx_keeper *k, const struct nbx_move *c)
         version = c->target->version;
     }
     nbx_log_info("model=%.*s version=%.*s stage=%s by=%s", NBX_STR_ARG(name), NBX_STR_ARG(version),
-                 tried ? nbx_model_stages[c->stage] : "active", by[c->kind]);
+                 tried ? nbx_model_stages[c->stage] : "active", names[c->kind]);
 }
 
 void nbx_models__answer_move(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
@@ -211,11 +213,15 @@ void nbx_models__carry_out(struct nbx_keeper *k, struct nbx_job *job, const stru
 {
     struct nbx_fault fault = {0};
     bool tried = c->kind == NBX_MOVE_TRY;
+    struct nbx_model_deed deed = {.what = names[c->kind],
+                                  .v = c->target,
+                                  .ended =
+                                      c->target && nbx_stage_is_trial(c->target->record.stage)};
     if (tried)
         put_trial(k, c);
     else
         put_activation(k, c);
-    if (nbx_models__write(k, &fault)) {
+    if (nbx_models__write(k, &deed, &fault)) {
         nbx_model_release(&fresh);
         nbx_models__refuse(k, job, &fault, id);
         return;

@@ -17,11 +17,6 @@
 
 #define VERDICT_BYTES 512
 
-static bool is_trial(enum nbx_stage stage)
-{
-    return stage == NBX_STAGE_SHADOW || stage == NBX_STAGE_CANARY;
-}
-
 /* questions */
 
 void nbx_trials__want_questions(struct nbx_keeper *k)
@@ -126,7 +121,8 @@ static void roll_back(struct nbx_keeper *k, const char *why)
         nbx_trials__leave(k, &v->record, NBX_STAGE_STAGED);
         v->record.verdict = nbx_str_c(verdict);
         nbx_registry_put(k->batch, v);
-        err = nbx_models__write(k, &fault);
+        struct nbx_model_deed deed = {.what = "stage", .v = v, .ended = true};
+        err = nbx_models__write(k, &deed, &fault);
         nbx_log_warnx("model=%.*s version=%.*s stage=staged by=guard reason=\"%s\"",
                       NBX_STR_ARG(v->name), NBX_STR_ARG(v->version), why);
     }
@@ -336,7 +332,8 @@ static enum nbx_err load(struct nbx_keeper *k, struct nbx_version *v, struct nbx
     nbx_trials__leave(k, &v->record, NBX_STAGE_STAGED);
     v->record.verdict = NBX_STR("could not be loaded at a start");
     nbx_registry_put(k->batch, v);
-    return nbx_models__write(k, fault);
+    return nbx_models__write(k, &(struct nbx_model_deed){.what = "stage", .v = v, .ended = true},
+                             fault);
 }
 
 enum nbx_err nbx_trials__load(struct nbx_keeper *k, struct nbx_versions *all,
@@ -344,7 +341,7 @@ enum nbx_err nbx_trials__load(struct nbx_keeper *k, struct nbx_versions *all,
 {
     enum nbx_err err = NBX_OK;
     for (size_t i = 0; !err && i < all->n; i++)
-        if (!all->p[i].record.deleted && is_trial(all->p[i].record.stage))
+        if (!all->p[i].record.deleted && nbx_stage_is_trial(all->p[i].record.stage))
             err = load(k, &all->p[i], fault);
     nbx_trials__want_questions(k);
     return err;

@@ -398,7 +398,8 @@ static void keep(struct nbx_keeper *k, const struct nbx_version *v, struct nbx_f
     if (fd >= 0)
         close(fd);
     nbx_registry_put(k->batch, v);
-    enum nbx_err err = synced ? nbx_models__write(k, fault)
+    struct nbx_model_deed deed = {.what = "push", .v = v, .pushed = true};
+    enum nbx_err err = synced ? nbx_models__write(k, &deed, fault)
                               : nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot sync %s", folder);
     nbx_batch_clear(k->batch);
     if (err && unlink(path))

@@ -199,6 +199,8 @@ static enum nbx_err put_members(struct page *p, struct members *m, const struct 
         err = put_link(p, m, e);
     if (e->kind == NBX_LOG_PUT)
         nbx_wire_kv_value(&m->b, "put", e->body), m->n++;
+    if (e->kind == NBX_LOG_MODEL)
+        nbx_wire_kv_value(&m->b, "model", e->body), m->n++;
     if (e->kind == NBX_LOG_ITEMS)
         put_changes(m, e);
     if (e->kind == NBX_LOG_GONE)

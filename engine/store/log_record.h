@@ -28,10 +28,13 @@ enum nbx_log_kind {
     NBX_LOG_DUE,  /* events that were held have become due: a second entry of theirs */
     NBX_LOG_LINK, /* the customer is linked to another, or may be linked to */
     NBX_LOG_UNLINK,
+    NBX_LOG_MODEL, /* of the catalogue's stream: what became of a version of a model */
     NBX_N_LOG_KINDS
 };
-/* "gone", "events", "put", "retract", "forget", "items", "due", "link", "unlink". */
+/* "gone", "events", "put", "retract", "forget", "items", "due", "link", "unlink", "model". */
 const char *nbx_log_kind_name(enum nbx_log_kind kind);
+/* Whether entries of that kind are of the catalogue's stream. Gone ones are of any. */
+bool nbx_log_of_catalogue(enum nbx_log_kind kind);
 
 enum nbx_log_reason {
     NBX_GONE_FORGOTTEN, /* the customer was */
@@ -66,7 +69,7 @@ struct nbx_log_record {
     uint32_t n_events;
     uint8_t (*ids)[16]; /* (n_ids) retract: hashes of ids of which no event was kept */
     uint32_t n_ids;
-    const struct nbx_value *body;   /* put: a map, as a request's body */
+    const struct nbx_value *body;   /* put: a map, as a request's body; model: a map */
     struct nbx_log_change *changes; /* (n_changes) items: those that were applied */
     uint32_t n_changes;
     uint64_t parent;     /* link: whose number it is linked to; 0: to nobody, others may be to it */

@@ -149,6 +149,11 @@ enum nbx_stage {
     NBX_STAGE_ARCHIVED,
     NBX_N_STAGES
 };
+/* Whether it is tried on live requests. */
+static inline bool nbx_stage_is_trial(enum nbx_stage stage)
+{
+    return stage == NBX_STAGE_SHADOW || stage == NBX_STAGE_CANARY;
+}
 struct nbx_model_record {
     enum nbx_stage stage;
     bool deleted; /* only the digest is known any more: that version is that file, for ever */

@@ -8,7 +8,7 @@
 enum { NAMES = 1, ALL_FLAGS = 1 };
 
 static const char *const kind_names[NBX_N_LOG_KINDS] = {
-    "gone", "events", "put", "retract", "forget", "items", "due", "link", "unlink"};
+    "gone", "events", "put", "retract", "forget", "items", "due", "link", "unlink", "model"};
 
 const char *nbx_log_kind_name(enum nbx_log_kind kind)
 {
@@ -26,9 +26,14 @@ bool nbx_log_of_events(enum nbx_log_kind kind)
     return kind == NBX_LOG_EVENTS || kind == NBX_LOG_DUE;
 }
 
+bool nbx_log_of_catalogue(enum nbx_log_kind kind)
+{
+    return kind == NBX_LOG_ITEMS || kind == NBX_LOG_MODEL;
+}
+
 static bool is_of_customer(enum nbx_log_kind kind)
 {
-    return kind != NBX_LOG_GONE && kind != NBX_LOG_ITEMS;
+    return kind != NBX_LOG_GONE && !nbx_log_of_catalogue(kind);
 }
 
 /* An event's id is its command's id. */
@@ -91,7 +96,8 @@ void nbx_log_record_encode(struct nbx_buf *out, const struct nbx_log_record *r)
         break;
     case NBX_LOG_EVENTS:
     case NBX_LOG_DUE: put_events(out, r); break;
-    case NBX_LOG_PUT: nbx_record__put_value(out, r->body); break;
+    case NBX_LOG_PUT:
+    case NBX_LOG_MODEL: nbx_record__put_value(out, r->body); break;
     case NBX_LOG_ITEMS: put_changes(out, r); break;
     case NBX_LOG_LINK:
         nbx_buf_put_u64le(out, r->parent);
@@ -170,7 +176,8 @@ static void read_content(struct nbx_log_record *r, struct nbx_record_reader *rr)
     case NBX_LOG_GONE: read_gone(r, rr); break;
     case NBX_LOG_EVENTS:
     case NBX_LOG_DUE: read_events(r, rr); break;
-    case NBX_LOG_PUT: r->body = nbx_record__value(rr, NBX_MAP); break;
+    case NBX_LOG_PUT:
+    case NBX_LOG_MODEL: r->body = nbx_record__value(rr, NBX_MAP); break;
     case NBX_LOG_RETRACT:
         read_events(r, rr);
         read_ids(r, rr);

@@ -16,18 +16,13 @@ enum {
     ALL_FLAGS = 511,
 };
 
-static bool is_tried(const struct nbx_model_record *r)
-{
-    return r->stage == NBX_STAGE_SHADOW || r->stage == NBX_STAGE_CANARY;
-}
-
 static uint64_t flags_of(const struct nbx_model_record *r)
 {
     if (r->deleted)
         return DELETED;
     return (r->by.len ? BY : 0) | (r->parent.len ? PARENT : 0) | (r->notes.len ? NOTES : 0) |
            (nbx_record__is_empty(r->metrics) ? 0 : METRICS) | (r->activated_ms ? ACTIVATED : 0) |
-           (is_tried(r) ? TRIAL : 0) | (r->verdict.len ? VERDICT : 0) |
+           (nbx_stage_is_trial(r->stage) ? TRIAL : 0) | (r->verdict.len ? VERDICT : 0) |
            (nbx_record__is_empty(r->accepted) ? 0 : ACCEPTED);
 }
 
@@ -68,7 +63,8 @@ static void read_rest(struct nbx_model_record *out, struct nbx_record_reader *rr
 {
     uint8_t stage = nbx_read_u8(&rr->r);
     out->stage = (enum nbx_stage)stage;
-    rr->r.failed |= stage >= NBX_N_STAGES || is_tried(out) != ((flags & TRIAL) != 0);
+    rr->r.failed |=
+        stage >= NBX_N_STAGES || nbx_stage_is_trial(out->stage) != ((flags & TRIAL) != 0);
     if (flags & BY)
         out->by = nbx_read_str(&rr->r);
     if (flags & PARENT)

@@ -2,6 +2,7 @@
  * Shadows and canaries: versions tried on live requests before they answer all of them.
  */
 #include "engine/base/clock.h"
+#include "tests/daemon/harness_files.h"
 #include "tests/daemon/harness_push.h"
 #include "tests/daemon/harness_taste.h"
 
@@ -369,6 +370,49 @@ Test(trials, a_shadow_is_asked_a_share)
     int64_t seen = int_at(v, "trial.compared") + int_at(v, "trial.dropped");
     cr_assert(seen >= asked - 2 && seen <= asked + 2, "%lld of %d requests", (long long)seen,
               5 * CUSTOMERS);
+}
+
+/* the log */
+
+/* What the log says of models, as "what stage". */
+static const char *logged(void)
+{
+    static char text[1024];
+    text[0] = '\0';
+    struct nbx_value *r = get(p, "log.read", "", "{'stream': 256, 'n': 1000}");
+    const struct nbx_value *entries = at(r, "entries");
+    for (uint32_t i = 0; i < entries->n; i++) {
+        const struct nbx_value *said = nbx_value_get(&entries->list[i], "model");
+        if (!said)
+            continue;
+        must_be(&entries->list[i], "kind", "'model'");
+        struct nbx_str of[] = {text_at(said, "what"), text_at(said, "version"),
+                               at(said, "stage") ? text_at(said, "stage") : NBX_STR("-")};
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.*s %.*s %.*s",
+                 text[0] ? ", " : "", NBX_STR_ARG(of[0]), NBX_STR_ARG(of[1]), NBX_STR_ARG(of[2]));
+    }
+    return text;
+}
+
+Test(trials, what_becomes_of_versions_is_in_the_log)
+{
+    cr_assert_str_eq(logged(), "push 1 staged, push 2 staged, push 3 staged, push 4 staged, "
+                               "activate 4 active, activate 3 active, activate 2 active, "
+                               "activate 1 active");
+    size_t before = strlen(logged());
+    must_stage(2, "shadow", ", 'share': 0.5");
+    must_stage(2, "shadow", ", 'share': 0.5"); /* which changes nothing */
+    must_stage(2, "canary", "");
+    activate(2);
+    get(p, "model.rollback", "", "{}");
+    must_stage(3, "archived", "");
+    get(p, "model.delete", "", "{'name': 'taste', 'version': '3'}");
+    cr_assert_str_eq(logged() + before,
+                     ", stage 2 shadow, stage 2 canary, activate 2 active, rollback 1 active, "
+                     "stage 3 archived, delete 3 -");
+    server_end(&s);
+    cr_assert_eq(server_run(&s, "--verify", NULL), 0);
+    server_begin(&s);
 }
 
 /* stages */

@@ -53,14 +53,14 @@ static inline struct nbx_log_record any_log(struct nbx_random *r, struct nbx_are
         any_log_events(&l, r, arena);
     if (l.kind == NBX_LOG_ITEMS)
         any_log_changes(&l, r, arena);
-    if (l.kind == NBX_LOG_ITEMS)
+    if (l.kind == NBX_LOG_PUT || l.kind == NBX_LOG_MODEL)
+        l.body = any_map(r, arena);
+    if ((l.kind == NBX_LOG_PUT || l.kind == NBX_LOG_MODEL) && !l.body)
+        l.body = &empty;
+    if (nbx_log_of_catalogue(l.kind))
         return l;
     l.number = any_u64(r);
     l.customer = any_text(r, arena);
-    if (l.kind == NBX_LOG_PUT)
-        l.body = any_map(r, arena);
-    if (l.kind == NBX_LOG_PUT && !l.body)
-        l.body = &empty;
     if (l.kind == NBX_LOG_LINK) {
         l.parent = chance(r) ? 0 : any_u64(r);
         l.type = any_text(r, arena);

@@ -110,6 +110,12 @@ Test(store_golden_log, log_1_of_items_and_places)
            "050080a0abfef9623031323334353637383961626364656603001483a474696572a4676f6c64"
            "a361676529a26f6bc3010581a26f6bc30203692d31");
     GOLDEN(log, log_same, 1, gone, "000080a0abfef96201ac02");
+    struct nbx_log_record model = {
+        .kind = NBX_LOG_MODEL, .n = 1, .now_ms = 1700000000000, .body = &map};
+    memcpy(model.id, "0123456789abcdef", 16);
+    GOLDEN(log, log_same, 1, model,
+           "090080a0abfef962303132333435363738396162636465661483a474696572a4676f6c64a361676529"
+           "a26f6bc3");
 }
 
 static struct nbx_model_record least_model(void)
