@@ -25,6 +25,7 @@ struct gathering {
 
 /* who was here lately */
 
+/* NBX_ENOTFOUND: there is none left, or no way on. */
 static enum nbx_err read_entry(struct gathering *g, struct nbx_cursor *cursor)
 {
     struct nbx_str key;
@@ -32,11 +33,13 @@ static enum nbx_err read_entry(struct gathering *g, struct nbx_cursor *cursor)
     struct nbx_log_record entry;
     nbx_arena_reset(g->scope.arena);
     enum nbx_err err = nbx_cursor_next(cursor, &key, &stored);
+    if (err == NBX_ECORRUPT && !key.p)
+        return NBX_ENOTFOUND;
     if (!err)
         err = nbx_log_record_decode(&entry, &stored, g->scope.arena);
     if (!err && nbx_log_of_events(entry.kind) && NBX_CUSTOMER_SERIAL(entry.number))
         g->numbers[g->n++] = entry.number;
-    return err;
+    return err == NBX_ECORRUPT ? NBX_OK : err;
 }
 
 static enum nbx_err read_group(struct gathering *g, uint16_t group)
@@ -166,7 +169,7 @@ static enum nbx_err look_at(struct gathering *g, uint64_t number)
     struct nbx_profile person;
     nbx_arena_reset(g->scope.arena);
     enum nbx_err err = read_person(&person, g, number);
-    if (err == NBX_ENOTFOUND) /* forgotten meanwhile */
+    if (err == NBX_ENOTFOUND || err == NBX_ECORRUPT) /* forgotten meanwhile, or damaged */
         return NBX_OK;
     if (err || !person.known || !is_new(g, &person))
         return err;

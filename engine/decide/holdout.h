@@ -5,7 +5,7 @@
  *          now.
  * Owns:    its cases.
  * Threads: any, beside the workers: records are read where they lie, past their owners' copies.
- * Errors:  the store's; NBX_ELIMIT where memory is out.
+ * Errors:  the store's; NBX_ELIMIT where memory is out. What is damaged is passed over.
  *
  * Customers are drawn from those of whom events came last, over all groups. Who withdrew `train` or
  * `profile`, or is one person with somebody who did, is left out; linked identities are one case.

@@ -3,6 +3,7 @@
  */
 #include "engine/decide/holdout.h"
 
+#include "engine/store/log_record.h"
 #include "tests/unit/decide/linking.h"
 
 static struct town t;
@@ -186,6 +187,30 @@ Test(holdout, events_of_nobody_are_nobodys)
     cr_assert_eq(nbx_observe_anonymous(&out, &t.scope, 7, &req.events), NBX_OK);
     cr_assert_eq(out.applied, 2);
     cr_assert_eq(count(), 0);
+}
+
+/* Damage is told where it is read; one customer's is no reason against a model. */
+Test(holdout, what_is_damaged_is_passed_over)
+{
+    static const struct nbx_str nonsense = {"\xff\xff\xff", 3};
+    struct nbx_batch *batch = t.shop.f.batch;
+    const char *ids[] = {"anna", "bert", "cleo"};
+    for (int i = 0; i < 3; i++) {
+        did(ids[i], "view", "i01", 9);
+        did(ids[i], "view", "i02", 8);
+    }
+    cr_assert_eq(count(), 3);
+    struct nbx_key seen = nbx_key_customer(town_profile(&t, "anna").number);
+    nbx_batch_put(batch, NBX_FAMILY_SEEN, nbx_key_str(&seen), NBX_SEEN_RECORD, nonsense);
+    fixture_write(&t.shop.f);
+    cr_assert_eq(count(), 2);
+    uint8_t group = nbx_group_of(NBX_STR("bert"));
+    for (uint64_t seq = 1; seq <= nbx_customers_seq(t.customers, group); seq++) {
+        struct nbx_key entry = nbx_key_log(group, seq);
+        nbx_batch_put(batch, NBX_FAMILY_LOG, nbx_key_str(&entry), NBX_LOG_RECORD, nonsense);
+    }
+    fixture_write(&t.shop.f);
+    cr_assert_eq(count(), 1);
 }
 
 /* Of a history that is long the part that was liked last. */
