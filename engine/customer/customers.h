@@ -5,7 +5,8 @@
  *          batch as the state it makes.
  * Owns:    the sequence numbers and serials of the 256 groups. A profile lives in the request's
  *          arena; what stays in memory of customers are the bounded copies of a scope's `recent`.
- * Threads: a group's customers are touched by the one worker that owns the group.
+ * Threads: a group's customers are touched by the one worker that owns the group; beside it
+ *          profiles may be read, by a scope without `recent`.
  * Errors:  the store's; per event as stated.
  */
 #ifndef NBX_CUSTOMER_CUSTOMERS_H

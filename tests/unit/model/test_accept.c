@@ -2,6 +2,7 @@
  * What is accepted, and both sides of every bound.
  */
 #include "engine/json/json.h"
+#include "engine/model/accept_internal.h"
 #include "tests/unit/model/fit.h"
 
 TestSuite(accept, .init = fit_begin, .fini = fit_end);
@@ -417,6 +418,21 @@ Test(accept, a_loss_that_chance_explains_refuses_nothing)
     cr_expect_float_eq(accepted.fresh.hit, 0.875, 1e-9);
     options.bounds.max_loss = 0;
     fit_refuses("holdout.hit@20", "at least 1.0000, 0 % less (model_max_loss)");
+    nbx_model_release(&m);
+}
+
+Test(accept, where_a_scan_is_long_fewer_are_asked)
+{
+    struct nbx_model *m = active();
+    size_t dims = m->base->spaces[0].dims;
+    cr_expect_eq(nbx_accept__sample_size(m, NBX_ACCEPT_CASES), NBX_ACCEPT_CASES);
+    m->base->spaces[0].dims = (1 << 24) / FIT_ITEMS; /* twice what is scanned for all */
+    size_t half = nbx_accept__sample_size(m, NBX_ACCEPT_CASES);
+    cr_expect(half >= NBX_ACCEPT_CASES / 2 && half <= NBX_ACCEPT_CASES / 2 + 1, "%zu", half);
+    m->base->spaces[0].dims = (size_t)1 << 40;
+    cr_expect_eq(nbx_accept__sample_size(m, NBX_ACCEPT_CASES), NBX_ACCEPT_CASES / 5);
+    cr_expect_eq(nbx_accept__sample_size(m, NBX_ACCEPT_LISTS), NBX_ACCEPT_FEWEST_LISTS);
+    m->base->spaces[0].dims = dims;
     nbx_model_release(&m);
 }
 
