@@ -185,16 +185,14 @@ static void swap(struct nbx_keeper *k, const struct nbx_move *c, struct nbx_mode
 
 static void log_move(const struct nbx_keeper *k, const struct nbx_move *c)
 {
-    const struct nbx_model *m = k->model;
-    struct nbx_str name = m ? nbx_model_name(m) : NBX_STR("");
-    struct nbx_str version = m ? nbx_model_version(m) : NBX_STR("");
-    bool tried = c->kind == NBX_MOVE_TRY;
-    if (tried) {
-        name = c->target->name;
-        version = c->target->version;
+    struct nbx_version files = {.record.stage = NBX_STAGE_ACTIVE};
+    if (k->model) {
+        files.name = nbx_model_name(k->model);
+        files.version = nbx_model_version(k->model);
     }
-    nbx_log_info("model=%.*s version=%.*s stage=%s by=%s", NBX_STR_ARG(name), NBX_STR_ARG(version),
-                 tried ? nbx_model_stages[c->stage] : "active", names[c->kind]);
+    const struct nbx_version *v = c->target ? c->target : &files;
+    nbx_log_info("model=%.*s version=%.*s stage=%s by=%s", NBX_STR_ARG(v->name),
+                 NBX_STR_ARG(v->version), nbx_model_stages[v->record.stage], names[c->kind]);
 }
 
 void nbx_models__answer_move(struct nbx_keeper *k, struct nbx_job *job, const struct nbx_value *id,
@@ -212,7 +210,7 @@ void nbx_models__carry_out(struct nbx_keeper *k, struct nbx_job *job, const stru
                            const struct nbx_move *c, struct nbx_model *fresh)
 {
     struct nbx_fault fault = {0};
-    bool tried = c->kind == NBX_MOVE_TRY;
+    bool tried = c->kind == NBX_MOVE_TRY && c->target;
     struct nbx_model_deed deed = {.what = names[c->kind],
                                   .v = c->target,
                                   .ended =
