@@ -75,6 +75,7 @@ unsigned nbx_parallel_processors(void)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
-    int n = CPU_COUNT(&set);
+    /* Who runs when nobody else wants a processor leaves the others one to wake up on. */
+    int n = sched_getscheduler(0) == SCHED_IDLE ? 1 : CPU_COUNT(&set);
     return n < 1 ? 1 : n > NBX_PARALLEL_MAX_THREADS ? NBX_PARALLEL_MAX_THREADS : (unsigned)n;
 }

@@ -25,7 +25,8 @@ typedef enum nbx_err (*nbx_parallel_fn)(void *ctx, unsigned worker, size_t chunk
 enum nbx_err nbx_parallel(unsigned threads, size_t n_chunks, nbx_parallel_fn fn,
                           void *ctx) NBX_MUST_CHECK;
 
-/* The processors this process may run on, at most NBX_PARALLEL_MAX_THREADS. */
+/* The processors this process may run on, at most NBX_PARALLEL_MAX_THREADS; for a thread in
+ * SCHED_IDLE one. */
 unsigned nbx_parallel_processors(void);
 
 #endif

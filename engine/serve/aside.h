@@ -19,7 +19,9 @@ struct nbx_aside {
     void (*work)(void *arg);
     void *arg;
     struct nbx_bell *bell; /* the owner's: rung when the work is done */
-    bool idle; /* of least priority: for work that nobody waits for and that holds no lock */
+    /* Of least priority: for work that nobody waits for, or not at once, and that takes no lock but
+     * leaves, which it holds for a moment. */
+    bool idle;
     pthread_t thread;
     bool running; /* until joined */
     _Atomic bool done;

@@ -50,6 +50,12 @@ static void count_unasked(struct nbx_keeper *k)
 
 /* the shadow */
 
+static void forget_figures(struct nbx_keeper *k)
+{
+    count_unasked(k); /* those before it are not its own */
+    k->trials.shadow = (struct nbx_shadow_figures){0};
+}
+
 static struct nbx_world world_with(const struct nbx_keeper *k, const struct nbx_model *m)
 {
     struct nbx_world world = nbx_keeper__moment(k);
@@ -207,7 +213,7 @@ void nbx_trials__place(struct nbx_keeper *k, const struct nbx_move *c, struct nb
         if (canary)
             forget_arms(k);
         else
-            k->trials.shadow = (struct nbx_shadow_figures){0};
+            forget_figures(k);
     }
     if (canary)
         k->trials.canary_share = c->share;

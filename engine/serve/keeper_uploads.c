@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_BYTES  ((size_t)1 << 20) /* at a time, for the digest */
-#define CHUNK_SHARE 2                 /* of max_message: what a client should send */
-#define CHUNK_MOST  ((size_t)4 << 20) /* longer ones hold the keeper up */
+#define READ_BYTES  ((size_t)1 << 20)  /* at a time, for the digest */
+#define CHUNK_SHARE 2                  /* of max_message: what a client should send */
+#define CHUNK_MOST  ((size_t)64 << 10) /* longer ones hold up whoever comes behind */
 
 /* uploads */
 

@@ -72,7 +72,7 @@ Test(models, a_push_in_chunks)
     size_t half = f[0].n / 2;
     struct answer a = push(p, &f[0], (struct pushed_part){0});
     must_be(a.body, "received", "0");
-    must_be(a.body, "chunk", "524288");
+    must_be(a.body, "chunk", "65536");
     cr_assert_str_eq(models_on_disk(&s), "", "who only asks leaves nothing");
     REFUSED(push(p, &f[0], (struct pushed_part){0, 0, "{}"}), "conflict", "commit", "0 of");
     REFUSED(push(p, &f[0], (struct pushed_part){5, 5, NULL}), "conflict", "offset", "0 bytes");

@@ -358,8 +358,9 @@ Test(trials, a_shadow_is_compared)
 Test(trials, a_shadow_is_asked_a_share)
 {
     activate(1);
-    must_be(must_stage(2, "shadow", ""), "trial.share", "0.1");
     int by[CUSTOMERS];
+    must_be(must_stage(2, "shadow", ""), "trial.share", "0.1");
+    must_be(version(2), "trial.dropped", "0");
     for (int round = 0; round < 5; round++)
         look(by, 1);
     struct nbx_value *v = version(2);
