@@ -51,6 +51,12 @@ static const char *check_file(const struct nbx_check *c, const struct nbx_versio
                : "its file is damaged: it has another digest than what was pushed";
 }
 
+/* Of a second one in the stage, what is wrong with it. */
+static const char *const only_one_in[NBX_N_STAGES] = {
+    [NBX_STAGE_ACTIVE] = "is active, and so is another one",
+    [NBX_STAGE_SHADOW] = "is the shadow, and so is another one",
+    [NBX_STAGE_CANARY] = "is the canary, and so is another one"};
+
 const char *nbx_verify__model(struct nbx_check *c, struct nbx_str key,
                               const struct nbx_stored *stored)
 {
@@ -63,8 +69,6 @@ const char *nbx_verify__model(struct nbx_check *c, struct nbx_str key,
         return "has a key that is no name and version of a model";
     if (v.record.deleted)
         return NULL;
-    bool alone = v.record.stage == NBX_STAGE_ACTIVE || nbx_stage_is_trial(v.record.stage);
-    if (alone && c->models_in[v.record.stage]++)
-        return "is active, shadow or canary, and so is another one";
-    return check_file(c, &v);
+    enum nbx_stage stage = v.record.stage;
+    return only_one_in[stage] && c->models_in[stage]++ ? only_one_in[stage] : check_file(c, &v);
 }

@@ -160,8 +160,9 @@ static void work(void *arg)
 {
     struct nbx_asker *x = arg;
     fill_excerpts(x);
-    for (size_t i = 0; i < x->n_questions && !atomic_load(&x->stop); i++) {
-        ask(x, x->questions[i], i % 2);
+    while (x->n_asked < x->n_questions && !atomic_load(&x->stop)) {
+        ask(x, x->questions[x->n_asked], x->n_asked % 2);
+        x->n_asked++;
         nbx_arena_reset(x->arena);
     }
 }
@@ -181,6 +182,7 @@ enum nbx_err nbx_asker_start(struct nbx_asker *x, struct nbx_bell *bell, bool id
     x->aside = (struct nbx_aside){.work = work, .arg = x, .bell = bell, .idle = idle};
     atomic_store(&x->stop, false);
     x->found = (struct nbx_shadow_figures){0};
+    x->n_asked = 0;
     enum nbx_err err = x->arena && x->filters ? nbx_aside_start(&x->aside) : NBX_ELIMIT;
     if (err)
         forget_questions(x);
@@ -201,6 +203,7 @@ static void add(struct nbx_shadow_figures *sum, const struct nbx_shadow_figures 
 {
     sum->compared += found->compared;
     sum->failed += found->failed;
+    sum->dropped += found->dropped;
     sum->overlap += found->overlap;
     sum->correlation += found->correlation;
     sum->n_correlations += found->n_correlations;
@@ -216,6 +219,7 @@ void nbx_asker_end(struct nbx_asker *x, struct nbx_shadow_figures *sum)
         return;
     atomic_store(&x->stop, true);
     nbx_aside_join(&x->aside);
+    x->found.dropped = x->n_questions - x->n_asked;
     forget_questions(x);
     if (sum)
         add(sum, &x->found);

@@ -33,12 +33,12 @@ struct nbx_question *nbx_question_of(struct nbx_job *job);
 /* How the answers of two models compare. */
 struct nbx_shadow_figures {
     uint64_t compared;
-    uint64_t failed;            /* questions that one of the two had no answer to */
-    uint64_t dropped;           /* questions that came while enough of them waited; the keeper's */
-    double overlap;             /* sums over those compared: of the share of items in both lists */
-    double correlation;         /* of Kendall's tau over the items in both */
-    uint64_t n_correlations;    /* lists that have two items in common */
-    double personal[2];         /* of the share of items that a model brought, not a fallback */
+    uint64_t failed;         /* questions that one of the two had no answer to */
+    uint64_t dropped;        /* questions not asked: enough of them waited, or the world changed */
+    double overlap;          /* sums over those compared: of the share of items in both lists */
+    double correlation;      /* of Kendall's tau over the items in both */
+    uint64_t n_correlations; /* lists that have two items in common */
+    double personal[2];      /* of the share of items that a model brought, not a fallback */
     struct nbx_hist took_ns[2]; /* processor time of deciding */
 };
 enum { NBX_ASKED_TRIED, NBX_ASKED_SERVING, NBX_N_ASKED };
@@ -49,7 +49,7 @@ struct nbx_asker {
     struct nbx_world worlds[NBX_N_ASKED]; /* SERVING: only where `compares` */
     bool compares;
     struct nbx_question *questions[NBX_QUESTIONS_MAX]; /* (n_questions) */
-    size_t n_questions;
+    size_t n_questions, n_asked;
     struct nbx_model_excerpt *excerpts[NBX_EXCERPTS_MAX]; /* (n_excerpts) to be filled first */
     size_t n_excerpts, n_filled;                          /* the first of them are, at the end */
     struct nbx_arena *arena;
@@ -64,7 +64,7 @@ enum nbx_err nbx_asker_start(struct nbx_asker *asker, struct nbx_bell *bell, boo
 bool nbx_asker_runs(const struct nbx_asker *asker);
 /* True once all is asked. */
 bool nbx_asker_is_done(const struct nbx_asker *asker);
-/* After the question under way; the others go unasked. What was found is added to sum, NULL:
+/* After the question under way; the others are dropped. What was found is added to sum, NULL:
  * nowhere. */
 void nbx_asker_end(struct nbx_asker *asker, struct nbx_shadow_figures *sum);
 /* Everything it owns. */

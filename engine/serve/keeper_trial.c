@@ -13,6 +13,7 @@
 #include "proto/wire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VERDICT_BYTES 512
@@ -50,9 +51,13 @@ static void count_unasked(struct nbx_keeper *k)
 
 /* the shadow */
 
+/* What came before it is not its own. */
 static void forget_figures(struct nbx_keeper *k)
 {
-    count_unasked(k); /* those before it are not its own */
+    for (unsigned w = 0; w < k->server->n_workers; w++)
+        for (struct nbx_question *q; (q = nbx_ring_pop(k->server->workers[w].asked));)
+            free(q);
+    count_unasked(k);
     k->trials.shadow = (struct nbx_shadow_figures){0};
 }
 
@@ -82,8 +87,9 @@ static void ask_shadow(struct nbx_keeper *k)
     x->worlds[NBX_ASKED_TRIED] = world_with(k, shadow->model);
     x->worlds[NBX_ASKED_TRIED].catalog = shadow->catalog;
     x->worlds[NBX_ASKED_SERVING] = world_with(k, k->model);
+    size_t n = x->n_questions;
     if (nbx_asker_start(x, &k->bell, true))
-        k->trials.shadow.dropped += x->n_questions;
+        k->trials.shadow.dropped += n;
 }
 
 void nbx_keeper__pause_asking(struct nbx_keeper *k)

@@ -373,6 +373,28 @@ Test(trials, a_shadow_is_asked_a_share)
               5 * CUSTOMERS);
 }
 
+/* Worlds come and go while it is asked: no question is lost unsaid. */
+Test(trials, a_shadow_is_asked_while_items_change)
+{
+    int64_t asked = 0, until_ms = nbx_clock_wall_ms() + ASK_TIMEOUT_MS;
+    activate(1);
+    must_stage(2, "shadow", ", 'share': 1");
+    for (int c = 0; c < CUSTOMERS; c++, asked++) {
+        cr_assert_eq(version_of(ask_for(c)), 1);
+        if (c % 3 == 0)
+            get(p, "item.put", "", "{'items': [{'id': 'other%d', 'available': false}]}", c);
+    }
+    struct nbx_value *v;
+    do
+        v = version(2);
+    while (int_at(v, "trial.compared") + int_at(v, "trial.failed") + int_at(v, "trial.dropped") <
+               asked &&
+           nbx_clock_wall_ms() < until_ms);
+    cr_assert_eq(int_at(v, "trial.compared") + int_at(v, "trial.dropped"), asked);
+    must_be(v, "trial.failed", "0");
+    cr_assert_gt(int_at(v, "trial.compared"), 0);
+}
+
 /* the log */
 
 /* What the log says of models, as "what stage". */

@@ -223,4 +223,10 @@ Test(verify_state, versions_have_their_files)
     put_version("3", NBX_STAGE_ACTIVE);
     put_version("4", NBX_STAGE_ACTIVE);
     finds("models: is active, and so is another one\n");
+    put_version("3", NBX_STAGE_SHADOW);
+    put_version("4", NBX_STAGE_SHADOW);
+    finds("models: is the shadow, and so is another one\n");
+    put_version("4", NBX_STAGE_CANARY);
+    put_version("5", NBX_STAGE_CANARY);
+    finds("models: is the canary, and so is another one\n");
 }

@@ -66,7 +66,7 @@ static inline void put_version(const char *version, enum nbx_stage stage)
 {
     struct nbx_version v = {NBX_STR("taste"),
                             nbx_str_c(version),
-                            {.stage = stage, .bytes = 5, .activated_ms = SHOP_NOW}};
+                            {.stage = stage, .bytes = 5, .share = .5, .activated_ms = SHOP_NOW}};
     nbx_registry_put(t.shop.f.batch, &v);
     fixture_write(&t.shop.f);
 }
