@@ -39,6 +39,18 @@ static int free_port(void)
     return ntohs(a.sin_port);
 }
 
+static bool accepts(int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool open = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    if (fd >= 0)
+        close(fd);
+    return open;
+}
+
 void server_configure(struct server *s, const char *settings)
 {
     FILE *f = fopen(s->config, "w");
@@ -74,7 +86,8 @@ static void become_daemon(const struct server *s)
     _exit(127);
 }
 
-/* True once hello says ready; false where the process ended instead. */
+/* True once hello says ready, and the HTTP door is open, which is the last; false where the process
+ * ended instead. */
 static bool becomes_ready(struct server *s, int *code)
 {
     int64_t until_ns = nbx_clock_mono_ns() + (int64_t)WAIT_MS * 1000000;
@@ -86,7 +99,7 @@ static bool becomes_ready(struct server *s, int *code)
             *code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
             return false;
         }
-        if (stat(s->socket, &st) == 0) {
+        if (stat(s->socket, &st) == 0 && (!s->http_port || accepts(s->http_port))) {
             peer_open(&s->peer, s);
             struct nbx_value *hello = get(&s->peer, "hello", "", "{}");
             cr_assert(bool_at(hello, "ready"));
