@@ -183,6 +183,9 @@ struct nbx_sequence_options nbx_part__sequence_options(const struct nbx_ingredie
     o.dim = nbx_part__whole(i, "dim");
     o.recent = nbx_part__whole(i, "recent");
     o.groups = nbx_part__whole(i, "groups");
+    /* A bundle has no room for more of them: each group has a list of its own. */
+    if (o.groups * (o.recent + 1) > NBX_BUNDLE_MAX_POSITIONS)
+        o.recent = NBX_BUNDLE_MAX_POSITIONS / o.groups - 1;
     o.epochs = (unsigned)nbx_part__whole(i, "epochs");
     o.batch = nbx_part__whole(i, "batch");
     o.rate = nbx_part__number(i, "rate");

@@ -220,6 +220,17 @@ Test(train_program, bad_input_exits_1, .init = make_folder, .fini = remove_folde
     cr_expect_eq(train("evaluate --bundle events.csv --events events.csv --test test.csv"), 1);
 }
 
+/* As many positions for each group as a bundle has room for, and no more. */
+Test(train_program, a_long_history_in_groups_fits_a_bundle, .init = make_folder,
+     .fini = remove_folder)
+{
+    cr_assert_eq(train("fit --family sequence --events events.csv --out m --dim 8 --epochs 1 "
+                       "--recent 100 --groups 4"),
+                 0, "%s", said);
+    cr_expect_eq(train("evaluate --bundle m --events events.csv --test test.csv --k 5"), 0, "%s",
+                 said);
+}
+
 Test(train_program, one_customer_and_one_item_are_enough, .init = make_folder,
      .fini = remove_folder)
 {
