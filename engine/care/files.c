@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/care/files.h"
 
+#include "engine/base/folder.h"
 #include "engine/model/registry.h"
 #include "models/bundle/bundle.h"
 
@@ -40,12 +41,7 @@ enum nbx_err nbx_care__copy(const char *from, const char *to, struct nbx_fault *
 
 enum nbx_err nbx_care__sync_folder(const char *dir, struct nbx_fault *fault)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return nbx_care__refuse("open", dir, fault);
-    enum nbx_err err = fsync(fd) ? nbx_care__refuse("sync", dir, fault) : NBX_OK;
-    close(fd);
-    return err;
+    return nbx_folder_sync(dir) ? NBX_OK : nbx_care__refuse("sync", dir, fault);
 }
 
 enum nbx_err nbx_care__rename(const char *from, const char *to, struct nbx_fault *fault)

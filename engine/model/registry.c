@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/model/registry.h"
 
+#include "engine/base/folder.h"
 #include "engine/base/log.h"
 #include "models/bundle/bundle.h"
 
@@ -128,20 +129,11 @@ enum nbx_err nbx_registry_check(const struct nbx_versions *all, const char *dir,
     return NBX_OK;
 }
 
-static enum nbx_err sync_folder(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good ? NBX_OK : NBX_ESTORAGE;
-}
-
 enum nbx_err nbx_registry_make_folder(const char *dir, struct nbx_fault *fault)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/" NBX_REGISTRY_FOLDER, dir);
-    if (mkdir(path, 0750) == 0 ? sync_folder(dir) == NBX_OK : errno == EEXIST)
+    if (mkdir(path, 0750) == 0 ? nbx_folder_sync(dir) : errno == EEXIST)
         return NBX_OK;
     return nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot make %s: %s", path, strerror(errno));
 }

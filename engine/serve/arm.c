@@ -22,6 +22,10 @@ void nbx_arm_take(struct nbx_arm *arm, struct nbx_arm_figures *sum)
 {
     struct nbx_arm_figures *f = &arm->figures;
     pthread_mutex_lock(&arm->lock);
+    if (!f->asked) { /* as most times: it is looked at in every round */
+        pthread_mutex_unlock(&arm->lock);
+        return;
+    }
     uint32_t room = NBX_ARM_SHOWN - sum->n_shown;
     uint32_t n = f->n_shown < room ? f->n_shown : room;
     memcpy(sum->shown + sum->n_shown, f->shown, n * sizeof *f->shown);

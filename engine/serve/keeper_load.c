@@ -250,11 +250,11 @@ void nbx_models__end_load(struct nbx_keeper *k)
 /* at the start, and by SIGHUP */
 
 /* A version that was found good once and is not now is damage, not a mistake. */
-static enum nbx_err damaged(const char *path, struct nbx_fault *fault)
+static enum nbx_err damaged(const char *path, enum nbx_stage stage, struct nbx_fault *fault)
 {
     struct nbx_fault why = *fault;
-    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s, which is active, is damaged: %s%s%s", path,
-                         why.field, why.field[0] ? ": " : "", why.message);
+    return nbx_fault_set(fault, NBX_ECORRUPT, NULL, "%s, which is %s, is damaged: %s%s%s", path,
+                         nbx_model_stages[stage], why.field, why.field[0] ? ": " : "", why.message);
 }
 
 enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
@@ -265,7 +265,7 @@ enum nbx_err nbx_models__load(struct nbx_model **out, struct nbx_keeper *k,
     *out = NULL;
     enum nbx_err err = load_file(&bare, k->server, path, v, starting ? NULL : k, fault);
     if (err == NBX_EBAD && v)
-        err = damaged(path, fault);
+        err = damaged(path, v->record.stage, fault);
     if (!err && bare && starting && !v)
         nbx_models__doubt(k, bare);
     if (!err && bare)

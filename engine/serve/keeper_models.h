@@ -107,6 +107,8 @@ void nbx_trials__place(struct nbx_keeper *k, const struct nbx_move *c, struct nb
 /* The record goes on to another stage; of a trial that ends by it, what was found is kept. */
 void nbx_trials__leave(const struct nbx_keeper *k, struct nbx_model_record *r,
                        enum nbx_stage stage);
+/* The model from where it is in memory, which is empty then, and no trial goes on with it. */
+struct nbx_model *nbx_trials__take(struct nbx_keeper *k, struct nbx_resident *r);
 /* No version is tried in that stage any more, by the records; so none is in memory. */
 void nbx_trials__end(struct nbx_keeper *k, enum nbx_stage stage);
 /* The versions that are tried, by the records, at the start; what cannot be loaded is staged. */

@@ -173,7 +173,7 @@ static void swap(struct nbx_keeper *k, const struct nbx_move *c, struct nbx_mode
     struct nbx_model *old = k->model;
     bool old_of_files = k->models.of_files;
     struct nbx_resident *r = fresh ? NULL : nbx_models__resident(k, c->target);
-    k->model = r ? nbx_resident_take(r) : fresh;
+    k->model = r ? nbx_trials__take(k, r) : fresh;
     k->models.of_files = !c->target;
     nbx_keeper__must_publish(k);
     nbx_models__drop_previous(k);

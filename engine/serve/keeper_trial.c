@@ -22,10 +22,11 @@
 
 void nbx_trials__want_questions(struct nbx_keeper *k)
 {
-    uint32_t every = k->models.shadow.model ? (uint32_t)(1 / k->trials.shadow_share + .5) : 0;
+    double share = k->models.shadow.model ? k->trials.shadow_share : 0;
     if (nbx_models__is_loading(k))
-        every = 1;
-    atomic_store_explicit(&k->ask_every, every, memory_order_relaxed);
+        share = 1;
+    atomic_store_explicit(&k->ask_share, (uint64_t)(share * (double)NBX_ASK_ALL),
+                          memory_order_relaxed);
 }
 
 void nbx_trials__take_questions(struct nbx_keeper *k, struct nbx_asker *x)
@@ -36,6 +37,14 @@ void nbx_trials__take_questions(struct nbx_keeper *k, struct nbx_asker *x)
         while (x->n_questions < NBX_QUESTIONS_MAX && (q = nbx_ring_pop(asked)))
             x->questions[x->n_questions++] = q;
     }
+}
+
+/* They name customers, who may be forgotten: none waits for longer than somebody wants it. */
+static void drop_questions(struct nbx_keeper *k)
+{
+    for (unsigned w = 0; w < k->server->n_workers; w++)
+        for (struct nbx_question *q; (q = nbx_ring_pop(k->server->workers[w].asked));)
+            free(q);
 }
 
 /* While a model is loaded all requests are handed on, and of those no shadow waits for any. */
@@ -54,9 +63,7 @@ static void count_unasked(struct nbx_keeper *k)
 /* What came before it is not its own. */
 static void forget_figures(struct nbx_keeper *k)
 {
-    for (unsigned w = 0; w < k->server->n_workers; w++)
-        for (struct nbx_question *q; (q = nbx_ring_pop(k->server->workers[w].asked));)
-            free(q);
+    drop_questions(k);
     count_unasked(k);
     k->trials.shadow = (struct nbx_shadow_figures){0};
 }
@@ -184,6 +191,8 @@ bool nbx_keeper__tend_trials(struct nbx_keeper *k)
         nbx_asker_end(&k->trials.asker, &k->trials.shadow);
     if (k->models.shadow.model && !nbx_asker_runs(&k->trials.asker))
         ask_shadow(k);
+    if (!k->models.shadow.model && !nbx_models__is_loading(k))
+        drop_questions(k);
     if (k->models.canary.model)
         return judge(k) || ended;
     if (k->trials.canary_share > 0) {
@@ -193,12 +202,18 @@ bool nbx_keeper__tend_trials(struct nbx_keeper *k)
     return ended;
 }
 
+struct nbx_model *nbx_trials__take(struct nbx_keeper *k, struct nbx_resident *r)
+{
+    if (r == &k->models.canary)
+        k->trials.canary_share = 0;
+    return nbx_resident_take(r);
+}
+
 /* Only the keeper's thread knows of a model in its place; the records know of the trial. */
 void nbx_trials__end(struct nbx_keeper *k, enum nbx_stage stage)
 {
     if (stage == NBX_STAGE_CANARY) {
-        struct nbx_model *model = nbx_resident_take(&k->models.canary);
-        k->trials.canary_share = 0;
+        struct nbx_model *model = nbx_trials__take(k, &k->models.canary);
         nbx_keeper__must_publish(k);
         nbx_model_release(&model);
     } else if (stage == NBX_STAGE_SHADOW) {
@@ -215,7 +230,7 @@ void nbx_trials__place(struct nbx_keeper *k, const struct nbx_move *c, struct nb
     struct nbx_resident *r = fresh ? NULL : nbx_models__resident(k, c->target);
     bool was_canary = r == &k->models.canary;
     if (r != place) {
-        nbx_resident_hold(place, r ? nbx_resident_take(r) : fresh, k->catalog);
+        nbx_resident_hold(place, r ? nbx_trials__take(k, r) : fresh, k->catalog);
         if (canary)
             forget_arms(k);
         else
@@ -225,8 +240,6 @@ void nbx_trials__place(struct nbx_keeper *k, const struct nbx_move *c, struct nb
         k->trials.canary_share = c->share;
     else
         k->trials.shadow_share = c->share;
-    if (was_canary && !canary)
-        k->trials.canary_share = 0;
     if (canary || was_canary)
         nbx_keeper__must_publish(k);
 }

@@ -4,6 +4,7 @@
 #include "engine/serve/keeper_models.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/folder.h"
 #include "engine/base/log.h"
 #include "engine/serve/reply.h"
 #include "proto/wire.h"
@@ -393,10 +394,7 @@ static void keep(struct nbx_keeper *k, const struct nbx_version *v, struct nbx_f
         nbx_fault_set(fault, NBX_ESTORAGE, NULL, "cannot make %s: %s", path, strerror(errno));
         return;
     }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
+    bool synced = nbx_folder_sync(folder);
     nbx_registry_put(k->batch, v);
     struct nbx_model_deed deed = {.what = "push", .v = v, .pushed = true};
     enum nbx_err err = synced ? nbx_models__write(k, &deed, fault)

@@ -78,7 +78,7 @@ struct nbx_worker {
     uint16_t decision_counter;
     struct nbx_arm arms[NBX_N_ARMS]; /* while there is a canary */
     struct nbx_ring *asked;          /* of struct nbx_question: some requests, for the keeper */
-    uint32_t n_askable;              /* requests there were */
+    uint64_t ask_due;                /* what the next question has of NBX_ASK_ALL */
     struct nbx_counters counters;
 };
 
@@ -223,6 +223,8 @@ struct nbx_keeper_models {
     bool previous_of_files;
 };
 
+#define NBX_ASK_ALL (UINT64_C(1) << 32)
+
 /* A shadow and a canary: how they do. */
 struct nbx_keeper_trials {
     double shadow_share, canary_share;
@@ -255,7 +257,8 @@ struct nbx_keeper {
     struct nbx_keeper_erase erase;
     struct nbx_keeper_models models;
     struct nbx_keeper_trials trials;
-    _Atomic uint32_t ask_every; /* workers hand on each so many-th recommend; 0: none */
+    /* The share of recommends and ranks that workers hand on, of NBX_ASK_ALL; 0: none. */
+    _Atomic uint64_t ask_share;
     uint64_t generation, catalogue_seq;
     pthread_mutex_t reload_lock; /* guards the three below: main asks, the keeper answers */
     pthread_cond_t reloaded;

@@ -119,11 +119,12 @@ static void hand_on_wish(struct nbx_worker *w)
 /* For a model that is tried or about to serve, while the keeper wants some. */
 static void hand_on_question(struct nbx_worker *w, struct nbx_job *job)
 {
-    uint32_t every = atomic_load_explicit(&w->server->keeper.ask_every, memory_order_relaxed);
+    uint64_t share = atomic_load_explicit(&w->server->keeper.ask_share, memory_order_relaxed);
     bool askable = (job->op->op == NBX_OP_RECOMMEND || job->op->op == NBX_OP_RANK) &&
                    !job->fans_out && !job->status;
-    if (!every || !askable || w->n_askable++ % every)
+    if (!share || !askable || (w->ask_due += share) < NBX_ASK_ALL)
         return;
+    w->ask_due -= NBX_ASK_ALL;
     struct nbx_question *q = nbx_question_of(job);
     if (q && !nbx_ring_push(w->asked, q))
         return;
@@ -305,6 +306,8 @@ void nbx_worker__free(struct nbx_worker *w)
     for (struct nbx_question *q; w->asked && (q = nbx_ring_pop(w->asked));)
         free(q);
     nbx_ring_destroy(&w->asked);
+    for (int i = 0; i < NBX_N_ARMS; i++)
+        pthread_mutex_destroy(&w->arms[i].lock);
     nbx_ring_destroy(&w->to_commit);
     nbx_filter_cache_destroy(&w->filters);
     free(atomic_load(&w->wished));

@@ -13,6 +13,7 @@
  */
 #include "engine/store/store_internal.h"
 
+#include "engine/base/folder.h"
 #include "engine/base/hash.h"
 #include "engine/base/log.h"
 
@@ -124,11 +125,7 @@ enum nbx_err nbx_store_acknowledge_copy(const char *dir, uint64_t changes, struc
     bool written = write(fd, record, RECORD_BYTES) == RECORD_BYTES && fsync(fd) == 0;
     if (close(fd) || !written || rename(fresh, path))
         return refuse("write", fresh, fault);
-    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = folder >= 0 && fsync(folder) == 0;
-    if (folder >= 0)
-        close(folder);
-    return synced ? NBX_OK : refuse("sync", dir, fault);
+    return nbx_folder_sync(dir) ? NBX_OK : refuse("sync", dir, fault);
 }
 
 enum nbx_err nbx_store__check_acknowledged(struct nbx_store *store, struct nbx_fault *fault)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/store/forgotten.h"
 
+#include "engine/base/folder.h"
 #include "engine/base/grow.h"
 #include "engine/base/hash.h"
 #include "engine/base/log.h"
@@ -153,15 +154,6 @@ static enum nbx_err append(int fd, const struct nbx_forgotten_entry *e)
     return n == LINE_BYTES ? NBX_OK : NBX_ESTORAGE;
 }
 
-static enum nbx_err sync_folder(const char *dir, struct nbx_fault *fault)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum nbx_err err = fd < 0 || fsync(fd) ? refuse("sync", dir, fault) : NBX_OK;
-    if (fd >= 0)
-        close(fd);
-    return err;
-}
-
 /* A descriptor that appends behind the n entries that are good; the file is made where n is 0 and
  * there is none. */
 static enum nbx_err open_to_append(int *out, const char *dir,
@@ -186,7 +178,7 @@ static enum nbx_err open_to_append(int *out, const char *dir,
             close(fd);
         return refuse("write", path, fault);
     }
-    enum nbx_err err = is_new ? sync_folder(dir, fault) : NBX_OK;
+    enum nbx_err err = is_new && !nbx_folder_sync(dir) ? refuse("sync", dir, fault) : NBX_OK;
     if (err)
         close(fd);
     else

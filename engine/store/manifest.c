@@ -9,6 +9,7 @@
  */
 #include "engine/store/store_internal.h"
 
+#include "engine/base/folder.h"
 #include "engine/base/hash.h"
 
 #include <fcntl.h>
@@ -39,15 +40,6 @@ static void path_of(char path[NBX_STORE_PATH_BYTES], const char *dir, uint64_t n
     snprintf(path, NBX_STORE_PATH_BYTES, "%s/MANIFEST-%06" PRIu64, dir, number);
 }
 
-static bool sync_folder(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return synced;
-}
-
 /* RocksDB renames CURRENT and syncs the folder after it: between the two, a power cut may bring the
  * old manifest back. So a number is noted only once we have synced the folder that showed it. */
 void nbx_store__reopen_manifest(struct nbx_store *store)
@@ -59,7 +51,7 @@ void nbx_store__reopen_manifest(struct nbx_store *store)
     if (store->manifest_fd >= 0)
         close(store->manifest_fd);
     path_of(path, store->dir, number);
-    bool lasts = number && sync_folder(store->dir);
+    bool lasts = number && nbx_folder_sync(store->dir);
     store->manifest_fd = lasts ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     store->manifest = (struct nbx_store__log){store->manifest_fd >= 0 ? number : 0, 0};
 }

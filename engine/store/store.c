@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/store/store_internal.h"
 
+#include "engine/base/folder.h"
 #include "engine/base/log.h"
 #include "engine/store/key.h"
 #include "engine/store/record.h"
@@ -21,11 +22,8 @@ static void sync_parent(char *path, char *slash)
     char kept = slash ? slash[1] : '\0';
     if (slash)
         slash[1] = '\0';
-    int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd))
+    if (!nbx_folder_sync(slash ? path : "."))
         nbx_log_warn("cannot sync folder %s", slash ? path : ".");
-    if (fd >= 0)
-        close(fd);
     if (slash)
         slash[1] = kept;
 }

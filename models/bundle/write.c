@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "engine/base/folder.h"
 #include "engine/json/json.h"
 #include "models/bundle/internal.h"
 
@@ -394,10 +395,7 @@ static bool sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
+    bool ok = folder && nbx_folder_sync(folder);
     free(folder);
     return ok;
 }

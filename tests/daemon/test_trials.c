@@ -355,22 +355,31 @@ Test(trials, a_shadow_is_compared)
     cr_assert_lt(number_at(v, "trial.overlap"), .5, "another model");
 }
 
-Test(trials, a_shadow_is_asked_a_share)
+static void must_be_asked(const char *share, double expected)
 {
-    activate(1);
     int by[CUSTOMERS];
-    must_be(must_stage(2, "shadow", ""), "trial.share", "0.1");
+    must_stage(2, "shadow", share);
     must_be(version(2), "trial.dropped", "0");
     for (int round = 0; round < 5; round++)
         look(by, 1);
     struct nbx_value *v = version(2);
-    int64_t asked = 5 * CUSTOMERS / 10, until_ms = nbx_clock_wall_ms() + ASK_TIMEOUT_MS;
+    int64_t asked = (int64_t)(5 * CUSTOMERS * expected),
+            until_ms = nbx_clock_wall_ms() + ASK_TIMEOUT_MS;
     while (int_at(v, "trial.compared") + int_at(v, "trial.dropped") < asked - 2 &&
            nbx_clock_wall_ms() < until_ms)
         v = version(2);
     int64_t seen = int_at(v, "trial.compared") + int_at(v, "trial.dropped");
     cr_assert(seen >= asked - 2 && seen <= asked + 2, "%lld of %d requests", (long long)seen,
               5 * CUSTOMERS);
+    must_stage(2, "staged", "");
+}
+
+Test(trials, a_shadow_is_asked_a_share)
+{
+    activate(1);
+    must_be_asked("", .1);
+    must_be_asked(", 'share': 0.7", .7);
+    must_be_asked(", 'share': 1e-300", 0);
 }
 
 /* Worlds come and go while it is asked: no question is lost unsaid. */
