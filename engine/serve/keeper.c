@@ -15,10 +15,11 @@
 #define RANKING_TICK_MS 50
 #define MEMORY_PAUSE_NS 10000000
 
-struct nbx_world nbx_keeper__moment(const struct nbx_keeper *k)
+struct nbx_world nbx_keeper__world(const struct nbx_keeper *k, const struct nbx_model *model)
 {
     return (struct nbx_world){.generation = k->generation,
                               .catalog = k->catalog,
+                              .model = model,
                               .rankings = k->rankings,
                               .vocabulary = k->vocabulary,
                               .catalogue_seq = k->catalogue_seq};
@@ -27,8 +28,7 @@ struct nbx_world nbx_keeper__moment(const struct nbx_keeper *k)
 static void fill_world(struct nbx_world *world, const struct nbx_keeper *k,
                        const struct nbx_model *model)
 {
-    *world = nbx_keeper__moment(k);
-    world->model = model;
+    *world = nbx_keeper__world(k, model);
     nbx_keeper__put_excerpts(k, world);
 }
 

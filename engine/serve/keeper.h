@@ -11,8 +11,8 @@
 
 #include "engine/serve/server_internal.h"
 
-/* What comes in a world made of now: the catalogue, what is ranked and worded; no model. */
-struct nbx_world nbx_keeper__moment(const struct nbx_keeper *keeper);
+/* A world of now with that model, and without excerpts. */
+struct nbx_world nbx_keeper__world(const struct nbx_keeper *keeper, const struct nbx_model *model);
 /* Hands the world of what the keeper holds now to every worker; returns when each obeys it. Then
  * whatever the old world named may be freed. NBX_ELIMIT: nothing was handed out. */
 enum nbx_err nbx_keeper__publish(struct nbx_keeper *keeper);

@@ -188,8 +188,7 @@ static bool warm_up(struct nbx_keeper *k)
     if (!o->fresh.model || o->stage == NBX_STAGE_SHADOW)
         return false;
     x->server = k->server;
-    x->worlds[NBX_ASKED_TRIED] = nbx_keeper__moment(k);
-    x->worlds[NBX_ASKED_TRIED].model = o->fresh.model;
+    x->worlds[NBX_ASKED_TRIED] = nbx_keeper__world(k, o->fresh.model);
     x->n_excerpts = nbx_keeper__begin_excerpts(k, x->excerpts, o->fresh.model);
     nbx_trials__take_questions(k, x);
     return x->n_excerpts + x->n_questions > 0 && !nbx_asker_start(x, &k->bell, true);

@@ -68,13 +68,6 @@ static void forget_figures(struct nbx_keeper *k)
     k->trials.shadow = (struct nbx_shadow_figures){0};
 }
 
-static struct nbx_world world_with(const struct nbx_keeper *k, const struct nbx_model *m)
-{
-    struct nbx_world world = nbx_keeper__moment(k);
-    world.model = m;
-    return world;
-}
-
 /* Neither has excerpts, so that what they take can be compared. */
 static void ask_shadow(struct nbx_keeper *k)
 {
@@ -91,9 +84,9 @@ static void ask_shadow(struct nbx_keeper *k)
     nbx_model_release(&old);
     x->server = k->server;
     x->compares = true;
-    x->worlds[NBX_ASKED_TRIED] = world_with(k, shadow->model);
+    x->worlds[NBX_ASKED_TRIED] = nbx_keeper__world(k, shadow->model);
     x->worlds[NBX_ASKED_TRIED].catalog = shadow->catalog;
-    x->worlds[NBX_ASKED_SERVING] = world_with(k, k->model);
+    x->worlds[NBX_ASKED_SERVING] = nbx_keeper__world(k, k->model);
     size_t n = x->n_questions;
     if (nbx_asker_start(x, &k->bell, true))
         k->trials.shadow.dropped += n;

@@ -13,7 +13,6 @@
 #include "engine/base/clock.h"
 
 #include <dirent.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,20 +117,11 @@ static void tear_down(struct test *t, bool keep)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {{"program", required_argument, NULL, 'p'},
-                                          {NULL, 0, NULL, 0}};
     static struct test t;
     char program[PATH_MAX + 64];
     unsigned passed = 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    daemon_program(program, sizeof program);
-    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (c != 'p') {
-            fprintf(stderr, "usage: modelfull [--program NBXD]\n");
-            return 2;
-        }
-        snprintf(program, sizeof program, "%s", optarg);
-    }
+    if (!pushing_program(program, sizeof program, argc, argv))
+        return 2;
     const char *why = loop_missing();
     if (why) {
         printf("modelfull: skipped, %s\n0 passed, 0 failed, 1 skipped\n", why);

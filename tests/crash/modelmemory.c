@@ -9,7 +9,6 @@
  */
 #include "tests/crash/pushing.h"
 
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,20 +132,11 @@ static void tear_down(struct test *t, bool keep)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {{"program", required_argument, NULL, 'p'},
-                                          {NULL, 0, NULL, 0}};
     static struct test t;
     char program[PATH_MAX + 64];
     unsigned passed = 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    daemon_program(program, sizeof program);
-    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (c != 'p') {
-            fprintf(stderr, "usage: modelmemory [--program NBXD]\n");
-            return 2;
-        }
-        snprintf(program, sizeof program, "%s", optarg);
-    }
+    if (!pushing_program(program, sizeof program, argc, argv))
+        return 2;
     bool ok = set_up(&t, program);
     for (size_t i = 0; ok && i < N_STEPS; i++) {
         passed += ok = steps[i].holds(&t);

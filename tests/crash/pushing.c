@@ -5,9 +5,26 @@
 #include "models/bundle/bundle.h"
 #include "proto/wire.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+bool pushing_program(char *path, size_t bytes, int argc, char **argv)
+{
+    static const struct option known[] = {{"program", required_argument, NULL, 'p'},
+                                          {NULL, 0, NULL, 0}};
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    daemon_program(path, bytes);
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (c != 'p') {
+            fprintf(stderr, "usage: %s [--program NBXD]\n", argv[0]);
+            return false;
+        }
+        snprintf(path, bytes, "%s", optarg);
+    }
+    return true;
+}
 
 #define ID_BYTES   8
 #define SEED       1

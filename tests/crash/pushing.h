@@ -14,6 +14,9 @@
 #define PUSHING_DIMS 64
 #define PUSHING_NAME "pushed" /* what every model is called */
 
+/* Of `--program NBXD`, the one option of the programs that push; path: which it is. */
+bool pushing_program(char *path, size_t bytes, int argc, char **argv);
+
 /* A bundle's bytes, as they are pushed. */
 struct pushed {
     uint8_t *p; /* (n) */
